@@ -1,0 +1,10 @@
+"""The Django admin of this app: one noun a file. Every write goes through the services."""
+
+from __future__ import annotations
+
+from instances.admin.credential import CredentialAdmin
+from instances.admin.instance import InstanceAdmin
+from instances.admin.session import SyncSessionAdmin
+from instances.admin.size import DatabaseSizeAdmin, InstanceSizeAdmin
+
+__all__ = ["CredentialAdmin", "DatabaseSizeAdmin", "InstanceAdmin", "InstanceSizeAdmin", "SyncSessionAdmin"]

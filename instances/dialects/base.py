@@ -1,0 +1,84 @@
+"""What a dialect must be able to do, and how it is bounded in time."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from django.utils.functional import Promise
+
+from instances.dialects import hosts
+from instances.dialects.readings import ServerReading, SizesReading
+from instances.dialects.target import ConnectionTarget
+from instances.exceptions import TimedOut, Unreachable
+
+
+class Dialect(ABC):
+    """One kind of database server. Has no state, so that any number of threads may share it.
+
+    Every method opens its own connection, closes it, and is bounded by the target's two timeouts whatever the
+    server does. Failures are ``DialectError`` whose text may be shown and stored: it never holds the
+    password.
+    """
+
+    #: For people.
+    label: ClassVar[str | Promise]
+    #: None: reached without a network.
+    default_port: ClassVar[int | None] = None
+    #: Does it need a user name?
+    needs_credential: ClassVar[bool] = True
+    #: The database to connect to when the instance names none.
+    default_database: ClassVar[str] = ""
+    #: Does it have sizes per database?
+    supports_sizes: ClassVar[bool] = True
+    #: Does it have accounts and privileges?
+    supports_accounts: ClassVar[bool] = False
+    #: The statements that give a user the least rights needed, one a line.
+    least_rights: ClassVar[str] = ""
+
+    @property
+    def needs_host(self) -> bool:
+        return self.default_port is not None
+
+    def target_errors(self, target: ConnectionTarget) -> dict[str, list[str]]:
+        """What is wrong with a target, keyed by its field, beyond the rules that all dialects share."""
+        return {}
+
+    @abstractmethod
+    def test(self, target: ConnectionTarget) -> ServerReading:
+        """Connects, asks for the version, and leaves."""
+
+    @abstractmethod
+    def database_sizes(self, target: ConnectionTarget) -> SizesReading:
+        """The size of every database that the user may know of. Raises ``NothingVisible`` when there is
+        none.
+        """
+
+
+class Deadline:
+    """A span of time that several waits share."""
+
+    def __init__(self, seconds: float, doing: str) -> None:
+        self._until = time.monotonic() + seconds
+        self._seconds = seconds
+        self._doing = doing
+
+    def left(self) -> float:
+        """Seconds left. Raises ``TimedOut`` when there are none."""
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise self.error()
+        return left
+
+    def passed(self) -> bool:
+        return time.monotonic() >= self._until
+
+    def error(self) -> TimedOut:
+        return TimedOut(f"{self._doing}: no answer within {self._seconds:g} s.")
+
+
+def refuse_disguise(target: ConnectionTarget) -> None:
+    """The last gate before a driver, whoever wrote the row: one host and no other address in it."""
+    if sentence := hosts.problem(target.host):
+        raise Unreachable(sentence)

@@ -1,0 +1,377 @@
+"""MySQL 5.7 and newer and MariaDB 10 and newer, told apart by what ``VERSION()`` says.
+
+Tried against MariaDB; the statements for MySQL 8 follow its manual.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from instances.dialects.base import Dialect, refuse_disguise
+from instances.dialects.readings import DatabaseSizeReading, ServerReading, SizesReading
+from instances.dialects.target import ConnectionTarget
+from instances.exceptions import (
+    AccessDenied,
+    DialectError,
+    DriverMissing,
+    NothingVisible,
+    QueryFailed,
+    TimedOut,
+    Unreachable,
+)
+
+#: The version; MariaDB says its name in it.
+VERSION = "SELECT VERSION()"
+
+#: Whether the connection is encrypted: the name of the protocol, or nothing.
+TLS_IN_USE = "SHOW SESSION STATUS LIKE 'Ssl_version'"
+
+#: Statistics as they are now instead of up to a day old (MySQL 8).
+FRESH_STATISTICS = "SET SESSION information_schema_stats_expiry = 0"
+
+#: Schemas that hold no files: views on the server's memory.
+VIRTUAL_SCHEMAS = ("information_schema", "performance_schema")
+
+#: The rights that make a table visible in information_schema.tables.
+VIEWING_RIGHTS = (
+    "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "REFERENCES", "INDEX", "ALTER", "CREATE VIEW",
+    "SHOW VIEW", "TRIGGER",
+)  # fmt: skip
+
+#: Every schema the user may know of, and whether all of its tables are visible to the user. A schema grant is
+#: a pattern: `_` and `%` in it are wild, as they are in LIKE.
+SCHEMAS = """
+SELECT s.schema_name,
+       EXISTS (SELECT 1 FROM information_schema.user_privileges u
+               WHERE u.grantee = %(grantee)s AND u.privilege_type IN %(rights)s)
+       OR EXISTS (SELECT 1 FROM information_schema.schema_privileges p
+                  WHERE p.grantee = %(grantee)s AND p.privilege_type IN %(rights)s
+                    AND s.schema_name LIKE p.table_schema)
+FROM information_schema.schemata s
+WHERE s.schema_name NOT IN %(virtual)s
+"""
+
+#: Rows and indexes of all visible tables by schema, after the engines' statistics. BINARY, because the
+#: catalogue compares without case: 'Sales' and 'sales' would become one.
+STATISTICS = """
+SELECT MIN(t.table_schema), COUNT(*), SUM(t.data_length), SUM(t.index_length),
+       SUM(CASE WHEN {apart} THEN t.data_length + t.index_length ELSE 0 END)
+FROM information_schema.tables t
+WHERE t.table_schema NOT IN %(virtual)s AND t.table_type LIKE 'BASE%%'
+GROUP BY BINARY t.table_schema
+"""
+
+#: The tables that have no InnoDB file of their own: other engines, and InnoDB in a shared tablespace.
+APART = """
+t.engine IS NULL OR t.engine <> 'InnoDB'
+OR CONCAT(CAST(CONVERT(t.table_schema USING filename) AS BINARY), '/',
+          CAST(CONVERT(t.table_name USING filename) AS BINARY))
+   IN (SELECT CAST(SUBSTRING_INDEX(i.name, '#', 1) AS BINARY)
+       FROM information_schema.{tables} i WHERE i.space_type <> 'Single')
+"""
+
+#: Bytes of InnoDB's files by folder; a folder is a schema's name in the server's `filename` encoding, which
+#: the server itself decodes (`my@0020db` is "my db").
+TABLESPACES = """
+SELECT CONVERT(CONVERT(f.folder USING filename) USING utf8mb4), SUM(f.bytes)
+FROM ({files}) f
+GROUP BY f.folder
+"""
+
+#: MariaDB and MySQL 5.7: a tablespace is called folder/table.
+FILES_BY_NAME = """
+SELECT CAST(SUBSTRING_INDEX(t.name, '/', 1) AS BINARY) AS folder, t.file_size AS bytes
+FROM information_schema.innodb_sys_tablespaces t
+WHERE t.name LIKE '%%/%%'
+"""
+
+#: MySQL 8 decodes the names of tablespaces, so that a slash in them says nothing; the paths keep the
+#: encoding.
+FILES_BY_PATH = """
+SELECT CAST(SUBSTRING_INDEX(SUBSTRING_INDEX(d.path, '/', -2), '/', 1) AS BINARY) AS folder,
+       t.file_size AS bytes
+FROM information_schema.innodb_tablespaces t
+JOIN information_schema.innodb_datafiles d ON CAST(d.space AS UNSIGNED) = t.space
+WHERE t.space_type = 'Single' AND t.name LIKE '%%/%%'
+"""
+
+#: Error numbers of the server and of the client library.
+DENIED = {1044, 1045, 1130, 1251, 1698, 3118, 3159, 4151}
+TIMED_OUT = {1969, 3024, 1205}
+NETWORK = {2002, 2003, 2005, 2006, 2012, 2013, 2026, 2055}
+MISSING_RIGHT = {1142, 1227}
+
+#: errno ETIMEDOUT and EAGAIN, as the client library appends them to its sentences.
+SYSTEM_TIMEOUTS = ("system error: 110", "system error: 11", "(110)")
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the statistics say of one schema, in bytes."""
+
+    tables: int
+    data: int
+    index: int
+    #: Data and indexes of the tables without an InnoDB file of their own.
+    apart: int
+
+
+class MySQL(Dialect):
+    label = "MySQL / MariaDB"
+    default_port = 3306
+    default_database = ""
+    least_rights: ClassVar[str] = (
+        "CREATE USER jobsite@'…' IDENTIFIED BY '…';\nGRANT PROCESS, SHOW DATABASES ON *.* TO jobsite@'…';\n"
+        "-- for engines other than InnoDB, and for rows and indexes apart:\n"
+        "GRANT SHOW VIEW ON *.* TO jobsite@'…';"
+    )
+
+    def test(self, target: ConnectionTarget) -> ServerReading:
+        began = time.monotonic()
+        with connect(target) as visit:
+            return visit.server(began)
+
+    def database_sizes(self, target: ConnectionTarget) -> SizesReading:
+        """Total is the size of InnoDB's files where the user may see them (PROCESS), plus what other engines
+        say; else the engines' statistics. Data and index are always statistics, which lag behind for InnoDB.
+        """
+        began = time.monotonic()
+        with connect(target) as visit:
+            server = visit.server(began)
+            return measure(visit, server)
+
+
+def measure(visit: Visit, server: ServerReading) -> SizesReading:
+    schemas = visit.schemas()
+    files = visit.tablespaces()
+    totals = visit.statistics(with_files=files is not None)
+    notes = []
+    if files is None:
+        notes.append(
+            _("Without the PROCESS privilege InnoDB's files are hidden: sizes are the engine's estimates.")
+        )
+        readings = [_estimated(name, seen, totals.get(name)) for name, seen in schemas.items()]
+    else:
+        names = [*schemas, *(name for name in files if name not in schemas)]
+        readings = [
+            _measured(name, files.get(name, 0), schemas.get(name), totals.get(name)) for name in names
+        ]
+    if not readings:
+        raise NothingVisible(
+            _("The server shows this user no database: GRANT PROCESS, SHOW DATABASES ON *.*.")
+        )
+    return SizesReading(server, tuple(sorted(readings, key=lambda reading: reading.name)), tuple(notes))
+
+
+def _measured(name: str, file_bytes: int, seen: bool | None, totals: Totals | None) -> DatabaseSizeReading:
+    """``seen``: are all tables visible; None: the schema itself is hidden, and known by its files only."""
+    reason = (
+        ""
+        if seen
+        else _("Only InnoDB's files are visible to this user; other engines' tables are not counted.")
+    )
+    if totals is None:
+        whole = 0 if seen else None
+        return DatabaseSizeReading(name, file_bytes, whole, whole, reason)
+    return DatabaseSizeReading(name, file_bytes + totals.apart, totals.data, totals.index, reason)
+
+
+def _estimated(name: str, seen: bool, totals: Totals | None) -> DatabaseSizeReading:
+    if totals is None:
+        if seen:
+            return DatabaseSizeReading(name, 0, 0, 0)
+        return DatabaseSizeReading(name, None, reason=_("This user may see none of its tables."))
+    reason = "" if seen else _("Only the tables visible to this user are counted.")
+    return DatabaseSizeReading(name, totals.data + totals.index, totals.data, totals.index, reason)
+
+
+class Visit:
+    """One open connection."""
+
+    def __init__(self, connection: Any, target: ConnectionTarget, version: str) -> None:
+        self._connection = connection
+        self._target = target
+        self.version = version
+        self.is_mariadb = "mariadb" in version.lower()
+        self.is_mysql8 = not self.is_mariadb and main_version(version) >= (8,)
+
+    def rows(self, statement: str, values: dict[str, Any] | None = None) -> Sequence[tuple[Any, ...]]:
+        return _rows(self._connection, statement, values)
+
+    def server(self, began: float) -> ServerReading:
+        numbers = ".".join(map(str, main_version(self.version)))
+        product = "MariaDB" if self.is_mariadb else "MySQL"
+        return ServerReading(self.version, numbers, product, round((time.monotonic() - began) * 1000, 2))
+
+    def schemas(self) -> dict[str, bool]:
+        """Name → are all tables of it visible."""
+        ((user,),) = self.rows("SELECT CURRENT_USER()")
+        name, _at, host = user.rpartition("@")
+        values = {"grantee": f"'{name}'@'{host}'", "rights": VIEWING_RIGHTS, "virtual": VIRTUAL_SCHEMAS}
+        return {schema: bool(seen) for schema, seen in self.rows(SCHEMAS, values)}
+
+    def tablespaces(self) -> dict[str, int] | None:
+        """Bytes of InnoDB's files by schema; None without the right to see them."""
+        import MySQLdb
+
+        try:
+            found = self.rows(
+                TABLESPACES.format(files=FILES_BY_PATH if self.is_mysql8 else FILES_BY_NAME), {}
+            )
+        except MySQLdb.Error as error:
+            if error.args[0] in MISSING_RIGHT:
+                return None
+            raise
+        return {name: int(size) for name, size in found}
+
+    def statistics(self, *, with_files: bool) -> dict[str, Totals]:
+        if self.is_mysql8:
+            self.rows(FRESH_STATISTICS)
+        tables = "innodb_tables" if self.is_mysql8 else "innodb_sys_tables"
+        statement = STATISTICS.format(apart=APART.format(tables=tables) if with_files else "TRUE")
+        found = self.rows(statement, {"virtual": VIRTUAL_SCHEMAS})
+        return {name: Totals(*(int(number or 0) for number in numbers)) for name, *numbers in found}
+
+
+@contextlib.contextmanager
+def connect(target: ConnectionTarget) -> Iterator[Visit]:
+    """An open, read-only connection. Raises ``DialectError``."""
+    try:
+        import MySQLdb
+    except ImportError as error:
+        raise DriverMissing(
+            _(
+                "MySQL and MariaDB need the Python package mysqlclient, which is not installed: "
+                "pip install mysqlclient."
+            )
+        ) from error
+    refuse_disguise(target)
+    try:
+        connection = MySQLdb.connect(**_arguments(target))
+        with contextlib.closing(connection), _bounded(connection, target):
+            ((version,),) = _rows(connection, VERSION)
+            _prepare(connection, target, version)
+            yield Visit(connection, target, version)
+    except MySQLdb.Error as error:
+        raise translate(error, target) from None
+
+
+def _arguments(target: ConnectionTarget) -> dict[str, Any]:
+    seconds = target.options.statement_timeout_seconds
+    arguments: dict[str, Any] = {
+        "host": target.host,
+        "port": target.port or MySQL.default_port,
+        "user": target.username,
+        "password": target.password,
+        "database": target.database,
+        "charset": "utf8mb4",
+        "use_unicode": True,
+        "autocommit": True,
+        "connect_timeout": math.ceil(target.options.connect_timeout_seconds),
+        "read_timeout": math.ceil(seconds) + 1,
+        "write_timeout": math.ceil(seconds) + 1,
+        # Otherwise a server may ask the client for any file of this machine.
+        "local_infile": 0,
+        "ssl_mode": {
+            "disable": "DISABLED",
+            "prefer": "PREFERRED",
+            "require": "REQUIRED",
+            "verify-ca": "VERIFY_CA",
+            "verify-full": "VERIFY_IDENTITY",
+        }[target.options.tls],
+    }
+    if target.options.tls_ca:
+        arguments["ssl"] = {"ca": target.options.tls_ca}
+    if target.host.startswith("/"):
+        arguments |= {"host": "localhost", "unix_socket": target.host}
+    elif target.host.casefold() == "localhost" and not settings.JOBSITE_ALLOW_SOCKETS:
+        arguments["host"] = "127.0.0.1"  # the client library takes "localhost" for a socket path
+    return arguments
+
+
+def _prepare(connection: Any, target: ConnectionTarget, version: str) -> None:
+    # MariaDB's client library takes "required" for "if the server can" (seen with 3.3): ask what came of it.
+    if target.options.tls not in ("disable", "prefer"):
+        ((_name, protocol),) = _rows(connection, TLS_IN_USE)
+        if not protocol:
+            raise Unreachable(
+                _("The server speaks no TLS, but TLS is “{mode}”.").format(mode=target.options.tls)
+            )
+    seconds = target.options.statement_timeout_seconds
+    if "mariadb" in version.lower():
+        _rows(connection, f"SET SESSION max_statement_time = {seconds:f}")
+    else:
+        _rows(connection, f"SET SESSION max_execution_time = {math.ceil(seconds * 1000)}")
+    _rows(connection, "SET SESSION TRANSACTION READ ONLY")
+
+
+@contextlib.contextmanager
+def _bounded(connection: Any, target: ConnectionTarget) -> Iterator[None]:
+    """Cuts the line when all statements together take too long: the library's own timeouts begin anew with
+    each packet.
+    """
+    # A duplicate, so that the number cannot have come to mean another connection when the timer fires.
+    line = socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM)
+    cut = threading.Event()
+
+    def end() -> None:
+        cut.set()
+        with contextlib.suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)
+
+    seconds = target.options.statement_timeout_seconds + 1
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    import MySQLdb
+
+    try:
+        yield
+    except MySQLdb.Error:
+        if cut.is_set():
+            raise TimedOut(
+                _("Waiting for a statement: no answer within {seconds:g} s.").format(seconds=seconds)
+            ) from None
+        raise
+    finally:
+        timer.cancel()
+        timer.join()
+        line.close()
+
+
+def _rows(connection: Any, statement: str, values: dict[str, Any] | None = None) -> Sequence[tuple[Any, ...]]:
+    with contextlib.closing(connection.cursor()) as cursor:
+        cursor.execute(statement, values)
+        return list(cursor.fetchall())
+
+
+def main_version(version: str) -> tuple[int, ...]:
+    """The leading numbers. Some MariaDB servers put a "5.5.5-" in front, for the sake of old replicas."""
+    numbers = re.match(
+        r"[0-9.]+", version.removeprefix("5.5.5-") if "mariadb" in version.lower() else version
+    )
+    return tuple(int(number) for number in numbers[0].strip(".").split(".")) if numbers else ()
+
+
+def translate(error: Any, target: ConnectionTarget) -> DialectError:
+    """The driver's error as one of ours, in one line and without the password."""
+    number, text = (*error.args, "")[:2] if error.args else (0, "")
+    text = target.scrub(" ".join(str(text or error).split())) or type(error).__name__
+    if number in DENIED:
+        return AccessDenied(text)
+    if number in TIMED_OUT or (number in NETWORK and any(text.endswith(code) for code in SYSTEM_TIMEOUTS)):
+        return TimedOut(text)
+    if number in NETWORK:
+        return Unreachable(text)
+    return QueryFailed(f"{number}: {text}" if number else text)

@@ -1,0 +1,189 @@
+"""PostgreSQL 12 and newer, through psycopg2 in its asynchronous mode: the only one in which a wait can be
+given up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import select
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+from django.utils.translation import gettext as _
+
+from instances.dialects.base import Deadline, Dialect, refuse_disguise
+from instances.dialects.readings import DatabaseSizeReading, ServerReading, SizesReading
+from instances.dialects.target import ConnectionTarget
+from instances.exceptions import AccessDenied, DialectError, DriverMissing, QueryFailed, TimedOut, Unreachable
+
+#: The version, for machines and for people.
+VERSION = "SELECT current_setting('server_version'), version()"
+
+#: Every database that is no template. An unguarded pg_database_size() fails the whole statement when one may
+#: not connect to a single database.
+SIZES = """
+SELECT d.datname,
+       CASE WHEN has_database_privilege(d.oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'USAGE')
+            THEN pg_database_size(d.oid)
+       END
+FROM pg_database d
+WHERE NOT d.datistemplate
+ORDER BY d.datname
+"""
+
+#: How long after the server's own limit the client gives up on its own.
+GRACE_SECONDS = 1
+
+#: SQLSTATE 57014: the server has cancelled the statement, here because of statement_timeout.
+QUERY_CANCELED = "57014"
+#: SQLSTATE class 08: the connection broke.
+CONNECTION_BROKEN = "08"
+
+#: How PostgreSQL says "not you", in its untranslated messages; a translated one counts as unreachable.
+REFUSALS = (
+    "authentication failed",
+    "no pg_hba.conf entry",
+    "no password supplied",
+    "is not permitted to log in",
+)
+
+
+class PostgreSQL(Dialect):
+    label = "PostgreSQL"
+    default_port = 5432
+    default_database = "postgres"
+    least_rights: ClassVar[str] = "CREATE ROLE jobsite LOGIN PASSWORD '…';\nGRANT pg_monitor TO jobsite;"
+
+    def target_errors(self, target: ConnectionTarget) -> dict[str, list[str]]:
+        # libpq and its relatives read such a "database name" as a whole connection string, with a host of its
+        # own.
+        if "=" in target.database or "://" in target.database:
+            sentence = _(
+                "“{value}” is a connection string: give the name of a database, without “=” and “://”."
+            )
+            return {"database": [sentence.format(value=target.database)]}
+        return {}
+
+    def test(self, target: ConnectionTarget) -> ServerReading:
+        began = time.monotonic()
+        with connect(target) as visit:
+            return visit.server(began)
+
+    def database_sizes(self, target: ConnectionTarget) -> SizesReading:
+        began = time.monotonic()
+        with connect(target) as visit:
+            server = visit.server(began)
+            readings = tuple(_reading(name, size) for name, size in visit.rows(SIZES))
+        refused = sum(reading.total_bytes is None for reading in readings)
+        notes = (_("%d databases refuse their size.") % refused,) if refused else ()
+        return SizesReading(server, readings, notes)
+
+
+def _reading(name: str, size: int | None) -> DatabaseSizeReading:
+    reason = "" if size is not None else _("This user may not connect to it: GRANT pg_monitor, or CONNECT.")
+    return DatabaseSizeReading(name, size, reason=reason)
+
+
+class Visit:
+    """One open connection and the time its statements share."""
+
+    def __init__(self, connection: Any, target: ConnectionTarget) -> None:
+        self._connection = connection
+        self._target = target
+        seconds = target.options.statement_timeout_seconds + GRACE_SECONDS
+        self._deadline = Deadline(seconds, _("Waiting for a statement"))
+
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        import psycopg2
+
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(statement, values or None)
+            wait(self._connection, self._deadline)
+            return list(cursor.fetchall())
+        except psycopg2.Error as error:
+            raise translate(error, self._target) from None
+
+    def server(self, began: float) -> ServerReading:
+        ((number, sentence),) = self.rows(VERSION)
+        latency_ms = (time.monotonic() - began) * 1000
+        return ServerReading(sentence, number.split()[0], "PostgreSQL", round(latency_ms, 2))
+
+
+@contextlib.contextmanager
+def connect(target: ConnectionTarget) -> Iterator[Visit]:
+    """An open, read-only connection. Raises ``DialectError``."""
+    try:
+        import psycopg2
+    except ImportError as error:
+        raise DriverMissing(
+            _("PostgreSQL needs the Python package psycopg2: pip install psycopg2-binary.")
+        ) from error
+
+    refuse_disguise(target)
+    deadline = Deadline(target.options.connect_timeout_seconds, _("Connecting"))
+    try:
+        connection = psycopg2.connect(**_arguments(target))
+    except psycopg2.Error as error:
+        raise translate(error, target) from None
+    with contextlib.closing(connection):
+        try:
+            wait(connection, deadline)
+        except psycopg2.Error as error:
+            raise translate(error, target) from None
+        yield Visit(connection, target)
+
+
+def _arguments(target: ConnectionTarget) -> dict[str, Any]:
+    milliseconds = math.ceil(target.options.statement_timeout_seconds * 1000)
+    session = {
+        "statement_timeout": milliseconds,
+        "lock_timeout": milliseconds,
+        "idle_in_transaction_session_timeout": milliseconds,
+        "default_transaction_read_only": "on",
+    }
+    arguments = {
+        "host": target.host,
+        "port": target.port or PostgreSQL.default_port,
+        "dbname": target.database or PostgreSQL.default_database,
+        "user": target.username,
+        "password": target.password,
+        "sslmode": target.options.tls,
+        "gssencmode": "disable",
+        "client_encoding": "UTF8",
+        "application_name": "jobsite",
+        "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
+        "async_": True,
+    }
+    if target.options.tls_ca:
+        arguments["sslrootcert"] = target.options.tls_ca
+    return arguments
+
+
+def wait(connection: Any, deadline: Deadline) -> None:
+    """Drives the connection until it has nothing more to wait for. Raises ``TimedOut`` and the driver's
+    errors.
+    """
+    from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE
+
+    while True:
+        state = connection.poll()
+        if state == POLL_OK:
+            return
+        poller = select.poll()  # not select(): that one knows no file number over 1023
+        poller.register(connection.fileno(), {POLL_READ: select.POLLIN, POLL_WRITE: select.POLLOUT}[state])
+        poller.poll(math.ceil(deadline.left() * 1000))
+
+
+def translate(error: Any, target: ConnectionTarget) -> DialectError:
+    """The driver's error as one of ours, in one line and without the password."""
+    text = target.scrub(" ".join(str(error).split())) or type(error).__name__
+    if error.pgcode == QUERY_CANCELED:
+        return TimedOut(text)
+    if error.pgcode and not error.pgcode.startswith(CONNECTION_BROKEN):
+        return QueryFailed(text)
+    if any(refusal in text for refusal in REFUSALS):
+        return AccessDenied(text)
+    return Unreachable(text)

@@ -1,0 +1,170 @@
+"""A managed database server, or an SQLite file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from instances import dialects
+from instances.dialects import hosts, options
+from instances.dialects.base import Dialect
+from instances.dialects.target import ConnectionTarget
+from instances.exceptions import CredentialDisabled, OptionsInvalid
+from instances.models.credential import Credential
+from jobsite.fields import ExactCharField
+
+
+class InstanceQuerySet(models.QuerySet["Instance"]):
+    def present(self) -> InstanceQuerySet:
+        """Those that are not in the recycle bin."""
+        return self.filter(deleted_at=None)
+
+    def collectable(self) -> InstanceQuerySet:
+        """Those that collections visit, with what a connection needs, by name."""
+        return self.present().filter(active=True).select_related("credential").order_by("name")
+
+
+class Instance(models.Model):
+    class Status(models.TextChoices):
+        UNKNOWN = "unknown", _("not tried yet")
+        OK = "ok", _("reachable")
+        FAILED = "failed", _("failed")
+
+    name = ExactCharField(_("name"), max_length=100, unique=True)
+    dialect = models.CharField(_("kind"), max_length=30, choices=dialects.choices)
+    host = models.CharField(_("host"), max_length=255, blank=True)
+    port = models.PositiveIntegerField(
+        _("port"), null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(65_535)],
+        help_text=_("Empty: the usual port of this kind of database."),
+    )  # fmt: skip
+    database = ExactCharField(
+        _("database"), max_length=500, blank=True,
+        help_text=_("The database to connect to; empty: the usual one. SQLite: the file's path."),
+    )  # fmt: skip
+    credential = models.ForeignKey(
+        Credential, verbose_name=_("credential"), null=True, blank=True, on_delete=models.PROTECT,
+        related_name="instances",
+    )  # fmt: skip
+    options = models.JSONField(
+        _("options"), default=dict, blank=True,
+        help_text=_("TLS and timeouts: tls, tls_ca, connect_timeout_seconds, statement_timeout_seconds."),
+    )  # fmt: skip
+    description = models.TextField(_("description"), blank=True, max_length=4_000)
+    active = models.BooleanField(_("active"), default=True)
+    # What the last visit found.
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.UNKNOWN, editable=False
+    )
+    last_error = models.TextField(_("last error"), blank=True, editable=False)
+    last_connected_at = models.DateTimeField(_("last connected"), null=True, editable=False)
+    version = models.CharField(_("version"), max_length=300, blank=True, editable=False)
+    main_version = models.CharField(_("main version"), max_length=50, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), editable=False)
+    updated_at = models.DateTimeField(_("updated"), editable=False)
+    # In the recycle bin since; the name stays taken, so that restoring cannot collide.
+    deleted_at = models.DateTimeField(_("deleted"), null=True, editable=False)
+
+    objects = InstanceQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("instance")
+        verbose_name_plural = _("instances")
+        ordering = ("name",)
+        permissions = (("change_connection", _("Can change where an instance connects to")),)
+        indexes = (models.Index(name="instance_collectable", fields=["active", "deleted_at"]),)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def kind(self) -> Dialect:
+        return dialects.get(self.dialect)
+
+    @property
+    def effective_port(self) -> int | None:
+        return self.port or self.kind.default_port
+
+    def connection_key(self) -> dict[str, Any]:
+        """What decides who gets to see the password; a change of it needs ``instances.change_connection``."""
+        tls = options.parse(self.options)
+        return {
+            "dialect": self.dialect,
+            "host": self.host.casefold(),
+            "port": self.effective_port,
+            "credential": self.credential_id,
+            "options": (tls.tls, tls.tls_ca),
+        }
+
+    def target(self) -> ConnectionTarget:
+        """Where its dialect connects to. Raises ``CredentialDisabled``, ``CryptoError`` and
+        ``OptionsInvalid``.
+        """
+        credential = self.credential
+        if credential and not credential.active:
+            raise CredentialDisabled(
+                gettext("The credential “{name}” is not active.").format(name=credential.name)
+            )
+        return ConnectionTarget(
+            host=self.host,
+            port=self.effective_port,
+            database=self.database,
+            username=credential.username if credential else "",
+            password=credential.reveal_password() if credential else "",
+            options=options.parse(self.options),
+        )
+
+    def clean(self) -> None:
+        """Rules that need more than one field. The sentences name what is allowed."""
+        try:
+            kind = self.kind
+        except LookupError:
+            return  # the field itself has been refused already
+        errors: dict[str, list[str]] = {}
+        self._clean_place(kind, errors)
+        self._clean_credential(kind, errors)
+        try:
+            options.parse(self.options)
+        except OptionsInvalid as error:
+            errors["options"] = error.sentences
+        if not errors:
+            place = ConnectionTarget(host=self.host, port=self.port, database=self.database)
+            errors = kind.target_errors(place)
+        if errors:
+            raise ValidationError(errors)
+
+    def unique_error_message(self, model_class: type[models.Model], unique_check: Any) -> ValidationError:
+        if (
+            tuple(unique_check) == ("name",)
+            and Instance.objects.filter(name=self.name).exclude(deleted_at=None).exists()
+        ):
+            sentence = gettext(
+                "An instance “{name}” is in the recycle bin: restore it, or choose another name."
+            )
+            return ValidationError(sentence.format(name=self.name), code="unique")
+        return super().unique_error_message(model_class, unique_check)
+
+    def _clean_place(self, kind: Dialect, errors: dict[str, list[str]]) -> None:
+        if kind.needs_host:
+            if not self.host:
+                errors["host"] = [gettext("{kind} needs a host name or an address.").format(kind=kind.label)]
+            elif sentence := hosts.problem(self.host):
+                errors["host"] = [sentence]
+        else:
+            for field in ("host", "port"):
+                if getattr(self, field):
+                    errors[field] = [gettext("{kind} is a file: leave this empty.").format(kind=kind.label)]
+        if "\0" in self.database:
+            errors["database"] = [gettext("The name of a database cannot hold the character NUL.")]
+
+    def _clean_credential(self, kind: Dialect, errors: dict[str, list[str]]) -> None:
+        if kind.needs_credential and self.credential_id is None:
+            errors["credential"] = [gettext("{kind} needs a credential.").format(kind=kind.label)]
+        elif not kind.needs_credential and self.credential_id is not None:
+            errors["credential"] = [
+                gettext("{kind} takes no credential: leave this empty.").format(kind=kind.label)
+            ]

@@ -1,0 +1,169 @@
+"""What may be done with instances: create, edit, delete, restore, test the connection."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from instances.dialects.readings import ServerReading
+from instances.exceptions import OptionsInvalid, UnknownInstance
+from instances.models import Instance
+from instances.services import visits
+from instances.services.credentials import require_password, require_permission
+from scheduling import clock
+from scheduling.services.actor import Actor
+from scheduling.sql.transactions import in_transaction
+from scheduling.words import did_you_mean
+
+#: What an edit writes.
+EDITABLE = ("name", "dialect", "host", "port", "database", "credential", "options", "description", "active")
+
+#: Somebody is waiting for a test: its statement gets no more than this.
+TEST_SECONDS = 10
+
+#: The field of faces in which the credential's password is given again.
+PASSWORD_FIELD = "credential_password"  # noqa: S105 (a name)
+
+
+def create(instance: Instance, *, actor: Actor, password: str = "") -> Instance:
+    """Stores a new instance. ``password`` is that of its credential, needed unless the credential allows the
+    host.
+
+    Raises ``ValidationError``, ``PermissionDenied``.
+    """
+    instance.created_at = instance.updated_at = clock.now()
+    instance.full_clean()
+    check_connection(None, instance, actor=actor, password=password)
+    instance.save(force_insert=True)
+    return instance
+
+
+def edit(instance: Instance, *, actor: Actor, password: str = "") -> Instance:
+    """Stores the edited fields. A changed connection needs ``instances.change_connection`` and the
+    credential's password, unless the credential allows the host. Raises ``ValidationError``,
+    ``PermissionDenied``.
+    """
+    instance.full_clean()
+
+    def write() -> None:
+        stored = Instance.objects.select_for_update().get(pk=instance.pk)
+        if stored.deleted_at is not None:
+            raise ValidationError(_("The instance “{name}” is in the recycle bin.").format(name=stored.name))
+        check_connection(stored, instance, actor=actor, password=password)
+        fields = [*EDITABLE, "updated_at"]
+        if changed_connection(stored, instance):
+            instance.status, instance.last_error = Instance.Status.UNKNOWN, ""
+            fields += ["status", "last_error"]
+        instance.updated_at = clock.now()
+        instance.save(update_fields=fields)
+
+    in_transaction(write)
+    return instance
+
+
+def changed_connection(stored: Instance, wanted: Instance) -> list[str]:
+    """Which fields of the connection differ, by name."""
+    new = wanted.connection_key()
+    try:
+        old = stored.connection_key()
+    except (OptionsInvalid, LookupError):  # written by an older version, or by hand
+        return list(new)
+    return [name for name in new if new[name] != old[name]]
+
+
+def check_connection(stored: Instance | None, wanted: Instance, *, actor: Actor, password: str) -> None:
+    """The rule against stolen credentials: a server of one's own, put behind an instance, is sent its
+    password.
+
+    Writes nothing, so that forms may ask before they save. Raises ``ValidationError`` on
+    ``credential_password``, or ``PermissionDenied``.
+    """
+    changed = changed_connection(stored, wanted) if stored else ["credential"]
+    credential = wanted.credential
+    if not changed:
+        return
+    doing = _("change the connection ({fields})").format(fields=", ".join(changed))
+    if stored:
+        require_permission(actor, doing=doing)
+    if credential is None or credential.allows(wanted.host, wanted.effective_port):
+        return
+    require_password(credential, password, actor=actor, doing=doing, field=PASSWORD_FIELD)
+
+
+def delete(instance: Instance, *, actor: Actor) -> None:
+    """Into the recycle bin; nothing happened when it is there already."""
+    now = clock.now()
+    Instance.objects.present().filter(pk=instance.pk).update(deleted_at=now, updated_at=now)
+    instance.refresh_from_db(fields=["deleted_at", "updated_at"])
+
+
+def restore(instance: Instance, *, actor: Actor) -> None:
+    """Out of the recycle bin; nothing happened when it is not there."""
+    Instance.objects.filter(pk=instance.pk).update(deleted_at=None, updated_at=clock.now())
+    instance.refresh_from_db(fields=["deleted_at", "updated_at"])
+
+
+def test_connection(instance: Instance, *, actor: Actor) -> ServerReading:
+    """Connects now, and writes down what came of it. Takes as long as the instance's timeouts at most.
+
+    Call it outside a transaction. Raises what ``visits.FAILURES`` lists, written down too.
+    """
+    ((_instance, outcome),) = test_connections([instance], actor=actor)
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
+
+
+def test_connections(
+    chosen: list[Instance], *, actor: Actor
+) -> list[tuple[Instance, ServerReading | BaseException]]:
+    """Tests them side by side, and writes down what came of each: a reading, or what went wrong."""
+    with ThreadPoolExecutor(settings.JOBSITE_SYNC_PARALLEL, thread_name_prefix="test") as pool:
+        under_way = [(instance, _begin_test(pool, instance)) for instance in chosen]
+    outcomes: list[tuple[Instance, ServerReading | BaseException]] = []
+    for instance, future in under_way:
+        error = future.exception()
+        if error is None:
+            visits.succeeded(instance, future.result())
+        elif isinstance(error, visits.FAILURES):
+            visits.failed(instance, error)
+        else:
+            raise error
+        outcomes.append((instance, error or future.result()))
+    return outcomes
+
+
+def _begin_test(pool: ThreadPoolExecutor, instance: Instance) -> Future[ServerReading]:
+    try:
+        # The rows are read here; the thread only talks to the server.
+        target = instance.target()
+        options = target.options
+        patience = min(options.statement_timeout_seconds, TEST_SECONDS)
+        target = replace(target, options=replace(options, statement_timeout_seconds=patience))
+        return pool.submit(instance.kind.test, target)
+    except visits.FAILURES as error:
+        refused: Future[ServerReading] = Future()
+        refused.set_exception(error)
+        return refused
+
+
+def named(names: list[str] | None) -> list[Instance]:
+    """The collectable instances of these names, or all of them. Raises ``UnknownInstance``, which names each
+    one that does not exist or is not active.
+    """
+    if names is None:
+        return list(Instance.objects.collectable())
+    found = {instance.name: instance for instance in Instance.objects.collectable().filter(name__in=names)}
+    missing = [name for name in names if name not in found]
+    if missing:
+        known = list(Instance.objects.collectable().values_list("name", flat=True)[:500])
+        sentences = [
+            _("There is no active instance {name}.").format(name=repr(name)) + did_you_mean(name, known)
+            for name in missing
+        ]
+        raise UnknownInstance(" ".join(sentences))
+    return list(found.values())

@@ -1,0 +1,162 @@
+"""The life of a collection: a session with one record for each instance.
+
+    record   pending → running → completed | failed | cancelled;  pending → failed | cancelled
+    session  running → completed | partly_failed | failed | cancelled
+
+Every step is a compare-and-set on the state before it; a step that comes too late raises ``WrongState``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count
+
+from instances.exceptions import WrongState
+from instances.models import Instance, SyncRecord, SyncSession
+from scheduling import clock
+from scheduling.services.actor import Actor
+from scheduling.sql.transactions import in_transaction
+from scheduling.text import MESSAGE_BYTES, storable
+
+State = SyncRecord.State
+Status = SyncSession.Status
+
+#: A record may move to the key from any of these.
+BEFORE: dict[str, tuple[str, ...]] = {
+    State.RUNNING: (State.PENDING,),
+    State.COMPLETED: (State.RUNNING,),
+    State.FAILED: (State.PENDING, State.RUNNING),
+    State.CANCELLED: (State.PENDING, State.RUNNING),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """What a collection did to the rows of one instance."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    dropped: int = 0
+
+
+def create(
+    category: str,
+    origin: str,
+    instances: Iterable[Instance],
+    *,
+    actor: Actor,
+    execution_id: int | None = None,
+) -> SyncSession:
+    """A running session with a pending record for each instance."""
+
+    def write() -> SyncSession:
+        session = SyncSession.objects.create(
+            category=category,
+            origin=origin,
+            created_by_id=actor.user_id,
+            execution_id=execution_id,
+            started_at=clock.now(),
+        )
+        records = [SyncRecord(session=session, instance=instance) for instance in instances]
+        SyncRecord.objects.bulk_create(records, batch_size=500)
+        _count(session)
+        return session
+
+    return in_transaction(write)
+
+
+def add_record(session: SyncSession, instance: Instance) -> SyncRecord:
+    """One more instance in a running session. Raises ``WrongState``."""
+
+    def write() -> SyncRecord:
+        locked = SyncSession.objects.select_for_update().get(pk=session.pk)
+        if locked.status != Status.RUNNING:
+            raise WrongState(f"The session is {locked.status}; instances are added only while it is running.")
+        record = SyncRecord.objects.create(session=session, instance=instance)
+        _count(session)
+        return record
+
+    return in_transaction(write)
+
+
+def start(record: SyncRecord) -> None:
+    _move(record, State.RUNNING, started_at=clock.now())
+
+
+def complete(record: SyncRecord, counts: RowCounts, details: dict[str, Any] | None = None) -> None:
+    _move(
+        record, State.COMPLETED, finished_at=clock.now(), details=details or {},
+        created=counts.created, updated=counts.updated, unchanged=counts.unchanged, dropped=counts.dropped,
+    )  # fmt: skip
+
+
+def fail(record: SyncRecord, error: str, code: str = "failed") -> None:
+    _move(
+        record,
+        State.FAILED,
+        finished_at=clock.now(),
+        error=storable(error, MESSAGE_BYTES),
+        error_code=code[:40],
+    )
+
+
+def cancel(record: SyncRecord) -> None:
+    _move(record, State.CANCELLED, finished_at=clock.now())
+
+
+def finish(session: SyncSession, *, cancelled: bool = False) -> SyncSession:
+    """Ends the session by what became of its records; gives it with its final counts.
+
+    ``cancelled`` ends what has not ended yet. Without it, such a record raises ``WrongState``.
+    """
+
+    def write() -> None:
+        locked = SyncSession.objects.select_for_update().get(pk=session.pk)
+        if locked.status != Status.RUNNING:
+            raise WrongState(f"The session is {locked.status} already.")
+        open_records = SyncRecord.objects.filter(session=session, state__in=(State.PENDING, State.RUNNING))
+        if cancelled:
+            open_records.update(state=State.CANCELLED, finished_at=clock.now())
+        elif left := open_records.count():
+            raise WrongState(f"The session has {left} records that have not ended.")
+        _count(session)
+        session.status = Status.CANCELLED if cancelled else _outcome(session)
+        session.finished_at = clock.now()
+        session.save(update_fields=["status", "finished_at"])
+
+    in_transaction(write)
+    return session
+
+
+def _outcome(session: SyncSession) -> str:
+    if session.succeeded == session.total:
+        return Status.COMPLETED
+    if session.succeeded:
+        return Status.PARTLY_FAILED
+    return Status.FAILED if session.failed else Status.CANCELLED
+
+
+def _count(session: SyncSession) -> None:
+    """Counts from the rows, never by adding up: nothing can drift."""
+    rows = SyncRecord.objects.filter(session=session).order_by().values_list("state").annotate(n=Count("pk"))
+    states = Counter(dict(rows))
+    session.total = states.total()
+    session.succeeded = states[State.COMPLETED]
+    session.failed = states[State.FAILED]
+    session.skipped = states[State.CANCELLED]
+    session.save(update_fields=["total", "succeeded", "failed", "skipped"])
+
+
+def _move(record: SyncRecord, state: str, **values: Any) -> None:
+    # The rival is a cancel of the whole session from elsewhere.
+    moved = SyncRecord.objects.filter(pk=record.pk, state__in=BEFORE[state]).update(state=state, **values)
+    if not moved:
+        now = SyncRecord.objects.filter(pk=record.pk).values_list("state", flat=True).first() or "gone"
+        raise WrongState(f"The record is {now}; it cannot become {state}.")
+    for name, value in {"state": state, **values}.items():
+        setattr(record, name, value)

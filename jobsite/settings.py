@@ -1,0 +1,248 @@
+"""All settings, in one file. Whatever differs between installations comes from the environment, read once, here."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from jobsite import environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+#: Everything the program writes beside its database: the embedded database, keys, logs, status files.
+VAR_DIR = environment.folder("JOBSITE_VAR", BASE_DIR / "var") or BASE_DIR / "var"
+
+
+def secret_file(name: str) -> str:
+    """A random secret kept in a file that only this user may read, made on first use."""
+    path = VAR_DIR / name
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        pass
+    VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f"{name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_urlsafe(48))
+    try:
+        os.link(draft, path)  # refuses to replace: of two processes that start together, one wins
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_text().strip()
+
+
+# --- The web -----------------------------------------------------------------------------------------------------
+
+DEBUG = environment.flag("JOBSITE_DEBUG", False)
+SECRET_KEY = environment.text("SECRET_KEY") or secret_file("secret_key")
+ALLOWED_HOSTS = environment.words("JOBSITE_ALLOWED_HOSTS", ("127.0.0.1", "localhost", "[::1]"))
+CSRF_TRUSTED_ORIGINS = environment.words("JOBSITE_TRUSTED_ORIGINS")
+HTTPS = environment.flag("JOBSITE_HTTPS", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+if HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# The proxy that speaks TLS redirects to it and tells browsers to stay with it (deploy/nginx.conf).
+SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_apscheduler",
+    "jobsite",
+    "scheduling",
+    "instances",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "jobsite.urls"
+WSGI_APPLICATION = "jobsite.wsgi.application"
+ASGI_APPLICATION = "jobsite.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{validator}"}
+    for validator in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "jobsite.staticfiles.CollectedFiles"},
+}
+
+# --- The database ------------------------------------------------------------------------------------------------
+
+
+def database_settings() -> dict[str, Any]:
+    """The one database, with what the engine's correctness rests on (docs: engine, "Isolation")."""
+    database = environment.database("DATABASE_URL", f"sqlite:///{VAR_DIR / 'jobsite.sqlite3'}")
+    options = database["OPTIONS"]
+    if database["ENGINE"].endswith("sqlite3"):
+        # A deferred transaction that reads and then writes fails at once when another has committed in between.
+        options |= {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+        }
+        Path(database["NAME"]).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    elif database["ENGINE"].endswith("mysql"):
+        options |= {
+            "charset": "utf8mb4",
+            "isolation_level": "read committed",
+            "init_command": "SET time_zone='+00:00', sql_mode=CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')",
+            "local_infile": 0,
+            "connect_timeout": 3,
+            "read_timeout": 25,
+            "write_timeout": 25,
+        }
+    else:
+        from psycopg2.extensions import ISOLATION_LEVEL_READ_COMMITTED
+
+        options |= {
+            "isolation_level": ISOLATION_LEVEL_READ_COMMITTED,
+            "connect_timeout": 3,
+            "keepalives": 1,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,
+        }
+    return database | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "ATOMIC_REQUESTS": False}
+
+
+DATABASES = {"default": database_settings()}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # Several processes meet in the tests' database, so it is a file there as well.
+    DATABASES["default"]["TEST"] = {"NAME": f"{DATABASES['default']['NAME']}.test"}
+elif DATABASES["default"]["ENGINE"].endswith("mysql"):
+    DATABASES["default"]["TEST"] = {"CHARSET": "utf8mb4"}
+# MySQL and MariaDB ignore the conditions of our indexes; the column order serves them all the same.
+SILENCED_SYSTEM_CHECKS = ["models.W037"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Languages and time ------------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = environment.choice("JOBSITE_LANGUAGE", "en", ("en", "zh-hans"))
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"  # rows, Python and JSON speak UTC; zones appear in triggers and templates only
+
+#: The zone in which new tasks are written.
+JOBSITE_TASK_TIME_ZONE = environment.text("JOBSITE_TASK_TIME_ZONE", "Asia/Shanghai")
+#: The zone in which pages show times; empty: the browser's.
+JOBSITE_DISPLAY_TIME_ZONE = environment.text("JOBSITE_DISPLAY_TIME_ZONE")
+
+# --- The scheduler -----------------------------------------------------------------------------------------------
+
+SCHEDULER: dict[str, Any] = {
+    "queues": environment.words("JOBSITE_QUEUES", ("default",)),
+    "threads": environment.whole("JOBSITE_THREADS", 64, least=1, most=1_000),
+    "drain_seconds": environment.number("JOBSITE_DRAIN_SECONDS", 30, least=0, most=86_400),
+    # An edit made elsewhere is noticed within one poll.
+    "poll_seconds": environment.number("JOBSITE_POLL_SECONDS", 0.25, least=0.05, most=2),
+    "beat_seconds": environment.number("JOBSITE_BEAT_SECONDS", 4, least=0.2, most=60),
+    # A node whose beat stands still this long is dead to the others.
+    "lease_seconds": environment.number("JOBSITE_LEASE_SECONDS", 15, least=1, most=600),
+    # Third-party executors: name → dotted path of a scheduling.executors.Executor.
+    "executors": {},
+    # Third-party triggers: name → dotted path of a scheduling.triggers.Trigger.
+    "triggers": {},
+    "keep_succeeded_days": environment.whole("JOBSITE_KEEP_SUCCEEDED_DAYS", 30, least=1, most=36_500),
+    "keep_other_days": environment.whole("JOBSITE_KEEP_OTHER_DAYS", 90, least=1, most=36_500),
+    "keep_log_days": environment.whole("JOBSITE_KEEP_LOG_DAYS", 14, least=1, most=36_500),
+}
+
+#: Where the diagnostic function append_line may write; None: nowhere.
+JOBSITE_SCRATCH = environment.folder("JOBSITE_SCRATCH", None)
+
+# --- Managed instances -------------------------------------------------------------------------------------------
+
+#: Servers that ``manage.py start`` registers when they are not known yet.
+JOBSITE_INSTANCES = environment.databases("JOBSITE_INSTANCES")
+
+#: Folders in which managed SQLite files may lie.
+JOBSITE_SQLITE_ROOTS = [Path(root) for root in environment.words("JOBSITE_SQLITE_ROOTS", (str(VAR_DIR),))]
+#: Folders in which cleanup_old_logs may remove files.
+JOBSITE_LOG_ROOTS = [Path(root) for root in environment.words("JOBSITE_LOG_ROOTS", (str(VAR_DIR / "log"),))]
+#: Whether an instance may be reached through a socket path instead of a host name.
+JOBSITE_ALLOW_SOCKETS = environment.flag("JOBSITE_ALLOW_SOCKETS", False)
+#: Instances that one collection speaks to at the same time.
+JOBSITE_SYNC_PARALLEL = environment.whole("JOBSITE_SYNC_PARALLEL", 8, least=1, most=64)
+#: The file with the keys that encrypt stored passwords, newest first, one a line.
+JOBSITE_KEY_FILE = environment.folder("JOBSITE_KEY_FILE", VAR_DIR / "keys") or VAR_DIR / "keys"
+
+# --- Logs --------------------------------------------------------------------------------------------------------
+
+LOG_FORMAT = environment.choice("JOBSITE_LOG_FORMAT", "text", ("text", "json"))
+LOG_LEVEL = environment.choice("JOBSITE_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "text": {"()": "jobsite.logs.TextFormatter"},
+        "json": {"()": "jobsite.logs.JsonFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        "django.server": {"level": "WARNING"},
+        "apscheduler": {"level": "WARNING"},
+    },
+}
+
+if SECRET_KEY.startswith("django-insecure"):
+    raise ImproperlyConfigured(
+        "SECRET_KEY is an example: set a random one of 50 characters, or none to have one made."
+    )

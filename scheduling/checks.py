@@ -1,0 +1,28 @@
+"""System checks: what must hold of the registered functions and the executors before anything starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, register
+
+from scheduling import executors, registry
+from scheduling.exceptions import UnknownExecutor
+
+
+@register("scheduling")
+def functions_are_sound(**_: Any) -> list[CheckMessage]:
+    registry.autodiscover()
+    return [Error(problem.message, hint=problem.hint, id=problem.id) for problem in registry.problems()]
+
+
+@register("scheduling")
+def executors_can_be_imported(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for name in executors.paths():
+        try:
+            executors.executor_class(name)
+        except UnknownExecutor as error:
+            hint = 'SCHEDULER["executors"] maps a name to the dotted path of a scheduling.executors.Executor.'
+            found.append(Error(str(error), hint=hint, id="scheduling.E010"))
+    return found

@@ -1,0 +1,104 @@
+"""What time it is: one clock for the whole process, so that tests can set it and nodes agree (design: time and units).
+
+The time is the database's, read now and then and carried on by the monotonic clock in between, so that a
+stepped or skewed host clock neither repeats nor loses an occurrence. Nobody else asks the host.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Protocol, TypeVar
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Aware UTC; never asks a database, so it may be called for each line of a log."""
+
+    def refresh(self) -> datetime:
+        """The same, read anew from where the time comes from; may ask the database, and raise its errors."""
+
+
+AnyClock = TypeVar("AnyClock", bound=Clock)
+
+
+class DatabaseClock:
+    """``read`` gives the database's UTC time. Before the first reading it is the host's."""
+
+    def __init__(self, read: Callable[[], datetime]) -> None:
+        self._read = read
+        self._sample: tuple[datetime, float] | None = None
+
+    def now(self) -> datetime:
+        sample = self._sample
+        if sample is None:
+            return datetime.now(UTC)
+        at, mark = sample
+        return at + timedelta(seconds=time.monotonic() - mark)
+
+    def refresh(self) -> datetime:
+        before = time.monotonic()
+        at = self._read()
+        # The answer was true somewhere between question and answer: the middle halves the doubt.
+        self._sample = (at, (before + time.monotonic()) / 2)
+        return self.now()
+
+
+class SettableClock:
+    """A clock for tests: it stands still until it is moved."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+    def refresh(self) -> datetime:
+        return self.at
+
+    def move(self, **delta: float) -> datetime:
+        """Forwards by ``timedelta(**delta)``; gives the new time."""
+        self.at += timedelta(**delta)
+        return self.at
+
+
+class HostClock:
+    """The host's own time, until the application has installed a better clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def refresh(self) -> datetime:
+        return self.now()
+
+
+_clock: Clock = HostClock()
+
+
+def install(clock: Clock) -> None:
+    """From now on, this is the process's clock."""
+    global _clock
+    _clock = clock
+
+
+@contextmanager
+def use(clock: AnyClock) -> Iterator[AnyClock]:
+    """The process's clock within the block (tests)."""
+    before = _clock
+    install(clock)
+    try:
+        yield clock
+    finally:
+        install(before)
+
+
+def now() -> datetime:
+    """The process's time, aware UTC, without asking a database."""
+    return _clock.now()
+
+
+def refresh() -> datetime:
+    """The process's time, read anew; what every decision that is written down begins with."""
+    return _clock.refresh()

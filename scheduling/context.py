@@ -1,0 +1,314 @@
+"""What a task function may ask about its own run, and say about it: ``current_run()``.
+
+The engine's side is here too: which runs are active in this process, to cancel them, and to read their
+progress and logs. Knows no database.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from scheduling import clock
+from scheduling.runlog import LEVELS, RunLog, open_log
+from scheduling.text import storable_characters
+
+if TYPE_CHECKING:
+    from scheduling.executors.base import RunOrder
+
+logger = logging.getLogger(__name__)
+
+#: The reason of a run that was asked to end because its deadline has passed.
+TIMEOUT = "timeout"
+#: The reason of a run whose row another node has declared lost: whatever it does is no longer recorded.
+LOST = "lost"
+
+PROGRESS_TEXT_CHARACTERS = 200
+_MOST_PROGRESS = 2**63 - 1
+
+
+class RunCancelled(BaseException):
+    """The run was asked to end, or is no longer this process's to finish; ``reason`` says which.
+
+    Not an ``Exception``, as asyncio's CancelledError is not: tasks wrap single steps of a loop in
+    ``except Exception``, and one of those must not turn "stop" into "go on with the next one".
+    Cleaning up in ``finally`` works as ever; whoever catches it and goes on is told again at the next check.
+    """
+
+    def __init__(self, reason: str = "by_task", detail: str = "") -> None:
+        super().__init__(detail or reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class Progress(NamedTuple):
+    done: int
+    total: int | None
+    text: str
+
+
+class _Cancel(NamedTuple):
+    reason: str
+    detail: str
+
+
+class RunContext:
+    """One attempt at one execution, as its task function sees it. Safe to use from any thread."""
+
+    __slots__ = (
+        "_cancel",
+        "_deadline",
+        "_progress",
+        "_wake",
+        "attempt",
+        "deadline_at",
+        "execution_id",
+        "function",
+        "idempotency_key",
+        "log_buffer",
+        "origin",
+        "parameters",
+        "scheduled_for",
+        "task_key",
+    )
+
+    def __init__(
+        self,
+        *,
+        execution_id: int,
+        attempt: int,
+        task_key: str,
+        function: str,
+        parameters: Mapping[str, Any],
+        scheduled_for: datetime,
+        deadline_at: datetime | None,
+        timeout_seconds: float | None,
+        idempotency_key: str,
+        origin: str,
+        log_buffer: RunLog,
+    ) -> None:
+        self.execution_id = execution_id
+        self.attempt = attempt
+        self.task_key = task_key
+        self.function = function
+        self.parameters = parameters  # as they are stored: JSON values
+        self.scheduled_for = scheduled_for
+        self.deadline_at = deadline_at
+        self.idempotency_key = idempotency_key
+        self.origin = origin
+        self.log_buffer = log_buffer
+        self._deadline = _monotonic_deadline(deadline_at, timeout_seconds)
+        self._cancel: _Cancel | None = None
+        self._wake = threading.Event()
+        self._progress: Progress | None = None
+
+    @classmethod
+    def of(cls, order: RunOrder, log: RunLog) -> RunContext:
+        return cls(
+            execution_id=order.execution_id,
+            attempt=order.attempt,
+            task_key=order.task_key,
+            function=order.function,
+            parameters=order.parameters,
+            scheduled_for=order.scheduled_for,
+            deadline_at=order.deadline_at,
+            timeout_seconds=order.timeout_seconds,
+            idempotency_key=order.idempotency_key,
+            origin=order.origin,
+            log_buffer=log,
+        )
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.execution_id, self.attempt
+
+    # --- For the task ----------------------------------------------------------------------------------
+
+    def log(self, message: object, level: str = "INFO") -> None:
+        """Adds a line to the run's log; then raises RunCancelled when the run should end."""
+        if level not in LEVELS:
+            raise ValueError(f"{level!r} is no level; allowed are {', '.join(LEVELS)}")
+        self._write(level, str(message))
+        self.check_cancelled()
+
+    def progress(self, done: float, total: float | None = None, text: str = "") -> None:
+        """Says how far the run is, for pages to show. Raises RunCancelled when the run should end."""
+        whole = None if total is None else _count(total)
+        self._progress = Progress(
+            _count(done), whole, storable_characters(str(text), PROGRESS_TEXT_CHARACTERS)
+        )
+        self.check_cancelled()
+
+    def check_cancelled(self) -> None:
+        """Raises RunCancelled when the run was asked to end, is lost, or is past its deadline."""
+        if self.cancelled:
+            reason, detail = self._cancel or _Cancel(TIMEOUT, "")
+            raise RunCancelled(reason, detail)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the run should end: asked to, lost, or past its deadline."""
+        return self._cancel is not None or self.past_deadline
+
+    def sleep(self, seconds: float) -> None:
+        """Sleeps that long, but raises RunCancelled at once when the run should end meanwhile."""
+        end = time.monotonic() + seconds
+        while True:
+            self.check_cancelled()
+            wait = end - time.monotonic()
+            if wait <= 0:
+                return
+            if self._deadline is not None:
+                wait = min(wait, max(self._deadline - time.monotonic(), 0))
+            self._wake.wait(min(wait, threading.TIMEOUT_MAX))
+
+    def remaining_seconds(self) -> float | None:
+        """Until the deadline; negative when it has passed, None when there is none."""
+        return None if self._deadline is None else self._deadline - time.monotonic()
+
+    @property
+    def deadline_monotonic(self) -> float | None:
+        """The deadline on the scale of ``time.monotonic()``."""
+        return self._deadline
+
+    # --- For the engine --------------------------------------------------------------------------------
+
+    @property
+    def past_deadline(self) -> bool:
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+    @property
+    def cancel_reason(self) -> str:
+        """Why the run was asked to end; empty when it was not."""
+        return self._cancel.reason if self._cancel else ""
+
+    @property
+    def progress_made(self) -> Progress | None:
+        """The last progress the task has told; None when it has told none."""
+        return self._progress
+
+    def cancel(self, reason: str, detail: str = "") -> None:
+        """Asks the run to end. The first reason stays, except that ``lost`` goes before any."""
+        if self._cancel is None or reason == LOST:
+            self._cancel = _Cancel(reason, detail)
+        self._wake.set()
+
+    def _write(self, level: str, text: str) -> None:
+        self.log_buffer.append(clock.now(), level, text)
+
+
+class NullRun(RunContext):
+    """What ``current_run()`` gives outside a run, so that task functions can be called by hand and in tests.
+
+    Its log goes to standard ``logging``; nothing ever cancels it.
+    """
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(
+            execution_id=0,
+            attempt=0,
+            task_key="",
+            function="",
+            parameters=MappingProxyType({}),
+            scheduled_for=clock.now(),
+            deadline_at=None,
+            timeout_seconds=None,
+            idempotency_key="",
+            origin="manual",
+            log_buffer=RunLog(0),
+        )
+
+    def cancel(self, reason: str, detail: str = "") -> None:
+        """Does nothing: there is no run."""
+
+    def _write(self, level: str, text: str) -> None:
+        logger.log(LEVELS[level], "%s", text)
+
+
+_current: ContextVar[RunContext | None] = ContextVar("current_run", default=None)
+
+
+def current_run() -> RunContext:
+    """The run this code works for; outside a run, one that does nothing but log.
+
+    A thread that a task starts belongs to the run when it is started with a copy of the context:
+    ``Thread(target=contextvars.copy_context().run, args=(function,))``.
+    """
+    return _current.get() or NullRun()
+
+
+# --- The runs of this process --------------------------------------------------------------------------
+
+Key = tuple[int, int]  # execution id, attempt
+
+
+#: The runs whose task functions this process is inside of; guarded by ``active_lock``.
+active: dict[Key, RunContext] = {}
+active_lock = threading.Lock()
+_cancelled_early: dict[Key, _Cancel] = {}
+
+
+@contextmanager
+def entered(run: RunContext) -> Iterator[None]:
+    """Within the block ``run`` is active, and the current one of this thread."""
+    with active_lock:
+        active[run.key] = run
+        early = _cancelled_early.pop(run.key, None)
+    if early is not None:
+        run.cancel(*early)
+    run_token, log_token = _current.set(run), open_log.set(run.log_buffer)
+    try:
+        yield
+    finally:
+        open_log.reset(log_token)
+        _current.reset(run_token)
+        with active_lock:
+            active.pop(run.key, None)
+
+
+def active_runs() -> list[RunContext]:
+    with active_lock:
+        return list(active.values())
+
+
+def cancel(execution_id: int, attempt: int, reason: str, detail: str = "") -> None:
+    """Asks a run to end, also one that an executor holds but has not begun; then it is told when it begins.
+
+    For executors, about orders they hold: each calls ``forget`` when it gives the order back.
+    """
+    with active_lock:
+        run = active.get((execution_id, attempt))
+        if run is None:
+            _cancelled_early.setdefault((execution_id, attempt), _Cancel(reason, detail))
+    if run is not None:
+        run.cancel(reason, detail)
+
+
+def forget(execution_id: int, attempt: int) -> None:
+    """Drops a request to cancel that came too late for its run to see."""
+    if _cancelled_early:
+        with active_lock:
+            _cancelled_early.pop((execution_id, attempt), None)
+
+
+def _monotonic_deadline(deadline_at: datetime | None, timeout_seconds: float | None) -> float | None:
+    if deadline_at is not None:
+        return time.monotonic() + (deadline_at - clock.now()).total_seconds()
+    return None if timeout_seconds is None else time.monotonic() + timeout_seconds
+
+
+def _count(number: float) -> int:
+    """A whole number that fits its column; progress is a hint and never worth failing a run for."""
+    try:
+        return max(0, min(int(number), _MOST_PROGRESS))
+    except (OverflowError, ValueError):  # infinite, or no number
+        return 0

@@ -1,0 +1,1 @@
+"""The scheduler process. Nobody but the command ``runapscheduler`` enters."""

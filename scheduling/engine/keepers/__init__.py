@@ -1,0 +1,18 @@
+"""Housekeepers: small duties that the tick does now and then. One duty, one file, one shape."""
+
+from __future__ import annotations
+
+from scheduling.engine.keepers.base import Keeper
+from scheduling.engine.keepers.control import Control
+from scheduling.engine.keepers.live_rows import LiveRows
+from scheduling.engine.keepers.logs import Logs
+from scheduling.engine.keepers.overdue import Overdue
+from scheduling.engine.keepers.waiting import Waiting
+
+
+def keepers() -> list[Keeper]:
+    """A new set, in the order in which they are asked."""
+    return [Waiting(), Control(), Overdue(), Logs(), LiveRows()]
+
+
+__all__ = ["Keeper", "keepers"]

@@ -1,0 +1,264 @@
+"""The life of a scheduler process: start, run until asked to stop, drain, end. Its exit code says how it went."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from scheduling import clock, registry, runlog, sql
+from scheduling.engine import journal
+from scheduling.engine.heart import Heart
+from scheduling.engine.jobstore import TaskJobStore
+from scheduling.engine.recorder import Recorder, isolate
+from scheduling.engine.runs import Runs
+from scheduling.engine.scheduler import NodeState, TaskScheduler
+from scheduling.exceptions import NodeIsDead
+from scheduling.models import Node, Reason
+from scheduling.services import nodes, results
+from scheduling.sql.transactions import in_transaction
+
+logger = logging.getLogger(__name__)
+
+#: Exit codes: asked to stop; dead or standing still (start it again); never got going.
+STOPPED, DEAD, FAILED = 0, 70, 1
+
+#: A tick that stands still this long ends the process.
+STANDSTILL_SECONDS = 30.0
+#: After drain: how long runs that were asked to end get.
+GRACE_SECONDS = 5.0
+#: How often the main thread looks and writes its status file.
+LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a node works. Times in seconds."""
+
+    queues: list[str]
+    threads: int
+    drain_seconds: float
+    poll_seconds: float
+    beat_seconds: float
+    lease_seconds: float
+    once: bool = False  # run what is due and queued now, then end
+
+    @classmethod
+    def from_settings(cls, **given: object) -> Options:
+        """The settings, overridden by whatever is given and not None."""
+        names = ("queues", "threads", "drain_seconds", "poll_seconds", "beat_seconds", "lease_seconds")
+        values = {name: settings.SCHEDULER[name] for name in names}
+        return cls(**(values | {name: value for name, value in given.items() if value is not None}))
+
+
+class Process:
+    """One node, from start to exit code."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._stop = threading.Event()
+        self._dead = threading.Event()
+
+    def run(self) -> int:
+        """Runs until SIGTERM or SIGINT (or, with ``once``, until nothing is left to do); returns the exit code."""
+        runlog.install()
+        try:
+            node = self._register()
+            self._replay_journals()
+            nodes.set_state(node.pk, Node.State.ACTIVE, clock.refresh())
+        except DatabaseError as error:
+            logger.critical("cannot start: the database refuses", extra={"cause": str(error).strip()})
+            return FAILED
+        state = self._assemble(node)
+        self.scheduler = TaskScheduler(state, died=self._die)
+        self.scheduler.add_jobstore(TaskJobStore(), "tasks")
+        heart = Heart(node.pk, beat_seconds=self.options.beat_seconds, died=self._die)
+        heart.start()
+        self.scheduler.start()
+        logger.info(
+            "scheduler started",
+            extra={
+                "node": str(node.pk),
+                "queues": ",".join(self.options.queues),
+                "seats": self.options.threads,
+            },
+        )
+        code = self._wait(state)
+        if code == STOPPED:
+            code = self._drain(state)
+        heart.stop()
+        if code == STOPPED:
+            logger.info("scheduler stopped", extra={"node": str(node.pk)})
+        self._write_status(state, "stopped" if code == STOPPED else "dead")
+        return code
+
+    def ask_to_stop(self, signum: int = signal.SIGTERM, _frame: FrameType | None = None) -> None:
+        """Begins the drain; a second time ends it at once."""
+        if self._stop.is_set():
+            self._dead.set()
+        self._stop.set()
+
+    # --- start
+
+    def _register(self) -> Node:
+        node = nodes.register(
+            clock.refresh(),
+            queues=self.options.queues,
+            functions=registry.functions(),
+            seats=self.options.threads,
+            lease_seconds=self.options.lease_seconds,
+        )
+        nodes.forget_old(clock.now())
+        return node
+
+    def _assemble(self, node: Node) -> NodeState:
+        recorder = Recorder()
+        runs = Runs(node.pk, self.options.threads, recorder, ended=lambda: self.scheduler.wakeup())
+        return NodeState(node.pk, self.options.queues, self.options.poll_seconds, runs, recorder)
+
+    def _replay_journals(self) -> None:
+        for path, left in journal.read():
+            recorded = isolate(left, lambda part: in_transaction(lambda: results.record(part, clock.now())))
+            logger.info(
+                "journal played back", extra={"results": len(left), "accepted": len(recorded.accepted)}
+            )
+            path.unlink()
+
+    def _die(self) -> None:
+        self._dead.set()
+
+    # --- run
+
+    def _wait(self, state: NodeState) -> int:
+        """Until asked to stop, or until something is wrong that only a new process mends."""
+        while not self._stop.wait(LOOK_SECONDS):
+            if self._dead.is_set():
+                self._abandon(state, "declared dead by another node")
+                return DEAD
+            if not self.scheduler.running or not self.scheduler._thread.is_alive():
+                self._abandon(state, "the tick has died")
+                return DEAD
+            still = time.monotonic() - state.last_tick
+            if still > STANDSTILL_SECONDS:
+                self._abandon(state, f"the tick has stood still for {still:.0f} s")
+                return DEAD
+            self._write_status(state, "running")
+            if self.options.once and self._is_done(state):
+                break
+        return STOPPED
+
+    def _abandon(self, state: NodeState, why: str) -> None:
+        logger.critical("scheduler ends", extra={"cause": why})
+        for key in state.runs.running():
+            state.runs.cancel(key, "lost", why)
+
+    def _is_done(self, state: NodeState) -> bool:
+        idle = state.idle_ticks > 1
+        return idle and not state.runs.running() and not len(state.recorder)
+
+    # --- end
+
+    def _drain(self, state: NodeState) -> int:
+        """Claims stop; runs get time, then are asked to end, then are given up; results are stored. Then exit."""
+        state.draining, state.claiming = True, False
+        logger.info(
+            "draining", extra={"runs": len(state.runs.running()), "seconds": self.options.drain_seconds}
+        )
+        self._try("drain", lambda: nodes.set_state(state.node_id, Node.State.DRAINING, clock.now()))
+        self._await_runs(state, self.options.drain_seconds)
+        for key in state.runs.running():
+            state.runs.cancel(key, Reason.NODE_STOPPED, "the node is being stopped")
+        self._await_runs(state, GRACE_SECONDS)
+        self._await_stored(state, GRACE_SECONDS)
+        if self._dead.is_set():
+            return DEAD
+        self.scheduler.shutdown(wait=False)
+        left = state.recorder.unstored()
+        if left:
+            # The rows stay as they are: they are the journal's to end, or the next watcher's to give up.
+            path = journal.write(state.node_id, left)
+            logger.warning("results kept in a journal", extra={"results": len(left), "path": str(path)})
+        else:
+            self._try("end", lambda: self._end_rows(state))
+        connection.close()
+        return DEAD if self._dead.is_set() else STOPPED
+
+    def _end_rows(self, state: NodeState) -> None:
+        """Gives up what still runs and says that the node has ended."""
+        now = clock.refresh()
+
+        def work() -> None:
+            detail = "the node was stopped while it ran"
+            nodes.release_runs(state.node_id, now, Reason.NODE_STOPPED, detail)
+            nodes.set_state(state.node_id, Node.State.STOPPED, now)
+
+        in_transaction(work)
+
+    def _try(self, what: str, call: Callable[[], None]) -> None:
+        try:
+            sql.prepare_engine_session()
+            call()
+        except NodeIsDead:
+            self._dead.set()
+        except DatabaseError as error:
+            # The others see the beat stop and do the same for us.
+            logger.warning(f"the database did not take the {what}", extra={"cause": str(error).strip()[:300]})
+
+    def _await_runs(self, state: NodeState, seconds: float) -> None:
+        self._await(lambda: not state.runs.running(), seconds)
+
+    def _await_stored(self, state: NodeState, seconds: float) -> None:
+        self._await(lambda: not len(state.recorder), seconds)
+
+    def _await(self, done: Callable[[], bool], seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not done() and time.monotonic() < end and not self._dead.is_set():
+            time.sleep(0.05)
+
+    # --- what a probe on this machine reads
+
+    def _write_status(self, state: NodeState, word: str) -> None:
+        path = status_path(state.node_id)
+        entry = {
+            "node": str(state.node_id),
+            "pid": os.getpid(),
+            "state": word,
+            "at": time.time(),
+            "last_tick_seconds_ago": round(time.monotonic() - state.last_tick, 1),
+            "last_commit_seconds_ago": round(time.monotonic() - state.last_commit, 1),
+            "running": len(state.runs.running()),
+            "unstored_results": len(state.recorder),
+            "trouble": state.trouble,
+        }
+        try:
+            if word == "stopped":
+                path.unlink(missing_ok=True)
+                return
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            draft = path.with_suffix(".draft")
+            draft.write_text(json.dumps(entry))
+            draft.replace(path)
+        except OSError as error:
+            logger.warning("status file cannot be written", extra={"cause": str(error)})
+
+
+def status_path(node_id: object) -> Path:
+    return Path(settings.VAR_DIR) / "nodes" / f"{node_id}.json"
+
+
+def main(options: Options) -> int:
+    """Runs a node in this process, stopped by SIGTERM and SIGINT; returns the exit code."""
+    process = Process(options)
+    signal.signal(signal.SIGTERM, process.ask_to_stop)
+    signal.signal(signal.SIGINT, process.ask_to_stop)
+    return process.run()

@@ -1,0 +1,139 @@
+"""The runs this node has in hand: handed to executors, watched, and brought back as results."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from django.db import connections
+
+from scheduling import clock, context
+from scheduling.engine.recorder import Recorder
+from scheduling.engine.run import run
+from scheduling.executors import Executor, Outcome, RunOrder, executor_class
+from scheduling.models import Reason, idempotency_key
+from scheduling.runlog import Drained, RunLog
+from scheduling.services.claims import Candidate
+from scheduling.services.results import Result
+
+logger = logging.getLogger(__name__)
+
+Key = tuple[int, int]
+
+
+class Runs:
+    """All executors of this node. ``ended`` is called, in any thread, after a run has ended."""
+
+    def __init__(self, node_id: uuid.UUID, seats: int, recorder: Recorder, ended: Callable[[], None]) -> None:
+        self.node_id = node_id
+        self.seats = seats
+        self._recorder = recorder
+        self._ended = ended
+        self._executors: dict[str, Executor] = {}
+        # Logs drained but not stored yet, of running and of ended runs: only the engine's thread touches them.
+        self._unstored: dict[Key, Drained] = {}
+        self._ended_logs: dict[Key, RunLog] = {}
+
+    # --- what is there
+
+    def running(self) -> dict[Key, RunOrder]:
+        return {order.key: order for executor in self._executors.values() for order in executor.running()}
+
+    @property
+    def free_seats(self) -> int:
+        return self.seats - sum(executor.seats - executor.free_seats for executor in self._executors.values())
+
+    def overdue(self, now: datetime) -> list[RunOrder]:
+        return [order for executor in self._executors.values() for order in executor.overdue(now)]
+
+    # --- what is done
+
+    def begin(self, candidates: Iterable[Candidate], now: datetime) -> None:
+        """Hands claimed executions to their executors. One that cannot be handed over ends failed, at once."""
+        for candidate in candidates:
+            order = self._order(candidate, now)
+            try:
+                self._executor(order.executor).submit(order)
+            except Exception as error:
+                logger.exception("a run could not begin", extra={"execution": order.execution_id})
+                detail = f"{type(error).__name__}: {error}"[:500]
+                self._done(order, Outcome("failed", Reason.EXCEPTION, detail, message=detail))
+
+    def cancel(self, key: Key, reason: str, detail: str = "") -> None:
+        for executor in self._executors.values():
+            if executor.cancel(*key, reason, detail):
+                return
+
+    def shutdown(self, wait_seconds: float) -> None:
+        for executor in self._executors.values():
+            executor.shutdown(wait_seconds)
+
+    # --- logs and progress
+
+    def logs(self) -> dict[Key, Drained]:
+        """What runs have said and nobody has stored: kept until ``log_stored``."""
+        for key, log in self._open_logs().items():
+            self._drain(key, log)
+        return dict(self._unstored)
+
+    def last_words(self, results: Iterable[Result]) -> dict[Key, Drained]:
+        """What the logs of runs that have ended still hold, to be stored with their results."""
+        words = {}
+        for result in results:
+            key, log = result.order.key, result.outcome.log
+            if log is not None:
+                self._ended_logs[key] = log
+                self._drain(key, log)
+            if key in self._unstored:
+                words[key] = self._unstored[key]
+        return words
+
+    def logs_stored(self, keys: Iterable[Key]) -> None:
+        """Those are stored; logs of ended runs are let go once nothing is left in them."""
+        for key in keys:
+            self._unstored.pop(key, None)
+            if key in self._ended_logs and not self._drain(key, self._ended_logs[key]):
+                del self._ended_logs[key]
+
+    def _open_logs(self) -> dict[Key, RunLog]:
+        return {run.key: run.log_buffer for run in context.active_runs()} | self._ended_logs
+
+    def _drain(self, key: Key, log: RunLog) -> bool:
+        """Whether something of it is to be stored. What was drained before is stored before more is drained."""
+        if key not in self._unstored and (drained := log.drain()):
+            self._unstored[key] = drained
+        return key in self._unstored
+
+    # --- inside
+
+    def _order(self, candidate: Candidate, now: datetime) -> RunOrder:
+        timeout = candidate.timeout_seconds
+        return RunOrder(
+            execution_id=candidate.id,
+            attempt=candidate.attempt + 1,
+            task_id=candidate.task_id,
+            task_key=candidate.task_key,
+            function=candidate.function,
+            parameters=candidate.parameters,
+            scheduled_for=candidate.scheduled_for,
+            origin=candidate.origin,
+            deadline_at=now + timedelta(seconds=timeout) if timeout else None,
+            timeout_seconds=timeout,
+            idempotency_key=idempotency_key(candidate.task_id, candidate.scheduled_for, candidate.slot),
+            executor=candidate.executor,
+            node_id=self.node_id,
+        )
+
+    def _executor(self, name: str) -> Executor:
+        """Started when it is first needed. Raises UnknownExecutor."""
+        if name not in self._executors:
+            executor = executor_class(name)(self.seats)
+            executor.start(run, self._done, leave=connections.close_all)
+            self._executors[name] = executor
+        return self._executors[name]
+
+    def _done(self, order: RunOrder, outcome: Outcome) -> None:
+        self._recorder.put(Result(order, outcome, clock.now()))
+        self._ended()

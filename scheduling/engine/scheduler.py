@@ -1,0 +1,252 @@
+"""The tick: admit what is due, store what has ended, claim what is queued, hand it over; then wait.
+
+Everything this node writes for the engine is written by the one thread that ticks (its beat apart), in short
+transactions, and never while a task runs in it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED, JobExecutionEvent
+from apscheduler.schedulers.background import BackgroundScheduler
+from django.db import DatabaseError, connection
+
+from scheduling import clock, sql
+from scheduling.engine.keepers import Keeper, keepers
+from scheduling.engine.recorder import Recorder, isolate
+from scheduling.engine.runs import Key, Runs
+from scheduling.exceptions import NodeIsDead
+from scheduling.runlog import Drained
+from scheduling.services import admission, claims, executions, liverows, results
+from scheduling.services.claims import Candidate
+from scheduling.services.results import Recorded, Result
+from scheduling.sql.transactions import Fault, classify, in_transaction
+
+logger = logging.getLogger(__name__)
+
+#: The pause after a tick that the database refused; doubled up to the longest.
+FIRST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class NodeState:
+    """What the parts of one node share. Written by the ticking thread, read by the watchdog."""
+
+    node_id: uuid.UUID
+    queues: list[str]
+    poll_seconds: float
+    runs: Runs
+    recorder: Recorder
+    claiming: bool = True  # False while draining, or when overdue threads hold too many seats
+    draining: bool = False
+    some_wait: bool = True  # the last sweep has found waiting executions
+    strangers: set[str] = field(default_factory=set)  # live rows that are no task's
+    doubtful_claim: uuid.UUID | None = None  # its commit's answer was lost
+    last_tick: float = field(default_factory=time.monotonic)  # monotonic: any tick, also a failed one
+    last_commit: float = field(default_factory=time.monotonic)  # monotonic: a tick the database answered
+    idle_ticks: int = 0  # in a row, that found nothing to do
+    trouble: str = ""  # what the database said last, while it refuses
+
+
+class TaskScheduler(BackgroundScheduler):
+    """APScheduler's life cycle, timer thread, wake-up, events and other job stores around our tick.
+
+    ``died`` is called, in the ticking thread, when the other nodes have declared this one dead.
+    """
+
+    def __init__(self, state: NodeState, *, died: Callable[[], None]) -> None:
+        super().__init__(
+            timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 300}
+        )
+        self.node = state
+        self._died = died
+        self._pause = FIRST_PAUSE_SECONDS
+        self._keepers: list[tuple[Keeper, float]] = [(keeper, 0.0) for keeper in keepers()]
+        self._others_due = 0.0  # monotonic
+
+    # --- APScheduler's hook
+
+    def _process_jobs(self) -> float:
+        """One tick; returns the seconds to wait. Never raises: the thread must not die (pain 6)."""
+        self.node.last_tick = time.monotonic()
+        try:
+            sql.prepare_engine_session()
+            wait = self._tick()
+        except NodeIsDead as error:
+            logger.critical("this node was declared dead by another", extra={"cause": str(error)})
+            self._died()
+            return LONGEST_PAUSE_SECONDS
+        except Exception as error:  # noqa: BLE001  whatever it is, the next tick must come
+            return self._after_trouble(error)
+        self._pause = FIRST_PAUSE_SECONDS
+        self.node.last_commit = time.monotonic()
+        if self.node.trouble:
+            logger.info("the database answers again")
+            self.node.trouble = ""
+        return min(wait, self._process_other_jobs())
+
+    def _after_trouble(self, error: Exception) -> float:
+        self.node.trouble = str(error).strip()[:300] or type(error).__name__
+        known = isinstance(error, DatabaseError) and classify(error) is not Fault.OTHER
+        logger.log(
+            logging.WARNING if known else logging.ERROR,
+            "tick failed",
+            extra={"cause": self.node.trouble, "pause_seconds": self._pause},
+            exc_info=None if known else error,
+        )
+        try:
+            connection.close()
+        except DatabaseError as fault:
+            logger.debug("connection could not be closed", extra={"cause": str(fault)})
+        pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE_SECONDS)
+        return pause
+
+    def _process_other_jobs(self) -> float:
+        """Jobs in stores that a project has added itself, by APScheduler's own rules; seconds to their next."""
+        at = time.monotonic()
+        if at >= self._others_due:
+            wait: float | None = super()._process_jobs()
+            self._others_due = at + min(wait if wait is not None else 1.0, 1.0)
+        return max(0.0, self._others_due - at)
+
+    # --- our tick
+
+    def _tick(self) -> float:
+        now = clock.refresh()
+        busy = self._admit(now)
+        self.node.last_tick = time.monotonic()
+        busy |= self._exchange(now)
+        self.node.last_tick = time.monotonic()
+        self._keep(now)
+        self.node.idle_ticks = 0 if busy else self.node.idle_ticks + 1
+        if busy:
+            return 0.0
+        waits = [self.node.poll_seconds]
+        ripe = self.node.recorder.ripe_in(len(self.node.runs.running()))
+        if ripe is not None:
+            waits.append(ripe)
+        if self._next_due is not None:
+            waits.append((self._next_due - clock.now()).total_seconds())
+        return max(0.0, min(waits))
+
+    def _admit(self, now: datetime) -> bool:
+        """One batch of what is due. Whether there may be more at once."""
+        self._next_due = liverows.earliest(self.node.strangers)
+        if self._next_due is None or self._next_due > now:
+            return False
+        admitted = admission.admit_due(now, strangers=self.node.strangers)
+        self._note_strangers(admitted.strangers)
+        self.node.some_wait |= any(row["state"] == "waiting" for row in admitted.rows)
+        for row in admitted.rows:
+            if row["state"] == "missed":
+                self._tell(EVENT_JOB_MISSED, row["task_key"], row["scheduled_for"])
+        return bool(admitted.taken)
+
+    def _note_strangers(self, found: list[str]) -> None:
+        for id in found:
+            logger.warning("a live row belongs to no task; it is left alone", extra={"live_row": id})
+        self.node.strangers.update(found)
+
+    def _exchange(self, now: datetime) -> bool:
+        """Stores a group of results and claims for the seats that are free, in one transaction. Whether it did."""
+        if self.node.doubtful_claim is not None:
+            self._recover_claim(self.node.doubtful_claim, now)
+        ripe = self.node.recorder.ripe_in(len(self.node.runs.running()))
+        group = self.node.recorder.take() if ripe == 0.0 else []
+        seats = self.node.runs.free_seats if self.node.claiming else 0
+        if not group and not (seats and claims.anything_queued(self.node.queues)):
+            return False
+        words = self.node.runs.last_words(group)
+        claim_id = uuid.uuid4()
+
+        def work() -> tuple[Recorded, list[Candidate]]:
+            recorded = self._store(group, words, now) if group else Recorded()
+            return recorded, claims.claim(self.node.node_id, claim_id, self.node.queues, seats, now)
+
+        try:
+            self.node.doubtful_claim = claim_id
+            recorded, taken = in_transaction(work)
+        except DatabaseError as error:
+            if classify(error) is Fault.AWAY or not group:
+                self.node.recorder.give_back()
+                raise
+            # The statement or a value is at fault, so nothing of it was stored: find the one.
+            self.node.doubtful_claim = None
+            recorded, taken = self._store_one_by_one(group, words, now), []
+        except BaseException:
+            self.node.recorder.give_back()
+            raise
+        self.node.doubtful_claim = None
+        self.node.recorder.done()
+        self.node.runs.logs_stored(words)
+        self.node.runs.begin(taken, now)
+        self._after_storing(group, recorded, now)
+        return bool(group or taken)
+
+    def _store(self, group: list[Result], words: dict[Key, Drained], now: datetime) -> Recorded:
+        for key, drained in words.items():
+            executions.store_log(key, drained)
+        return results.record(group, now)
+
+    def _store_one_by_one(self, group: list[Result], words: dict[Key, Drained], now: datetime) -> Recorded:
+        def store(part: list[Result]) -> Recorded:
+            keys = {result.order.key for result in part}
+            said = {key: drained for key, drained in words.items() if key in keys}
+            return in_transaction(lambda: self._store(part, said, now))
+
+        try:
+            return isolate(group, store)
+        except BaseException:
+            self.node.recorder.give_back()
+            raise
+
+    def _recover_claim(self, claim_id: uuid.UUID, now: datetime) -> None:
+        """Begins what a claim took whose answer was lost: the database knows whether it was committed."""
+        taken = claims.claimed(self.node.node_id, claim_id)
+        self.node.doubtful_claim = None
+        if taken:
+            logger.info("claim read back", extra={"claim": str(claim_id), "rows": len(taken)})
+            self.node.runs.begin(taken, now)
+
+    def _after_storing(self, group: list[Result], recorded: Recorded, now: datetime) -> None:
+        for late in recorded.refused:
+            logger.warning(
+                "a result came too late and is kept as a note",
+                extra={"execution": late.id, "attempt": late.order.attempt, "task": late.order.task_key},
+            )
+        if self._listeners:
+            for result in group:
+                self._tell_result(result)
+        if self.node.some_wait and recorded.task_ids:
+            admission.promote(now, recorded.task_ids)
+
+    def _keep(self, now: datetime) -> None:
+        at = time.monotonic()
+        for place, (keeper, due) in enumerate(self._keepers):
+            if at >= due:
+                self._keepers[place] = (keeper, at + keeper.every_seconds)
+                keeper.keep(self.node, now)
+
+    # --- events, for APScheduler listeners that a project has
+
+    def _tell_result(self, result: Result) -> None:
+        outcome = result.outcome
+        code = EVENT_JOB_EXECUTED if outcome.state == "succeeded" else EVENT_JOB_ERROR
+        exception = None if outcome.state == "succeeded" else RuntimeError(outcome.message or outcome.detail)
+        self._tell(
+            code, result.order.task_key, result.order.scheduled_for,
+            retval=outcome.result, exception=exception, traceback=outcome.traceback,
+        )  # fmt: skip
+
+    def _tell(self, code: int, task_key: str, scheduled_for: datetime, **more: object) -> None:
+        if self._listeners:
+            self._dispatch_event(JobExecutionEvent(code, task_key, "tasks", scheduled_for, **more))
+
+    _next_due: datetime | None = None

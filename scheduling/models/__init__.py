@@ -1,0 +1,38 @@
+"""The tables: one noun a file."""
+
+from __future__ import annotations
+
+from scheduling.models.attempt import Attempt
+from scheduling.models.execution import (
+    ACTIVE,
+    ENDED,
+    NEVER,
+    Execution,
+    Origin,
+    Reason,
+    State,
+    idempotency_key,
+)
+from scheduling.models.group import Group
+from scheduling.models.log import ExecutionLog
+from scheduling.models.node import Node
+from scheduling.models.pool import Pool
+from scheduling.models.task import Task, TaskVersion
+
+__all__ = [
+    "ACTIVE",
+    "ENDED",
+    "NEVER",
+    "Attempt",
+    "Execution",
+    "ExecutionLog",
+    "Group",
+    "Node",
+    "Origin",
+    "Pool",
+    "Reason",
+    "State",
+    "Task",
+    "TaskVersion",
+    "idempotency_key",
+]

@@ -1,0 +1,214 @@
+"""One occurrence of a task, from the moment it was decided upon to the end of its history: one row."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from jobsite.fields import ExactCharField
+from scheduling.models.node import Node
+from scheduling.models.task import Task
+
+#: ``available_at`` of what waits for somebody's decision rather than for a time.
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+class State(models.TextChoices):
+    WAITING = "waiting", _("waiting")  # until available_at, for the reason given
+    QUEUED = "queued", _("queued")  # may start now
+    RUNNING = "running", _("running")
+    SUCCEEDED = "succeeded", _("succeeded")
+    FAILED = "failed", _("failed")
+    TIMED_OUT = "timed_out", _("timed out")
+    CANCELLED = "cancelled", _("cancelled")
+    SKIPPED = "skipped", _("skipped")  # decided not to run, for the reason given
+    MISSED = "missed", _("missed")  # nobody was there in time
+    LOST = "lost", _("lost")  # its node died; whether it had an effect is not known
+
+
+ACTIVE = (State.WAITING, State.QUEUED, State.RUNNING)
+ENDED = tuple(state for state in State if state not in ACTIVE)
+
+
+class Origin(models.TextChoices):
+    SCHEDULE = "schedule", _("schedule")
+    MANUAL = "manual", _("by hand")
+    API = "api", _("API")
+    DEPENDENCY = "dependency", _("dependency")
+    BACKFILL = "backfill", _("backfill")
+
+
+class Reason(models.TextChoices):
+    """Why an execution is in its state: stable codes for programs, words for people."""
+
+    OVERLAP = "overlap", _("as many as allowed run already")
+    QUEUE_FULL = "queue_full", _("too many wait already")
+    COALESCED = "coalesced", _("merged into a later one")
+    LATE = "late", _("later than the grace time")
+    OVER_LIMIT = "over_limit", _("beyond the catch-up limit")
+    PAUSED = "paused", _("the task is paused")
+    DELAY = "delay", _("not before its time")
+    RETRY = "retry", _("waits to be tried again")
+    FUNCTION_MISSING = "function_missing", _("no node has the function")
+    TASK_DISABLED = "task_disabled", _("the task was disabled")
+    TASK_DELETED = "task_deleted", _("the task was deleted")
+    CANCEL_REQUESTED = "cancel_requested", _("cancelled on request")
+    NODE_DIED = "node_died", _("the node died")
+    NODE_STOPPED = "node_stopped", _("the node was stopped")
+    TIMEOUT = "timeout", _("ran longer than allowed")
+    EXCEPTION = "exception", _("the function raised an exception")
+    PARAMETERS_INVALID = "parameters_invalid", _("the parameters do not fit the function")
+    RESULT_UNSTORABLE = "result_unstorable", _("the result cannot be stored")
+    EXITED = "exited", _("the function tried to end the process")
+
+
+class ExecutionQuerySet(models.QuerySet["Execution"]):
+    def counted(self) -> ExecutionQuerySet:
+        """Those that count against their task's ``max_concurrent``."""
+        return self.filter(
+            Q(state__in=(State.QUEUED, State.RUNNING)) | Q(state=State.WAITING, reason=Reason.RETRY)
+        )
+
+
+class Execution(models.Model):
+    id = models.BigAutoField(primary_key=True)
+    task = models.ForeignKey(
+        Task,
+        verbose_name=_("task"),
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="executions",
+    )
+    task_key = ExactCharField(_("task"), max_length=100)
+    task_version = models.IntegerField(_("task version"))
+    function = models.CharField(_("function"), max_length=200)
+    # The nominal instant; of a run asked for by hand, the moment of asking.
+    scheduled_for = models.DateTimeField(_("scheduled for"))
+    # '' for scheduled ones; else what makes the request unique, so that asking twice runs once.
+    slot = ExactCharField(max_length=64, default="", blank=True)
+    origin = models.CharField(_("origin"), max_length=12, choices=Origin.choices)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices)
+    reason = models.CharField(_("reason"), max_length=40, default="", blank=True)
+    detail = models.CharField(_("detail"), max_length=500, default="", blank=True)
+    executor = models.CharField(_("executor"), max_length=20, default="thread")
+    queue = models.CharField(_("queue"), max_length=50)
+    rank = models.SmallIntegerField(default=0)  # 0 first
+    pool_id = models.BigIntegerField(default=0)  # 0: none
+    weight = models.SmallIntegerField(default=1)
+    timeout_seconds = models.IntegerField(null=True)
+    available_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
+    deadline_at = models.DateTimeField(null=True)
+    cancel_requested_at = models.DateTimeField(null=True)
+    cancel_requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    # Raised by each claim. Whoever writes a result names it, so that a stale owner's write finds no row (P2).
+    attempt = models.IntegerField(_("attempt"), default=0)
+    node = models.ForeignKey(
+        Node,
+        verbose_name=_("node"),
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="executions",
+    )
+    claim_id = models.UUIDField(null=True)
+    overdue = models.BooleanField(default=False)
+    queued_at = models.DateTimeField(_("queued"))
+    started_at = models.DateTimeField(_("started"), null=True)
+    finished_at = models.DateTimeField(_("finished"), null=True)
+    run_ms = models.BigIntegerField(_("duration (ms)"), null=True)
+    # One row may stand for many instants that nobody took: from scheduled_for to covers_until.
+    covers_until = models.DateTimeField(null=True)
+    covers_count = models.IntegerField(null=True)
+    parameters = models.JSONField(_("parameters"), default=dict)
+    result = models.JSONField(_("result"), null=True)
+    result_altered = models.BooleanField(default=False)
+    error_class = models.CharField(_("error"), max_length=200, default="", blank=True)
+    message = models.TextField(_("message"), default="", blank=True)
+    traceback = models.TextField(_("traceback"), default="", blank=True)
+    progress_done = models.BigIntegerField(null=True)
+    progress_total = models.BigIntegerField(null=True)
+    progress_text = models.CharField(max_length=200, default="", blank=True)
+    chain_id = models.UUIDField(null=True)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("asked for by"),
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    rerun_of_id = models.BigIntegerField(null=True)
+
+    objects = ExecutionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("execution")
+        verbose_name_plural = _("executions")
+        permissions = (("cancel_execution", _("Can cancel an execution")),)
+        constraints = (
+            models.UniqueConstraint(name="occurrence", fields=["task", "scheduled_for", "slot"]),
+            models.CheckConstraint(
+                name="execution_state", condition=Q(state__in=[state.value for state in State])
+            ),
+            models.CheckConstraint(
+                name="execution_running_owned",
+                condition=~Q(state="running") | Q(node__isnull=False, started_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="execution_ended_when",
+                condition=Q(state__in=("waiting", "queued", "running")) | Q(finished_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="execution_reason_given",
+                condition=Q(state__in=("queued", "running", "succeeded")) | ~Q(reason=""),
+            ),
+            models.CheckConstraint(name="execution_weight", condition=Q(weight__gte=1, weight__lte=1_000)),
+        )
+        # MySQL and MariaDB ignore the conditions: where a state must lead, it does.
+        indexes = (
+            models.Index(  # claims in its order, and the sum of each pool
+                name="execution_claim",
+                fields=["state", "queue", "pool_id", "rank", "id"],
+                condition=Q(state__in=("queued", "running")),
+            ),
+            models.Index(
+                name="execution_wake", fields=["state", "available_at"], condition=Q(state="waiting")
+            ),
+            models.Index(
+                name="execution_active",
+                fields=["task", "state"],
+                condition=Q(state__in=("waiting", "queued", "running")),
+            ),
+            models.Index(name="execution_node", fields=["node", "state"], condition=Q(state="running")),
+            models.Index(name="execution_history", fields=["task", "id"]),
+            models.Index(name="execution_outcome", fields=["state", "id"]),
+            models.Index(name="execution_chain", fields=["chain_id"], condition=Q(chain_id__isnull=False)),
+        )
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.task_key} {self.state}"
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt of this occurrence, and for no other: for use by what the function calls."""
+        return idempotency_key(self.task_id, self.scheduled_for, self.slot)
+
+
+def idempotency_key(task_id: int, scheduled_for: datetime, slot: str) -> str:
+    """Names one occurrence, whatever database row or attempt stands for it."""
+    return f"{task_id}:{scheduled_for.astimezone(UTC).isoformat()}:{slot}"

@@ -1,0 +1,51 @@
+"""A scheduler process: its identity is a UUID of its own, never a host name or a process id (pain 10)."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Node(models.Model):
+    class State(models.TextChoices):
+        STARTING = "starting", _("starting")
+        ACTIVE = "active", _("active")
+        DRAINING = "draining", _("draining")  # finishes what it runs, claims nothing
+        STOPPED = "stopped", _("stopped")  # ended by itself
+        DEAD = "dead", _("dead")  # declared so by another node; its runs are lost
+
+    #: The states in which a node beats.
+    LIVE = (State.STARTING, State.ACTIVE, State.DRAINING)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    # Raised every few seconds; whoever sees it stand still for a lease declares the node dead.
+    beat = models.BigIntegerField(_("beat"), default=0)
+    heartbeat_at = models.DateTimeField(_("last seen"))
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.STARTING)
+    lease_seconds = models.FloatField(_("lease (seconds)"))
+    host = models.CharField(_("host"), max_length=200)
+    pid = models.IntegerField(_("process"))
+    version = models.CharField(_("version"), max_length=50)
+    queues = models.JSONField(_("queues"), default=list)
+    functions = models.JSONField(_("functions"), default=list)
+    seats = models.IntegerField(_("seats"), default=0)
+    detail = models.CharField(_("detail"), max_length=500, blank=True)
+    started_at = models.DateTimeField(_("started"))
+    ended_at = models.DateTimeField(_("ended"), null=True)
+
+    class Meta:
+        verbose_name = _("node")
+        verbose_name_plural = _("nodes")
+        ordering = ("-started_at",)
+        indexes = (models.Index(name="node_state", fields=["state", "heartbeat_at"]),)
+        constraints = (
+            models.CheckConstraint(
+                name="node_state_known",
+                condition=models.Q(state__in=("starting", "active", "draining", "stopped", "dead")),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid} ({str(self.id)[:8]})"

@@ -1,0 +1,357 @@
+"""A task: what to run, when, and by which rules. Its live schedule entry is the DjangoJob row of the same id."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from jobsite.fields import ExactCharField
+from scheduling import executors, registry, triggers
+from scheduling.exceptions import FieldErrors, InvalidTrigger, ParametersInvalid, UnknownFunction
+from scheduling.models.group import Group
+from scheduling.models.names import key_validator, queue_validator
+from scheduling.models.pool import Pool
+
+
+def default_time_zone() -> str:
+    return str(settings.JOBSITE_TASK_TIME_ZONE)
+
+
+class TaskQuerySet(models.QuerySet["Task"]):
+    def present(self) -> TaskQuerySet:
+        """Those that have not been deleted."""
+        return self.filter(deleted_at=None)
+
+
+class Task(models.Model):
+    class Misfire(models.TextChoices):
+        RUN_LATEST = "run_latest", _("run the latest, merge the older ones")
+        SKIP = "skip", _("run the latest only if it is no later than the grace time")
+        RUN_ALL = "run_all", _("run all of them, oldest first, up to the catch-up limit")
+
+    class Overlap(models.TextChoices):
+        SKIP = "skip", _("skip the new one")
+        QUEUE_ONE = "queue_one", _("let one wait")
+        QUEUE_ALL = "queue_all", _("let all wait")
+
+    class ClockGap(models.TextChoices):
+        RUN_AFTER = "run_after", _("run right after the gap")
+        SKIP = "skip", _("skip it that day")
+
+    class ClockOverlap(models.TextChoices):
+        FIRST = "first", _("run the first time")
+        SECOND = "second", _("run the second time")
+        BOTH = "both", _("run both times")
+
+    class Backoff(models.TextChoices):
+        FIXED = "fixed", _("always the same delay")
+        EXPONENTIAL = "exponential", _("double the delay each time")
+
+    # --- what it is
+    key = ExactCharField(
+        _("key"),
+        max_length=100,
+        unique=True,
+        validators=[key_validator],
+        help_text=_("The name that programs and YAML files use."),
+    )
+    name = models.CharField(_("name"), max_length=200)
+    description = models.TextField(_("description"), blank=True, max_length=4_000)
+    category = models.CharField(_("category"), max_length=50, blank=True, db_index=True)
+    group = models.ForeignKey(
+        Group, verbose_name=_("group"), null=True, blank=True, on_delete=models.PROTECT, related_name="tasks"
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("owner"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    remark = models.TextField(_("remark"), blank=True, max_length=4_000)
+    built_in = models.BooleanField(_("built-in"), default=False, editable=False)
+
+    # --- what it runs
+    function = models.CharField(_("function"), max_length=200)
+    parameters = models.JSONField(_("parameters"), default=dict, blank=True)
+
+    # --- when
+    trigger = models.CharField(_("trigger"), max_length=50, choices=triggers.choices, default="cron")
+    trigger_params = models.JSONField(_("trigger parameters"), default=dict, blank=True)
+    time_zone = models.CharField(_("time zone"), max_length=64, default=default_time_zone)
+    start_at = models.DateTimeField(_("start"), null=True, blank=True)
+    end_at = models.DateTimeField(_("end"), null=True, blank=True)
+    clock_gap = models.CharField(
+        _("time skipped by a clock change"),
+        max_length=10,
+        choices=ClockGap.choices,
+        default=ClockGap.RUN_AFTER,
+    )
+    clock_overlap = models.CharField(
+        _("time repeated by a clock change"),
+        max_length=10,
+        choices=ClockOverlap.choices,
+        default=ClockOverlap.FIRST,
+    )
+    # Intervals count from here, so that neither a restart nor an edit of something else shifts them.
+    anchor_at = models.DateTimeField(editable=False)
+
+    # --- how
+    executor = models.CharField(_("executor"), max_length=20, choices=executors.choices, default="thread")
+    queue = models.CharField(_("queue"), max_length=50, default="default", validators=[queue_validator])
+    pool = models.ForeignKey(
+        Pool, verbose_name=_("pool"), null=True, blank=True, on_delete=models.PROTECT, related_name="tasks"
+    )
+    weight = models.SmallIntegerField(
+        _("weight"),
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(1_000)],
+        help_text=_("How many of the pool's seats one run takes."),
+    )
+    priority = models.SmallIntegerField(
+        _("priority"),
+        default=5,
+        validators=[MinValueValidator(0), MaxValueValidator(9)],
+        help_text=_("From 0 (last) to 9 (first)."),
+    )
+    timeout_seconds = models.IntegerField(
+        _("timeout (seconds)"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(30 * 86_400)],
+        help_text=_("Empty: none."),
+    )
+
+    # --- policies
+    misfire_policy = models.CharField(
+        _("when runs were missed"), max_length=10, choices=Misfire.choices, default=Misfire.RUN_LATEST
+    )
+    misfire_grace_seconds = models.IntegerField(
+        _("grace time (seconds)"),
+        default=300,
+        validators=[MinValueValidator(1), MaxValueValidator(30 * 86_400)],
+    )
+    catch_up_limit = models.IntegerField(
+        _("catch-up limit"), default=100, validators=[MinValueValidator(1), MaxValueValidator(100)]
+    )
+    max_concurrent = models.IntegerField(
+        _("runs at the same time"),
+        default=1,
+        validators=[MinValueValidator(0), MaxValueValidator(10_000)],
+        help_text=_("0: no limit."),
+    )
+    overlap_policy = models.CharField(
+        _("when too many run already"), max_length=10, choices=Overlap.choices, default=Overlap.SKIP
+    )
+    retries = models.IntegerField(
+        _("retries"),
+        default=0,
+        validators=[MinValueValidator(0), MaxValueValidator(100)],
+        help_text=_("How often a failed run is tried again."),
+    )
+    retry_delay_seconds = models.IntegerField(
+        _("retry delay (seconds)"), default=60, validators=[MinValueValidator(0), MaxValueValidator(86_400)]
+    )
+    retry_backoff = models.CharField(
+        _("retry delay grows"), max_length=12, choices=Backoff.choices, default=Backoff.FIXED
+    )
+    retry_max_delay_seconds = models.IntegerField(
+        _("longest retry delay (seconds)"),
+        default=3_600,
+        validators=[MinValueValidator(0), MaxValueValidator(7 * 86_400)],
+    )
+    retry_jitter = models.FloatField(
+        _("retry jitter"),
+        default=0.0,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text=_("The share of the delay that may be added by chance: 0 to 1."),
+    )
+    rerun_if_lost = models.BooleanField(
+        _("run again if lost"),
+        default=False,
+        help_text=_("A run whose node died is run again. Its effects may then happen more than once."),
+    )
+
+    # --- state
+    enabled = models.BooleanField(_("enabled"), default=True, editable=False)
+    paused = models.BooleanField(_("paused"), default=False, editable=False)
+    # Why the engine could not compute a next time; empty while all is well. Saving the task clears it.
+    schedule_error = models.CharField(max_length=500, default="", editable=False)
+    version = models.IntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(editable=False)
+    updated_at = models.DateTimeField(editable=False)
+    deleted_at = models.DateTimeField(null=True, editable=False)
+
+    objects = TaskQuerySet.as_manager()
+
+    #: What a version holds, an edit compares and YAML may say (besides the key).
+    DEFINITION = (
+        "name", "description", "category", "group", "owner", "remark", "function", "parameters",
+        "trigger", "trigger_params", "time_zone", "start_at", "end_at", "clock_gap", "clock_overlap",
+        "executor", "queue", "pool", "weight", "priority", "timeout_seconds",
+        "misfire_policy", "misfire_grace_seconds", "catch_up_limit", "max_concurrent", "overlap_policy",
+        "retries", "retry_delay_seconds", "retry_backoff", "retry_max_delay_seconds", "retry_jitter",
+        "rerun_if_lost", "enabled",
+    )  # fmt: skip
+    #: The part of it that decides when the task runs.
+    SCHEDULE = ("trigger", "trigger_params", "time_zone", "start_at", "end_at", "clock_gap", "clock_overlap")
+
+    class Meta:
+        verbose_name = _("task")
+        verbose_name_plural = _("tasks")
+        ordering = ("key",)
+        permissions = (
+            ("run_task", _("Can run a task")),
+            ("force_task", _("Can run a task beside itself")),
+            ("pause_task", _("Can pause and resume a task")),
+            ("enable_task", _("Can enable and disable a task")),
+        )
+        constraints = (
+            models.CheckConstraint(name="task_weight", condition=models.Q(weight__gte=1, weight__lte=1_000)),
+            models.CheckConstraint(name="task_max_concurrent", condition=models.Q(max_concurrent__gte=0)),
+        )
+
+    def __str__(self) -> str:
+        return self.name or self.key
+
+    def build_trigger(self) -> triggers.Trigger:
+        """The trigger that computes this task's times. Raises InvalidTrigger."""
+        return triggers.build(
+            self.trigger,
+            self.trigger_params,
+            zone=self.time_zone,
+            start_at=self.start_at,
+            end_at=self.end_at,
+            gap=self.clock_gap,
+            fold=self.clock_overlap,
+            anchor_at=self.anchor_at,
+        )
+
+    def next_time(self, now: datetime) -> datetime | None:
+        """The next nominal time after ``now``, or None: it is at rest, or its schedule has ended."""
+        if self.is_at_rest:
+            return None
+        return self.build_trigger().next_after(now)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether it gets no scheduled occurrences, by somebody's decision."""
+        return bool(
+            self.deleted_at
+            or not self.enabled
+            or self.paused
+            or (self.group is not None and self.group.paused)
+        )
+
+    def definition(self) -> dict[str, Any]:
+        """The definition as plain JSON values: what versions store and exports write."""
+        values: dict[str, Any] = {}
+        for name in self.DEFINITION:
+            value = getattr(self, name)
+            if name in ("group", "pool"):
+                value = value.key if value else None
+            elif name == "owner":
+                value = value.get_username() if value else None
+            elif isinstance(value, datetime):
+                value = value.isoformat()
+            values[name] = value
+        return values
+
+    def clean(self) -> None:
+        """The rules that need more than one field; each fault is told at its field, all of them at once."""
+        faults: dict[str, list[str]] = {}
+        for check in (self._check_function, self._check_trigger, self._check_weight, self._check_retries):
+            try:
+                check()
+            except FieldErrors as error:
+                for field, texts in error.errors.items():
+                    faults.setdefault(field, []).extend(texts)
+        if faults:
+            raise ValidationError({field: [str(text) for text in texts] for field, texts in faults.items()})
+
+    def _check_function(self) -> None:
+        try:
+            function = registry.get(self.function)
+        except UnknownFunction as error:
+            raise FieldErrors({"function": [str(error)]}) from error
+        try:
+            function.validate(self.parameters)
+        except ParametersInvalid as error:
+            texts = [
+                text if name == "parameters" else f"{name}: {text}"
+                for name, all_ in error.errors.items()
+                for text in all_
+            ]
+            raise FieldErrors({"parameters": texts}) from error
+
+    def _check_trigger(self) -> None:
+        try:
+            self.build_trigger()
+        except InvalidTrigger as error:
+            known = {*self.SCHEDULE}
+            raise FieldErrors(
+                {(name if name in known else "trigger_params"): texts for name, texts in error.errors.items()}
+            ) from error
+
+    def _check_weight(self) -> None:
+        if self.pool is not None and self.weight is not None and self.weight > self.pool.capacity:
+            text = gettext(
+                "The weight %(weight)d is more than the pool %(pool)s holds: %(capacity)d at the most."
+            )
+            raise FieldErrors(
+                {
+                    "weight": [
+                        text % {"weight": self.weight, "pool": self.pool.key, "capacity": self.pool.capacity}
+                    ]
+                }
+            )
+
+    def _check_retries(self) -> None:
+        if None in (self.retry_delay_seconds, self.retry_max_delay_seconds):
+            return  # said by the field itself
+        if self.retries and self.retry_delay_seconds > self.retry_max_delay_seconds:
+            text = gettext("The longest retry delay must be at least the retry delay (%(delay)d seconds).")
+            raise FieldErrors({"retry_max_delay_seconds": [text % {"delay": self.retry_delay_seconds}]})
+
+
+class TaskVersion(models.Model):
+    """What a task was after each change, and who changed it, when and why. Written with the change."""
+
+    class Verb(models.TextChoices):
+        CREATE = "create", _("created")
+        EDIT = "edit", _("edited")
+        ENABLE = "enable", _("enabled")
+        DISABLE = "disable", _("disabled")
+        PAUSE = "pause", _("paused")
+        RESUME = "resume", _("resumed")
+        DELETE = "delete", _("deleted")
+
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="versions")
+    version = models.IntegerField(_("version"))
+    verb = models.CharField(_("change"), max_length=10, choices=Verb.choices)
+    source = models.CharField(_("by way of"), max_length=10)  # admin, api, command, yaml, system
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, verbose_name=_("by"), null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    at = models.DateTimeField(_("at"))
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    definition = models.JSONField(_("definition"))
+    # field → [before, after]
+    changes = models.JSONField(_("changes"), default=dict)
+
+    class Meta:
+        verbose_name = _("task version")
+        verbose_name_plural = _("task versions")
+        ordering = ("-version",)
+        constraints = (models.UniqueConstraint(name="task_version", fields=["task", "version"]),)
+
+    def __str__(self) -> str:
+        return f"{self.task_id} v{self.version}"

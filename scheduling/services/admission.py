@@ -1,0 +1,368 @@
+"""Admission: the one place where an occurrence becomes a row, and where it is decided whether it may run.
+
+Scheduled, manual and (later) dependent occurrences differ only in who asks. Whoever admits holds the task's
+live row and counts in a statement begun after the lock was given; so every earlier admission is seen and
+``max_concurrent`` holds on every database (docs/engine.md, "limits").
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import Count
+from django.utils.translation import gettext as _
+
+from scheduling import clock, registry, sql
+from scheduling.exceptions import ParametersInvalid, Refused, UnknownFunction
+from scheduling.models import ACTIVE, NEVER, Execution, Origin, Reason, State, Task
+from scheduling.services import liverows, misfire
+from scheduling.services.actor import Actor
+from scheduling.services.plans import Plan, plans
+from scheduling.sql.transactions import in_transaction
+
+logger = logging.getLogger(__name__)
+
+#: Live rows taken in one transaction.
+BATCH = 500
+#: Executions of one task that may wait for their turn.
+WAITING_CAP = 1_000
+#: How long a request's idempotency key is remembered.
+KEY_LIFE = timedelta(hours=24)
+
+
+@dataclass(slots=True)
+class Admitted:
+    """What one batch did: for the scheduler's log and events, never for a decision."""
+
+    taken: int = 0  # live rows
+    rows: list[sql.Row] = field(default_factory=list)
+    broken: dict[int, str] = field(default_factory=dict)  # task id → why
+    strangers: list[str] = field(default_factory=list)  # live rows whose id is no task's
+
+
+@dataclass(slots=True)
+class Load:
+    """What is active of one task, counted under its lock and kept up while more is admitted."""
+
+    counted: int = 0  # queued + running + waiting(retry)
+    waiting: int = 0  # waiting(overlap)
+
+    def place(self, plan: Plan, *, must_run: bool = False) -> tuple[State, str]:
+        """The state and reason of one more occurrence. ``must_run``: it waits where it would be skipped."""
+        if not plan.max_concurrent or self.counted < plan.max_concurrent:
+            self.counted += 1
+            return State.QUEUED, ""
+        if plan.overlap_policy == Task.Overlap.SKIP and not must_run:
+            return State.SKIPPED, Reason.OVERLAP
+        if plan.overlap_policy == Task.Overlap.QUEUE_ONE and self.waiting and not must_run:
+            return State.SKIPPED, Reason.OVERLAP
+        if self.waiting >= WAITING_CAP:
+            return State.SKIPPED, Reason.QUEUE_FULL
+        self.waiting += 1
+        return State.WAITING, Reason.OVERLAP
+
+
+def admit_due(now: datetime, *, limit: int = BATCH, strangers: Iterable[str] = ()) -> Admitted:
+    """Admits what is due: one transaction over at most ``limit`` live rows that nobody else holds."""
+
+    def work() -> Admitted:
+        due = liverows.lock_due(now, limit, strangers)
+        return _admit(due, now) if due else Admitted()
+
+    admitted = in_transaction(work)
+    _report(admitted)
+    return admitted
+
+
+def settle(task_id: int, now: datetime) -> None:
+    """Admits what is due of one task whose live row the caller has locked, before the caller changes the task.
+
+    An edit therefore never makes an occurrence vanish that had come due under the old definition (P3).
+    """
+    next_time = liverows.lock(task_id)
+    if next_time is not None and next_time <= now:
+        _report(_admit([(str(task_id), next_time)], now))
+
+
+def _admit(due: list[tuple[str, datetime]], now: datetime) -> Admitted:
+    admitted = Admitted(taken=len(due))
+    instants = {}
+    for id, at in due:
+        if id.isdecimal():
+            instants[int(id)] = at
+        else:
+            admitted.strangers.append(id)
+    known = plans.read(instants)
+    loads = count_active(known)
+    moves: dict[int, datetime | None] = {}
+    for task_id, at in instants.items():
+        plan = known.get(task_id)
+        if plan is None:
+            admitted.strangers.append(str(task_id))
+            continue
+        try:
+            decision = misfire.decide(
+                plans.trigger(plan),
+                at,
+                now,
+                policy=plan.misfire_policy,
+                grace_seconds=plan.misfire_grace_seconds,
+                catch_up_limit=plan.catch_up_limit,
+            )
+        except Exception as error:  # noqa: BLE001  one task's trigger, possibly a third party's, must not stop the others
+            admitted.broken[task_id] = f"{type(error).__name__}: {error}"[:500]
+            moves[task_id] = None
+            continue
+        admitted.rows += _rows(plan, decision, loads[task_id], now)
+        moves[task_id] = decision.next_time
+    sql.insert_executions(admitted.rows)
+    liverows.move(moves)
+    for task_id, why in admitted.broken.items():
+        Task.objects.filter(pk=task_id).update(schedule_error=why)
+    return admitted
+
+
+def count_active(task_ids: Iterable[int]) -> dict[int, Load]:
+    """What is active of each of those tasks. The caller holds their live rows."""
+    loads = {task_id: Load() for task_id in task_ids}
+    counts = (
+        Execution.objects.filter(task_id__in=list(loads), state__in=ACTIVE)
+        .order_by()
+        .values_list("task_id", "state", "reason")
+        .annotate(number=Count("id"))
+    )
+    for task_id, state, reason, number in counts if loads else ():
+        if state != State.WAITING or reason == Reason.RETRY:
+            loads[task_id].counted += number
+        elif reason == Reason.OVERLAP:
+            loads[task_id].waiting += number
+    return loads
+
+
+def _rows(plan: Plan, decision: misfire.Decision, load: Load, now: datetime) -> list[sql.Row]:
+    rows = []
+    if decision.missed:
+        missed = decision.missed
+        row = new_row(plan, missed.first, now, State.MISSED, missed.reason, detail=_missed_detail(missed))
+        row |= {"covers_until": missed.last, "covers_count": missed.count}
+        rows.append(row)
+    # Under run_all the caught-up ones were asked for one by one: they wait for each other instead of being skipped.
+    must_run = len(decision.run) > 1
+    for instant in decision.run:
+        state, reason = load.place(plan, must_run=must_run)
+        rows.append(new_row(plan, instant, now, state, reason))
+    return rows
+
+
+def _missed_detail(missed: misfire.Missed) -> str:
+    count = f"{missed.count}" if missed.count is not None else f"more than {misfire.WALK_LIMIT}"
+    return f"{count} due from {missed.first.isoformat()} to {missed.last.isoformat()}"
+
+
+DETAILS: dict[tuple[str, str], str] = {
+    (State.SKIPPED, Reason.OVERLAP): "as many runs as allowed were active at that moment",
+    (State.SKIPPED, Reason.QUEUE_FULL): f"{WAITING_CAP} runs were waiting already",
+    (State.WAITING, Reason.OVERLAP): "waits for a run of the same task to end",
+}
+
+
+def new_row(
+    plan: Plan,
+    scheduled_for: datetime,
+    now: datetime,
+    state: State,
+    reason: str,
+    *,
+    origin: Origin = Origin.SCHEDULE,
+    slot: str = "",
+    detail: str = "",
+    parameters: Any = None,
+) -> sql.Row:
+    """One new execution, as the insert wants it."""
+    return {
+        "task_id": plan.id,
+        "task_key": plan.key,
+        "task_version": plan.version,
+        "function": plan.function,
+        "scheduled_for": scheduled_for,
+        "slot": slot,
+        "origin": origin.value,
+        "state": state.value,
+        "reason": str(reason),
+        "detail": detail or DETAILS.get((state, str(reason)), ""),
+        "executor": plan.executor,
+        "queue": plan.queue,
+        "rank": plan.rank,
+        "pool_id": plan.pool_id or 0,
+        "weight": plan.weight,
+        "timeout_seconds": plan.timeout_seconds,
+        "available_at": now,
+        "queued_at": now,
+        "finished_at": None if state in ACTIVE else now,
+        "covers_until": None,
+        "covers_count": None,
+        "parameters": plan.parameters if parameters is None else parameters,
+    }
+
+
+def _report(admitted: Admitted) -> None:
+    for task_id, why in admitted.broken.items():
+        logger.error("task has no next time", extra={"task_id": task_id, "cause": why})
+    outcomes = Counter(row["state"] for row in admitted.rows)
+    if admitted.rows:
+        logger.debug(
+            "admitted", extra={"live_rows": admitted.taken, **{f"rows_{k}": v for k, v in outcomes.items()}}
+        )
+
+
+def run_now(
+    task_id: int,
+    *,
+    actor: Actor,
+    parameters: dict[str, Any] | None = None,
+    idempotency_key: str = "",
+    force: bool = False,
+) -> Execution:
+    """Asks for one run at once; the schedule is untouched, and a paused or disabled task runs too.
+
+    It is never skipped: while as many as allowed run, it waits, and ``detail`` says behind what. ``force``
+    lets it run beside them. ``parameters`` replace those of the task one by one. Asking again with the same
+    idempotency key within a day gives the first execution back. Raises Refused and ValidationError.
+    """
+    if len(idempotency_key) > 64:
+        raise ValidationError({"idempotency_key": _("At most 64 characters are allowed.")})
+
+    def work() -> int:
+        now = clock.refresh()
+        liverows.lock(task_id)
+        plan = plans.read([task_id]).get(task_id)
+        if plan is None:
+            raise Refused("task_deleted", _("The task has been deleted."))
+        if idempotency_key:
+            earlier = Execution.objects.filter(
+                task_id=task_id, scheduled_for__gte=now - KEY_LIFE, slot=idempotency_key
+            ).values_list("id", flat=True)
+            for execution_id in earlier[:1]:
+                return execution_id
+        values = _checked(plan, parameters)
+        load = count_active([task_id])[task_id]
+        state, reason = (State.QUEUED, "") if force else load.place(plan, must_run=True)
+        if state == State.SKIPPED:
+            raise Refused(
+                "queue_full", _("%(number)d runs of this task are waiting already.") % {"number": WAITING_CAP}
+            )
+        row = new_row(
+            plan,
+            now,
+            now,
+            state,
+            reason,
+            origin=Origin.API if actor.source == "api" else Origin.MANUAL,
+            slot=idempotency_key or uuid.uuid4().hex,
+            detail=_behind(task_id) if state == State.WAITING else "",
+            parameters=values,
+        )
+        execution = Execution.objects.create(**row, requested_by_id=actor.user_id)
+        return execution.pk
+
+    return Execution.objects.get(pk=in_transaction(work))
+
+
+def _checked(plan: Plan, parameters: dict[str, Any] | None) -> dict[str, Any]:
+    values: dict[str, Any] = {**plan.parameters, **(parameters or {})}
+    try:
+        registry.get(plan.function).validate(values)
+    except UnknownFunction as error:
+        raise Refused("function_missing", str(error)) from error
+    except ParametersInvalid as error:
+        texts = [f"{name}: {text}" for name, all_ in error.errors.items() for text in all_]
+        raise ValidationError({"parameters": texts}) from error
+    return values
+
+
+def _behind(task_id: int) -> str:
+    ahead = (
+        Execution.objects.filter(task_id=task_id, state__in=ACTIVE)
+        .order_by("id")
+        .values_list("id", "state")[:3]
+    )
+    return "waits behind " + ", ".join(f"#{id} ({state})" for id, state in ahead)
+
+
+def promote(now: datetime, task_ids: Iterable[int]) -> int:
+    """Lets those of the tasks' waiting executions start whose time has come and for which there is room.
+
+    Returns how many were moved on. Tasks that somebody else holds are left to them or to the next sweep.
+    """
+    wanted = list(task_ids)
+    if not wanted:
+        return 0
+
+    def work() -> int:
+        held = liverows.lock_many(wanted, skip_locked=True)
+        known = plans.read(held)
+        loads = count_active(known)
+        waiting = (
+            Execution.objects.filter(task_id__in=list(known), state=State.WAITING, available_at__lte=now)
+            .order_by("available_at", "id")
+            .values_list("id", "task_id", "reason")[:WAITING_CAP]
+        )
+        queued, blocked = [], []
+        for id, task_id, reason in waiting:
+            plan, load = known[task_id], loads[task_id]
+            if reason == Reason.RETRY:  # counted all along
+                queued.append(id)
+            elif not plan.max_concurrent or load.counted < plan.max_concurrent:
+                load.counted += 1
+                queued.append(id)
+            elif reason != Reason.OVERLAP:
+                blocked.append(id)
+        Execution.objects.filter(pk__in=queued, state=State.WAITING).update(
+            state=State.QUEUED, reason="", detail="", queued_at=now
+        )
+        Execution.objects.filter(pk__in=blocked, state=State.WAITING).update(
+            reason=Reason.OVERLAP, detail=DETAILS[State.WAITING, Reason.OVERLAP]
+        )
+        return len(queued)
+
+    return in_transaction(work)
+
+
+def tasks_waiting(now: datetime, *, after: int = 0, limit: int = BATCH) -> list[int]:
+    """Tasks with waiting executions whose time has come, by id, from the one after ``after`` on."""
+    return list(
+        Execution.objects.filter(state=State.WAITING, available_at__lte=now, task_id__gt=after)
+        .order_by("task_id")
+        .values_list("task_id", flat=True)
+        .distinct()[:limit]
+    )
+
+
+def hold(task_ids: Iterable[int]) -> None:
+    """Lets queued scheduled executions of those tasks wait until the task goes on (pause)."""
+    Execution.objects.filter(
+        task_id__in=list(task_ids), state__in=(State.QUEUED, State.WAITING), origin=Origin.SCHEDULE
+    ).exclude(state=State.WAITING, reason=Reason.RETRY).update(
+        state=State.WAITING, reason=Reason.PAUSED, detail="the task is paused", available_at=NEVER
+    )
+
+
+def release(task_ids: Iterable[int], now: datetime) -> None:
+    """Lets them go on, as far as there is room (resume)."""
+    Execution.objects.filter(task_id__in=list(task_ids), state=State.WAITING, reason=Reason.PAUSED).update(
+        reason=Reason.OVERLAP, detail=DETAILS[State.WAITING, Reason.OVERLAP], available_at=now
+    )
+
+
+def withdraw(task_ids: Iterable[int], now: datetime, reason: Reason, detail: str) -> None:
+    """Ends what is queued or waits of those tasks as cancelled (disable, delete)."""
+    Execution.objects.filter(task_id__in=list(task_ids), state__in=(State.QUEUED, State.WAITING)).update(
+        state=State.CANCELLED, reason=reason, detail=detail, finished_at=now
+    )

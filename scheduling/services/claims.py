@@ -1,0 +1,136 @@
+"""Claims: a node takes queued executions, in the order of rank and id, as many as it has free seats.
+
+A claim is fenced: it holds the node's own row and goes on only while the node is active, so that nobody can
+declare the node dead in the middle. Pools are limits shared by all nodes: their rows are held while the
+weights of what runs are summed up (docs/engine.md, "limits").
+"""
+
+from __future__ import annotations
+
+import heapq
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Sum
+
+from scheduling import sql
+from scheduling.models import Execution, Pool, State
+from scheduling.services import nodes
+
+COLUMNS = (
+    "rank", "id", "weight", "attempt", "task_id", "task_key", "function", "parameters", "scheduled_for", "slot",
+    "origin", "executor", "timeout_seconds", "queue", "pool_id",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Candidate:
+    """A queued execution under this transaction's lock; its order is the order of claims."""
+
+    rank: int
+    id: int
+    weight: int
+    # Of the last attempt; the claim raises it by one.
+    attempt: int
+    task_id: int
+    task_key: str
+    function: str
+    parameters: Any
+    scheduled_for: datetime
+    slot: str
+    origin: str
+    executor: str
+    timeout_seconds: int | None
+    queue: str
+    pool_id: int
+
+    def deadline(self, now: datetime) -> datetime | None:
+        return now + timedelta(seconds=self.timeout_seconds) if self.timeout_seconds else None
+
+
+def claim(
+    node_id: uuid.UUID, claim_id: uuid.UUID, queues: Sequence[str], seats: int, now: datetime
+) -> list[Candidate]:
+    """Takes at most ``seats`` queued executions for the node and sets them running, in the caller's transaction.
+
+    Raises NodeIsDead. A node that is not active gets nothing.
+    """
+    if seats < 1 or not nodes.hold_active(node_id):
+        return []
+    room = _hold_pools()
+    lines = [
+        _line(queue, pool_id, min(seats, room.get(pool_id, seats)))
+        for queue in queues
+        for pool_id in (0, *room)
+    ]
+    taken: list[Candidate] = []
+    blocked: set[int] = set()
+    for candidate in heapq.merge(*lines):
+        if len(taken) == seats:
+            break
+        pool_id = candidate.pool_id
+        if pool_id in blocked:
+            continue
+        if pool_id:
+            if candidate.weight > room[pool_id]:
+                blocked.add(pool_id)  # what is too heavy now keeps its place: lighter ones must not starve it
+                continue
+            room[pool_id] -= candidate.weight
+        taken.append(candidate)
+    sql.claim_executions(
+        [{"id": candidate.id, "deadline_at": candidate.deadline(now)} for candidate in taken],
+        node_id,
+        claim_id,
+        now,
+    )
+    return taken
+
+
+def claimed(node_id: uuid.UUID, claim_id: uuid.UUID) -> list[Candidate]:
+    """What a claim took, read back after the answer to its commit was lost. ``attempt`` as before the claim."""
+    rows = Execution.objects.filter(node_id=node_id, claim_id=claim_id, state=State.RUNNING)
+    found = [Candidate(*row) for row in rows.order_by("id").values_list(*COLUMNS)]
+    return [_before(candidate) for candidate in found]
+
+
+def _before(candidate: Candidate) -> Candidate:
+    from dataclasses import replace
+
+    return replace(candidate, attempt=candidate.attempt - 1)
+
+
+def anything_queued(queues: Sequence[str]) -> bool:
+    """Whether a claim could find something: asked outside a transaction, before one is begun."""
+    return Execution.objects.filter(state=State.QUEUED, queue__in=queues).exists()
+
+
+def _hold_pools() -> dict[int, int]:
+    """Locks the pools that nobody else holds; returns the free room of each. Held ones are served next time."""
+    pools = Pool.objects.select_for_update(skip_locked=True).filter(paused=False).order_by("pk")
+    capacities = dict(pools.values_list("pk", "capacity"))
+    if not capacities:
+        return {}
+    used = (
+        Execution.objects.filter(state=State.RUNNING, pool_id__in=capacities)
+        .order_by()
+        .values_list("pool_id")
+        .annotate(weight=Sum("weight"))
+    )
+    weights = dict(used)
+    return {pool_id: capacity - weights.get(pool_id, 0) for pool_id, capacity in capacities.items()}
+
+
+def _line(queue: str, pool_id: int, most: int) -> Iterator[Candidate]:
+    """The head of one queue and pool in exact index order: sorting would lock every queued row on MySQL."""
+    if most < 1:
+        return iter(())
+    rows: Iterable[tuple[Any, ...]] = (
+        Execution.objects.select_for_update(skip_locked=True)
+        .filter(state=State.QUEUED, queue=queue, pool_id=pool_id)
+        .order_by("rank", "id")
+        .values_list(*COLUMNS)[:most]
+    )
+    return iter([Candidate(*row) for row in rows])

@@ -1,0 +1,105 @@
+"""What is done to executions while they wait or run: cancel, reconcile, logs, progress."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from scheduling import clock
+from scheduling.context import Progress
+from scheduling.exceptions import Refused
+from scheduling.models import Execution, ExecutionLog, Reason, State
+from scheduling.runlog import Drained
+from scheduling.services.actor import Actor
+from scheduling.sql.transactions import in_transaction
+
+#: Rows of one log that are written in one statement.
+LOG_BATCH = 200
+
+
+def cancel(execution_id: int, *, actor: Actor) -> Execution:
+    """Ends what has not started; asks what runs to end, which its node does within 2 s. Returns the row.
+
+    Raises Refused if it has ended already.
+    """
+
+    def work() -> None:
+        now = clock.refresh()
+        execution = Execution.objects.select_for_update().filter(pk=execution_id).first()
+        if execution is None:
+            raise Refused("execution_missing", _("There is no such execution."))
+        if execution.state in (State.WAITING, State.QUEUED):
+            who = actor.user.get_username() if actor.user else actor.source
+            Execution.objects.filter(pk=execution_id).update(
+                state=State.CANCELLED,
+                reason=Reason.CANCEL_REQUESTED,
+                detail=f"cancelled by {who} before it started"[:500],
+                finished_at=now,
+                cancel_requested_at=now,
+                cancel_requested_by_id=actor.user_id,
+            )
+        elif execution.state == State.RUNNING:
+            Execution.objects.filter(pk=execution_id, cancel_requested_at=None).update(
+                cancel_requested_at=now, cancel_requested_by_id=actor.user_id
+            )
+        else:
+            raise Refused(
+                "execution_ended",
+                _("The execution has ended already (%(state)s).") % {"state": execution.state},
+            )
+
+    in_transaction(work)
+    return Execution.objects.get(pk=execution_id)
+
+
+def running_on(node_id: uuid.UUID) -> dict[tuple[int, int], bool]:
+    """What the database says this node runs: (execution, attempt) → whether it is asked to end."""
+    rows = Execution.objects.filter(node_id=node_id, state=State.RUNNING)
+    return {
+        (id, attempt): asked is not None
+        for id, attempt, asked in rows.values_list("id", "attempt", "cancel_requested_at")
+    }
+
+
+def put_back(node_id: uuid.UUID, keys: Iterable[tuple[int, int]], now: datetime) -> int:
+    """Queues again what is marked as running on this node, but was never begun by it."""
+    moved = 0
+    for id, attempt in keys:
+        moved += Execution.objects.filter(
+            pk=id, attempt=attempt, node_id=node_id, state=State.RUNNING
+        ).update(state=State.QUEUED, detail="claimed, but never begun: queued again", queued_at=now)
+    return moved
+
+
+def mark_overdue(keys: Iterable[tuple[int, int]]) -> None:
+    """Says that those runs are past their deadline and have not ended yet."""
+    for id, attempt in keys:
+        Execution.objects.filter(pk=id, attempt=attempt, state=State.RUNNING).update(overdue=True)
+
+
+def store_progress(key: tuple[int, int], progress: Progress) -> None:
+    Execution.objects.filter(pk=key[0], attempt=key[1], state=State.RUNNING).update(
+        progress_done=progress.done, progress_total=progress.total, progress_text=progress.text
+    )
+
+
+def store_log(key: tuple[int, int], drained: Drained) -> None:
+    """Writes what a run has said. Doing it twice leaves the same rows."""
+    execution_id, attempt = key
+    rows = ExecutionLog.objects.filter(execution_id=execution_id, attempt=attempt)
+    if drained.stale:
+        rows.filter(seq__gte=drained.stale.start, seq__lt=drained.stale.stop).delete()
+    rows.filter(seq__in=[chunk.seq for chunk in drained.chunks]).delete()
+    ExecutionLog.objects.bulk_create(
+        [
+            ExecutionLog(
+                execution_id=execution_id, attempt=attempt, seq=chunk.seq, at=chunk.at, level=chunk.level,
+                text=chunk.text,
+            )
+            for chunk in drained.chunks
+        ],
+        batch_size=LOG_BATCH,
+    )  # fmt: skip

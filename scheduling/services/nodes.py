@@ -1,0 +1,131 @@
+"""Nodes: birth, beat, death. Death is one compare-and-set, and the dead node's runs are lost in that transaction."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db.models import F
+
+from jobsite import __version__
+from scheduling.exceptions import NodeIsDead
+from scheduling.models import Attempt, Execution, Node, Reason, State, Task
+from scheduling.sql.transactions import in_transaction
+
+logger = logging.getLogger(__name__)
+
+#: Nodes that ended are forgotten after this.
+KEPT = timedelta(days=30)
+
+
+def register(
+    now: datetime, *, queues: list[str], functions: Iterable[str], seats: int, lease_seconds: float
+) -> Node:
+    """Writes a new node, starting: it beats, but claims nothing yet."""
+    return Node.objects.create(
+        id=uuid.uuid4(),
+        heartbeat_at=now,
+        started_at=now,
+        lease_seconds=lease_seconds,
+        host=platform.node()[:200],
+        pid=os.getpid(),
+        version=__version__,
+        queues=queues,
+        functions=sorted(functions),
+        seats=seats,
+    )
+
+
+def set_state(node_id: uuid.UUID, state: Node.State, now: datetime, detail: str = "") -> None:
+    """Moves a live node on; raises NodeIsDead if the others have given it up."""
+    ended = {"ended_at": now} if state == Node.State.STOPPED else {}
+    changed = Node.objects.filter(pk=node_id, state__in=Node.LIVE).update(
+        state=state, heartbeat_at=now, detail=detail[:500], **ended
+    )
+    if not changed:
+        raise NodeIsDead(f"Node {node_id} was declared dead by another node.")
+
+
+def beat(node_id: uuid.UUID, now: datetime) -> None:
+    """Says that the node lives; raises NodeIsDead if the others have given it up."""
+    changed = Node.objects.filter(pk=node_id, state__in=Node.LIVE).update(
+        beat=F("beat") + 1, heartbeat_at=now
+    )
+    if not changed:
+        raise NodeIsDead(f"Node {node_id} was declared dead by another node.")
+
+
+def hold_active(node_id: uuid.UUID) -> bool:
+    """Locks the node's own row until the transaction ends; whether it may claim. Raises NodeIsDead.
+
+    Whoever declares this node dead has to wait for the lock, so it sees every row claimed under it.
+    """
+    states = list(Node.objects.select_for_update().filter(pk=node_id).values_list("state", flat=True))
+    if not states or states[0] not in Node.LIVE:
+        raise NodeIsDead(f"Node {node_id} was declared dead by another node.")
+    return states[0] == Node.State.ACTIVE
+
+
+def beats() -> list[tuple[uuid.UUID, int, float]]:
+    """The live nodes as (id, beat, lease in seconds)."""
+    return list(Node.objects.filter(state__in=Node.LIVE).values_list("id", "beat", "lease_seconds"))
+
+
+def declare_dead(node_id: uuid.UUID, seen_beat: int, now: datetime) -> int | None:
+    """Gives up a node whose beat still is ``seen_beat``: its runs become lost, or run again where the task says so.
+
+    Returns how many runs it had; None if the node has beaten or ended since.
+    """
+
+    def work() -> int | None:
+        fallen = Node.objects.filter(pk=node_id, beat=seen_beat, state__in=Node.LIVE).update(
+            state=Node.State.DEAD, ended_at=now, detail="its beat stood still for the whole lease"
+        )
+        return (
+            release_runs(node_id, now, Reason.NODE_DIED, f"node {node_id} died while it ran")
+            if fallen
+            else None
+        )
+
+    lost = in_transaction(work)
+    if lost is not None:
+        logger.error("node declared dead", extra={"node": str(node_id), "runs": lost})
+    return lost
+
+
+def release_runs(node_id: uuid.UUID, now: datetime, reason: Reason, detail: str) -> int:
+    """Ends what the node still runs: queued again where the task allows effects twice, else lost."""
+    running = Execution.objects.filter(node_id=node_id, state=State.RUNNING)
+    again = Task.objects.filter(rerun_if_lost=True).values("pk")
+    rerun = list(
+        running.filter(task_id__in=again).order_by("id").values("id", "attempt", "node_id", "started_at")
+    )
+    Attempt.objects.bulk_create(
+        [
+            Attempt(
+                execution_id=row["id"], attempt=row["attempt"], node_id=row["node_id"], started_at=row["started_at"],
+                finished_at=now, state=State.LOST, reason=reason, detail=detail,
+            )
+            for row in rerun
+        ]
+    )  # fmt: skip
+    moved = Execution.objects.filter(pk__in=[row["id"] for row in rerun], state=State.RUNNING).update(
+        state=State.QUEUED,
+        reason="",
+        detail="runs again: an earlier attempt was lost",
+        queued_at=now,
+        overdue=False,
+    )
+    return moved + running.update(state=State.LOST, reason=reason, detail=detail, finished_at=now)
+
+
+def forget_old(now: datetime) -> int:
+    """Removes nodes that ended long ago; executions keep the id."""
+    removed, _ = Node.objects.filter(
+        state__in=(Node.State.STOPPED, Node.State.DEAD), ended_at__lt=now - KEPT
+    ).delete()
+    return removed

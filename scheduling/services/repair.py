@@ -1,0 +1,78 @@
+"""Compares the two places that say when a task runs next, and mends what differs (pain 25)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+from django.db.models import Q
+from django_apscheduler.models import DjangoJob
+
+from scheduling.exceptions import InvalidTrigger
+from scheduling.models import Task
+from scheduling.services import liverows
+from scheduling.sql.transactions import in_transaction
+
+AT_REST = Q(enabled=False) | Q(paused=True) | Q(group__paused=True)
+
+
+def mend_live_rows(now: datetime, ended: set[tuple[int, int]] | None = None) -> dict[str, int]:
+    """Makes missing live rows, stops those of tasks at rest, starts those that should go on. Returns counts by kind.
+
+    ``ended`` remembers, from call to call, the (task, version) that have no next time and need no second look.
+    """
+    ended = set() if ended is None else ended
+    present = dict(Task.objects.present().values_list("id", "version"))
+    at_rest = set(Task.objects.present().filter(AT_REST).values_list("id", flat=True))
+    live = {int(id): at for id, at in DjangoJob.objects.values_list("id", "next_run_time") if id.isdecimal()}
+    missing = present.keys() - live.keys()
+    restless = {id for id in at_rest if live.get(id) is not None}
+    deleted = live.keys() - present.keys()
+    deleted = set(Task.objects.exclude(deleted_at=None).filter(pk__in=deleted).values_list("id", flat=True))
+    still = {
+        id for id, at in live.items()
+        if at is None and id in present and id not in at_rest and (id, present[id]) not in ended
+    }  # fmt: skip
+    mended: Counter[str] = Counter()
+    for kind, ids in (("missing", missing), ("restless", restless), ("still", still)):
+        for task_id in sorted(ids):
+            if in_transaction(lambda task_id=task_id: _mend(task_id, now)):  # type: ignore[misc]
+                mended[kind] += 1
+            elif kind == "still":
+                ended.add((task_id, present[task_id]))
+    for task_id in deleted:
+        liverows.delete(task_id)
+        mended["deleted"] += 1
+    return dict(mended)
+
+
+def _mend(task_id: int, now: datetime) -> bool:
+    """Sets the live row to what the task says, under its lock; whether that changed anything."""
+    existed = DjangoJob.objects.filter(pk=str(task_id)).exists()
+    stored = liverows.lock(task_id)
+    task = Task.objects.present().select_related("group").filter(pk=task_id).first()
+    if task is None:
+        return False
+    try:
+        next_time = task.next_time(now)
+    except InvalidTrigger as error:
+        Task.objects.filter(pk=task_id).update(schedule_error=str(error)[:500])
+        return not existed
+    if next_time is not None and task.schedule_error:
+        Task.objects.filter(pk=task_id).update(schedule_error="")
+    if existed and (stored is None) == (next_time is None):
+        return False
+    liverows.move({task_id: next_time})
+    return True
+
+
+def strangers() -> list[str]:
+    """Ids of live rows that belong to no task, not even a deleted one: jobs that others keep in the same table."""
+    ids = set(DjangoJob.objects.filter(next_run_time__isnull=False).values_list("id", flat=True))
+    numbers = {int(id) for id in ids if id.isdecimal()}
+    known = (
+        set(Task.objects.filter(pk__in=numbers).values_list("id", flat=True))
+        if len(numbers) < 500
+        else set(Task.objects.values_list("id", flat=True))
+    )
+    return sorted(id for id in ids if not id.isdecimal() or int(id) not in known)

@@ -1,0 +1,221 @@
+"""Results: how runs end in the database. Written in groups, each onto a row that still is this attempt's (P2)."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import Min
+
+from scheduling import sql
+from scheduling.executors import Outcome, RunOrder
+from scheduling.models import Attempt, Execution, Reason, State, Task
+
+#: An execution whose function no claiming node has is offered again after this, and given up after that.
+HAND_BACK_PAUSE = timedelta(seconds=30)
+HAND_BACK_LIMIT = timedelta(minutes=10)
+
+RETRY_COLUMNS = (
+    "id", "cancel_requested_at",
+    "task__retries", "task__retry_delay_seconds", "task__retry_backoff", "task__retry_max_delay_seconds",
+    "task__retry_jitter",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One finished attempt, on its way to the database."""
+
+    order: RunOrder
+    outcome: Outcome
+    finished_at: datetime
+
+    @property
+    def id(self) -> int:
+        return self.order.execution_id
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What became of a group of results."""
+
+    accepted: set[int] = field(default_factory=set)
+    # Results that came after their attempt had been superseded or declared lost; kept as notes.
+    refused: list[Result] = field(default_factory=list)
+    # Tasks of which something has ended, so that what waits may go on.
+    task_ids: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Policy:
+    """The retry policy of an execution's task as it is now, and what stands against another try."""
+
+    retries: int
+    delay_seconds: int
+    backoff: str
+    max_delay_seconds: int
+    jitter: float
+    cancelled: bool
+
+    def delay(self, failures: int) -> timedelta:
+        """The pause before the next try, after that many failures (1 or more)."""
+        seconds = float(self.delay_seconds)
+        if self.backoff == Task.Backoff.EXPONENTIAL:
+            seconds *= 2.0 ** min(failures - 1, 32)
+        seconds = min(seconds, float(self.max_delay_seconds))
+        return timedelta(seconds=seconds * (1 + self.jitter * random.random()))  # noqa: S311 (spread, not secrecy)
+
+
+def record(results: Sequence[Result], now: datetime) -> Recorded:
+    """Writes a group of results in the caller's transaction. Writing the same group twice changes nothing more."""
+    by_id = {result.id: result for result in results}
+    rows = {result.id: _row(result) for result in results}
+    superseded = _retry(by_id, rows, now) | _hand_back(by_id, rows, now)
+    accepted = sql.finish_executions(list(rows.values()))
+    recorded = Recorded(accepted=set(accepted), task_ids={by_id[id].order.task_id for id in accepted})
+    _keep_attempts([by_id[id] for id in superseded if id in accepted])
+    _look_at_refused([result for result in results if result.id not in accepted], rows, recorded, now)
+    return recorded
+
+
+def _row(result: Result) -> sql.Row:
+    outcome = result.outcome
+    progress = outcome.progress
+    return {
+        "id": result.id,
+        "attempt": result.order.attempt,
+        "state": outcome.state,
+        "reason": outcome.reason,
+        "detail": outcome.detail,
+        "available_at": None,
+        "finished_at": result.finished_at,
+        "run_ms": outcome.run_ms,
+        "result": outcome.result,
+        "result_altered": outcome.result_altered,
+        "error_class": outcome.error_class,
+        "message": outcome.message,
+        "traceback": outcome.traceback,
+        "progress_done": progress.done if progress else None,
+        "progress_total": progress.total if progress else None,
+        "progress_text": progress.text if progress else "",
+    }
+
+
+def _retry(by_id: dict[int, Result], rows: dict[int, sql.Row], now: datetime) -> set[int]:
+    """Turns failures that are to be tried again into waiting ones; returns their ids."""
+    failed = [id for id, row in rows.items() if row["state"] in (State.FAILED, State.TIMED_OUT)]
+    if not failed:
+        return set()
+    rows_with_retries = Execution.objects.filter(pk__in=failed, task__retries__gt=0).values_list(
+        *RETRY_COLUMNS
+    )
+    policies = {id: _Policy(*values, cancelled=asked is not None) for id, asked, *values in rows_with_retries}
+    if not policies:
+        return set()
+    earlier = Counter(
+        Attempt.objects.filter(
+            execution_id__in=policies, state__in=(State.FAILED, State.TIMED_OUT)
+        ).values_list("execution_id", flat=True)
+    )
+    retried = set()
+    for id, policy in policies.items():
+        failures = earlier[id] + 1
+        if failures > policy.retries or policy.cancelled:
+            continue
+        row, at = rows[id], now + policy.delay(failures)
+        said = row["message"] or row["detail"] or row["reason"]
+        row |= {
+            "state": State.WAITING.value,
+            "reason": Reason.RETRY.value,
+            "detail": f"try {failures} of {policy.retries + 1} ended: {said}"[:500],
+            "available_at": at,
+            "finished_at": None,
+        }
+        retried.add(id)
+    return retried
+
+
+def _hand_back(by_id: dict[int, Result], rows: dict[int, sql.Row], now: datetime) -> set[int]:
+    """Lets runs that no function was found for wait for a node that has it, or gives them up; their ids."""
+    handed = [id for id, row in rows.items() if row["state"] == "hand_back"]
+    if not handed:
+        return set()
+    first = dict(
+        Attempt.objects.filter(execution_id__in=handed, reason=Reason.FUNCTION_MISSING)
+        .order_by()
+        .values_list("execution_id")
+        .annotate(at=Min("finished_at"))
+    )
+    for id in handed:
+        row = rows[id]
+        if now - first.get(id, now) >= HAND_BACK_LIMIT:
+            row["state"] = State.FAILED.value
+        else:
+            at = now + HAND_BACK_PAUSE
+            row |= {"state": State.WAITING.value, "available_at": at, "finished_at": None, "run_ms": None}
+    return {id for id in handed if rows[id]["state"] == State.WAITING}
+
+
+def _keep_attempts(results: list[Result]) -> None:
+    """Keeps what the execution's row no longer says, once it goes on with another attempt."""
+    Attempt.objects.bulk_create([_attempt(result) for result in results])
+
+
+def _attempt(result: Result) -> Attempt:
+    order, outcome = result.order, result.outcome
+    handed_back = outcome.state == "hand_back"
+    return Attempt(
+        execution_id=order.execution_id,
+        attempt=order.attempt,
+        node_id=order.node_id,
+        started_at=result.finished_at - timedelta(milliseconds=outcome.run_ms),
+        finished_at=result.finished_at,
+        run_ms=None if handed_back else outcome.run_ms,
+        state=State.WAITING if handed_back else outcome.state,
+        reason=outcome.reason,
+        detail=outcome.detail,
+        error_class=outcome.error_class,
+        message=outcome.message,
+        traceback=outcome.traceback,
+    )
+
+
+def _look_at_refused(
+    refused: list[Result], rows: dict[int, sql.Row], recorded: Recorded, now: datetime
+) -> None:
+    """Tells results that are stored already (the answer to the first commit was lost) from those that came late."""
+    if not refused:
+        return
+    ids = [result.id for result in refused]
+    stored = {
+        id: (attempt, state, reason)
+        for id, attempt, state, reason in Execution.objects.filter(pk__in=ids).values_list(
+            "id", "attempt", "state", "reason"
+        )
+    }
+    kept = set(
+        Attempt.objects.filter(execution_id__in=stored, late_at=None).values_list(
+            "execution_id", "attempt", "state"
+        )
+    )
+    for result in refused:
+        order, row = result.order, rows[result.id]
+        mine = stored.get(result.id) == (order.attempt, row["state"], row["reason"])
+        as_attempt = State.WAITING if result.outcome.state == "hand_back" else result.outcome.state
+        if mine or (order.execution_id, order.attempt, as_attempt) in kept:
+            recorded.accepted.add(result.id)
+            continue
+        recorded.refused.append(result)
+        note, _made = Attempt.objects.get_or_create(
+            execution_id=order.execution_id,
+            attempt=order.attempt,
+            defaults={"node_id": order.node_id, "state": State.LOST, "reason": Reason.NODE_DIED},
+        )
+        note.late_state, note.late_at = result.outcome.state[:10], now
+        note.detail = f"reported {result.outcome.state} after it had been given up: {result.outcome.message}"[
+            :500
+        ]
+        note.save(update_fields=["late_state", "late_at", "detail"])

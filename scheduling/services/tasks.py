@@ -1,0 +1,231 @@
+"""Changes of tasks. Each writes the task, its version, its live row and what follows from it in one transaction.
+
+The live row is locked first, so that a change and the scheduler's decision about the same task come one after
+the other: what was due before the change is decided under the old definition, nothing fires because of the
+change, and the first occurrence under the new one is later than it (P3, P7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from scheduling import clock
+from scheduling.exceptions import EditedMeanwhile, Refused
+from scheduling.models import Execution, Reason, Task, TaskVersion
+from scheduling.services import admission, liverows
+from scheduling.services.actor import Actor
+from scheduling.sql.transactions import in_transaction
+
+Verb = TaskVersion.Verb
+
+
+def create(task: Task, *, actor: Actor, allow_past: bool = False) -> Task:
+    """Stores a new task and gives it its first time. Raises ValidationError keyed by field.
+
+    ``allow_past``: a schedule without a future time is stored, ended, instead of refused.
+    """
+
+    def work() -> Task:
+        now = clock.refresh()
+        prepare_new(task, now)
+        task.full_clean()
+        next_time = _first_time(task, now, allow_past)
+        task.save(force_insert=True)
+        record(task, Verb.CREATE, actor, now, changes={})
+        liverows.create(task.pk, next_time)
+        return task
+
+    try:
+        return in_transaction(work)
+    except BaseException:
+        task.pk = None  # a repeated or corrected attempt must insert, not update
+        raise
+
+
+def prepare_new(task: Task, now: datetime) -> None:
+    """Sets what a new task gets from the moment of its creation."""
+    task.version = 1
+    task.created_at = task.updated_at = now
+    task.anchor_at = task.start_at or now
+    task.deleted_at = None
+
+
+def edit(task: Task, *, actor: Actor, allow_past: bool = False) -> Task:
+    """Stores the changed fields of ``task``, which was read before. Nothing changed: nothing is written.
+
+    Raises ValidationError keyed by field, EditedMeanwhile if somebody else was faster, Refused if it is gone.
+    """
+    verb = Verb.EDIT
+
+    def apply(stored: Task, now: datetime) -> Verb:
+        if stored.version != task.version:
+            raise EditedMeanwhile(
+                "edited_meanwhile",
+                _(
+                    "The task was changed by somebody else (version %(version)d). Look at it again, then repeat."
+                )
+                % {"version": stored.version},
+            )
+        for name in (*Task.DEFINITION, "key"):
+            setattr(stored, name, getattr(task, name))
+        return verb
+
+    return _change(task.pk, apply, actor=actor, validate=True, allow_past=allow_past)
+
+
+def enable(task_id: int, *, actor: Actor) -> Task:
+    """Lets the schedule go on from now; nothing is made up for, nothing fires by itself."""
+    return _change(task_id, _setter("enabled", True, Verb.ENABLE), actor=actor)
+
+
+def disable(task_id: int, *, actor: Actor) -> Task:
+    """Stops the schedule and cancels what is queued or waits; what runs goes on."""
+    return _change(task_id, _setter("enabled", False, Verb.DISABLE), actor=actor)
+
+
+def pause(task_id: int, *, actor: Actor) -> Task:
+    """Stops the schedule; queued scheduled runs wait until the task is resumed, runs asked for by hand go on."""
+    return _change(task_id, _setter("paused", True, Verb.PAUSE), actor=actor)
+
+
+def resume(task_id: int, *, actor: Actor) -> Task:
+    """Lets the schedule and the held runs go on from now; nothing is made up for."""
+    return _change(task_id, _setter("paused", False, Verb.RESUME), actor=actor)
+
+
+def delete(task_id: int, *, actor: Actor) -> Task:
+    """Takes the task out of every list and frees its key; its history stays. Built-in tasks are refused."""
+
+    def apply(task: Task, now: datetime) -> Verb:
+        if task.built_in:
+            raise Refused("built_in", _("A built-in task cannot be deleted, only disabled."))
+        task.deleted_at = now
+        suffix = f"~{task.pk}"
+        task.key = task.key[: 100 - len(suffix)] + suffix
+        return Verb.DELETE
+
+    return _change(task_id, apply, actor=actor)
+
+
+def run_now(task_id: int, **request: Any) -> Execution:
+    """Asks for one run at once; see ``admission.run_now``."""
+    return admission.run_now(task_id, **request)
+
+
+def _setter(name: str, value: bool, verb: Verb) -> Callable[[Task, datetime], Verb]:
+    def apply(task: Task, now: datetime) -> Verb:
+        setattr(task, name, value)
+        return verb
+
+    return apply
+
+
+def _change(
+    task_id: int,
+    apply: Callable[[Task, datetime], Verb],
+    *,
+    actor: Actor,
+    validate: bool = False,
+    allow_past: bool = False,
+) -> Task:
+    """One change of one task, by the order that keeps every promise: lock, settle, apply, check, write, move."""
+
+    def work() -> Task:
+        now = clock.refresh()
+        liverows.lock(task_id)
+        before = _locked(task_id)
+        admission.settle(task_id, now)
+        task = _locked(task_id)
+        verb = apply(task, now)
+        changes = difference(before, task)
+        if not changes:
+            return task
+        rescheduled = not changes.keys().isdisjoint(Task.SCHEDULE)
+        if rescheduled:
+            task.anchor_at = task.start_at or now
+        if validate:
+            task.full_clean()
+        next_time = _first_time(task, now, allow_past or not rescheduled)
+        task.version += 1
+        task.updated_at = now
+        task.schedule_error = ""
+        task.save()
+        record(task, verb, actor, now, changes=changes)
+        _follow_up(before, task, now)
+        liverows.move({task_id: next_time})
+        return task
+
+    return in_transaction(work)
+
+
+def _locked(task_id: int) -> Task:
+    task = (
+        Task.objects.select_for_update(of=("self",))
+        .select_related("group", "pool", "owner")
+        .filter(pk=task_id)
+        .first()
+    )
+    if task is None or task.deleted_at is not None:
+        raise Refused("task_deleted", _("The task has been deleted."))
+    return task
+
+
+def _first_time(task: Task, now: datetime, allow_past: bool) -> datetime | None:
+    """The first time after ``now``. Raises ValidationError where there is none and that was not meant."""
+    next_time = task.next_time(now)
+    if next_time is None and not allow_past and task.build_trigger().next_after(now) is None:
+        ended = task.end_at is not None and task.end_at <= now
+        field = "end_at" if ended else "trigger_params"
+        raise ValidationError(
+            {
+                field: [
+                    _("The schedule has no time after now (%(now)s).")
+                    % {"now": now.isoformat(timespec="seconds")}
+                ]
+            }
+        )
+    return next_time
+
+
+def _follow_up(before: Task, task: Task, now: datetime) -> None:
+    """What a change means for executions that exist already. Running ones always go on."""
+    if task.deleted_at:
+        admission.withdraw([task.pk], now, Reason.TASK_DELETED, "the task was deleted before it could start")
+    elif before.enabled and not task.enabled:
+        admission.withdraw(
+            [task.pk], now, Reason.TASK_DISABLED, "the task was disabled before it could start"
+        )
+    elif not before.paused and task.paused:
+        admission.hold([task.pk])
+    elif before.paused and not task.paused and not (task.group and task.group.paused):
+        admission.release([task.pk], now)
+
+
+def difference(before: Task, after: Task) -> dict[str, list[Any]]:
+    """What differs, as field → [before, after], in plain JSON values."""
+    first, second = before.definition(), after.definition()
+    for name in ("key", "paused"):
+        first[name], second[name] = getattr(before, name), getattr(after, name)
+    return {name: [first[name], value] for name, value in second.items() if first[name] != value}
+
+
+def record(task: Task, verb: Verb, actor: Actor, now: datetime, *, changes: dict[str, Any]) -> TaskVersion:
+    """Writes who changed what; the caller's transaction holds both together."""
+    assert transaction.get_connection().in_atomic_block  # noqa: S101
+    return TaskVersion.objects.create(
+        task=task,
+        version=task.version,
+        verb=verb,
+        source=actor.source,
+        by_id=actor.user_id,
+        at=now,
+        reason=actor.reason[:500],
+        definition=task.definition(),
+        changes=changes,
+    )

@@ -1,0 +1,80 @@
+"""The statements the ORM has no words for: set-based writes of many different rows, and the database's time.
+
+One file per database says only what differs. Rows travel as one JSON parameter, so a batch of any size is
+one statement and one round trip. Everything else in the project goes through the ORM.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from django.db import connection
+
+from scheduling.sql.base import Row as Row
+from scheduling.sql.base import Statements
+
+
+@cache
+def _statements(vendor: str) -> Statements:
+    if vendor == "postgresql":
+        from scheduling.sql.postgresql import PostgreSQL
+
+        return PostgreSQL()
+    if vendor == "mysql":
+        from scheduling.sql.mysql import MySQL
+
+        return MySQL()
+    if vendor == "sqlite":
+        from scheduling.sql.sqlite import SQLite
+
+        return SQLite()
+    raise NotImplementedError(f"Jobsite does not run on {vendor}: use PostgreSQL, MySQL, MariaDB or SQLite.")
+
+
+def statements() -> Statements:
+    """Those of the database in use."""
+    return _statements(connection.vendor)
+
+
+def now() -> datetime:
+    """The database's time, aware UTC (SQLite: the host's, which is the same machine)."""
+    return statements().now()
+
+
+def insert_executions(rows: list[Row]) -> None:
+    """Inserts executions in one statement; a row whose occurrence exists already leaves that one untouched."""
+    if rows:
+        statements().insert_executions(rows)
+
+
+def move_live_rows(moves: list[tuple[str, datetime | None]]) -> None:
+    """Sets the next times of live rows, given as (id, next time), in one statement."""
+    if moves:
+        statements().move_live_rows(moves)
+
+
+def claim_executions(rows: list[Row], node: Any, claim: Any, at: datetime) -> None:
+    """Sets queued executions running. Rows: ``id`` and ``deadline_at``; the caller holds their locks."""
+    if rows:
+        statements().claim_executions(rows, node, claim, at)
+
+
+def finish_executions(rows: list[Row]) -> set[int]:
+    """Writes results in one statement, each only onto a running row of the same attempt.
+
+    Returns the ids whose row took the result; the others were no longer this attempt's to write.
+    """
+    return statements().finish_executions(sorted(rows, key=lambda row: row["id"])) if rows else set()
+
+
+def prepare_engine_session() -> None:
+    """Bounds what this thread's connection may hold or wait for, so that a frozen node keeps no locks from others.
+
+    Once for each connection; costs nothing while it stays the same.
+    """
+    connection.ensure_connection()
+    if getattr(connection, "prepared_session", None) is not connection.connection:
+        statements().prepare_engine_session()
+        connection.prepared_session = connection.connection  # type: ignore[attr-defined]

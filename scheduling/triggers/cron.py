@@ -1,0 +1,199 @@
+"""Cron schedules, written as one expression or as named fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import ClassVar, Self
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from scheduling.exceptions import InvalidTrigger
+
+from . import cron_describe
+from .base import ClockEffect, Terms, Trigger
+from .cron_expression import CronExpression, parse
+from .cron_fields import DAY, DAY_OF_WEEK, HOUR, MINUTE, MONTH, SECOND, YEAR
+from .inputs import PARAMS, did_you_mean, mapping, quoted, refusal
+from .wallclock import WallClock
+from .zones import EPOCH, ClockShift
+
+DIALECTS = ("unix",)
+#: Far more than all values of all fields spelled out.
+EXPRESSION_LENGTH = 1000
+#: As one expression has them.
+FIELDS = (SECOND, MINUTE, HOUR, DAY, MONTH, DAY_OF_WEEK)
+#: Named fields from the finest to the coarsest, each with what it is when a coarser one is the finest given.
+NAMED_MINIMUM = (
+    ("second", "0"),
+    ("minute", "0"),
+    ("hour", "0"),
+    ("day_of_week", "*"),
+    ("day", "1"),
+    ("month", "1"),
+)
+NAMED_FIELDS = ("second", "minute", "hour", "day", "month", "day_of_week", "year")
+MACROS = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+
+
+class CronTrigger(Trigger):
+    """Fires where the wall clock matches an expression."""
+
+    kind: ClassVar[str] = "cron"
+    label: ClassVar[object] = gettext_lazy("Cron")
+    keys: ClassVar[tuple[str, ...]] = ("expression", "dialect", *NAMED_FIELDS)
+
+    __slots__ = ("expression", "wallclock")
+
+    def __init__(self, expression: CronExpression, terms: Terms) -> None:
+        self.expression = expression
+        self.terms = terms
+        gap, fold = ("skip", "both") if expression.real_time else (terms.gap, terms.fold)
+        self.wallclock = WallClock(expression, terms.timeline, gap, fold)
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, object], terms: Terms) -> Self:
+        """Params: `expression` (5 or 6 fields, or a macro) and `dialect`, or some of the named fields."""
+        expression = parse(*_field_texts(params))
+        if not expression.can_match:
+            raise refusal(_("This schedule can never fire: no month and year has such a day."))
+        trigger = cls(expression, terms)
+        trigger.check_bounds()
+        return trigger
+
+    def at_or_after(self, instant: datetime) -> datetime | None:
+        since = instant - EPOCH
+        # An occurrence is a whole second: part of a second later means the next one.
+        found = self.wallclock.first(since.days * 86_400 + since.seconds + (since.microseconds > 0))
+        return None if found is None else EPOCH + timedelta(seconds=found)
+
+    def at_or_before(self, instant: datetime) -> datetime | None:
+        since = instant - EPOCH
+        found = self.wallclock.last(since.days * 86_400 + since.seconds)
+        return None if found is None else EPOCH + timedelta(seconds=found)
+
+    def describe(self) -> str:
+        return cron_describe.sentence(self.expression)
+
+    def warnings(self) -> list[str]:
+        return cron_describe.warnings(self.expression)
+
+    def clock_effect(self, shift: ClockShift) -> ClockEffect:
+        return cron_describe.clock_effect(self.wallclock, self.expression, shift)
+
+
+def _field_texts(params: Mapping[str, object]) -> tuple[str, ...]:
+    """The seven field texts, from second to year."""
+    given = mapping(params, CronTrigger.keys)
+    dialect = given.pop("dialect", DIALECTS[0])
+    if dialect not in DIALECTS:
+        raise refusal(
+            _("dialect: %(value)s is not known. Allowed are %(allowed)s.")
+            % {"value": quoted(dialect), "allowed": ", ".join(DIALECTS)}
+        )
+    if "expression" not in given:
+        return _named_texts(given)
+    if len(given) > 1:
+        others = ", ".join(key for key in given if key != "expression")
+        raise refusal(_("Give either an expression or named fields (%(keys)s), not both.") % {"keys": others})
+    return _expression_texts(given["expression"])
+
+
+def _expression_texts(expression: object) -> tuple[str, ...]:
+    text = _text("expression", expression)
+    if text.startswith("@"):
+        text = _macro(text)
+    texts = text.split()
+    if len(texts) == 5:
+        texts.insert(0, "0")
+    if len(texts) != 6:
+        raise refusal(
+            _(
+                "expression: %(value)s has %(count)d fields; the unix dialect has 5 (minute, hour, day, "
+                "month, day_of_week) or 6 (second first)."
+            )
+            % {"value": quoted(text), "count": len(texts)}
+        )
+    return (*texts, "*")
+
+
+def _macro(text: str) -> str:
+    macro = text.lower()
+    if macro in MACROS:
+        return MACROS[macro]
+    if macro == "@reboot":
+        raise refusal(
+            _(
+                "expression: “@reboot” is not supported, because several scheduler processes may start and "
+                "stop at any time. Allowed are %(allowed)s."
+            )
+            % {"allowed": ", ".join(MACROS)}
+        )
+    raise refusal(
+        _("expression: %(value)s is not a known macro.") % {"value": quoted(text)}
+        + did_you_mean(macro, MACROS)
+        + " "
+        + _("Allowed are %(allowed)s.") % {"allowed": ", ".join(MACROS)}
+    )
+
+
+def _named_texts(given: Mapping[str, object]) -> tuple[str, ...]:
+    """Omitted fields finer than the finest one given are at their minimum, all others are `*`."""
+    texts: dict[str, str] = {}
+    problems: list[str] = []
+    for key, value in given.items():
+        try:
+            texts[key] = _named_text(key, value)
+        except InvalidTrigger as problem:
+            problems += problem.errors[PARAMS]
+    if problems:
+        raise InvalidTrigger({PARAMS: problems})
+    if not texts:
+        raise refusal(
+            _("Give an expression, or at least one of %(fields)s.") % {"fields": ", ".join(NAMED_FIELDS)}
+        )
+    for key, minimum in NAMED_MINIMUM:
+        if key in texts:
+            break
+        texts[key] = minimum
+    return tuple(texts.get(key, "*") for key in NAMED_FIELDS)
+
+
+def _named_text(key: str, value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        spec = next(spec for spec in (*FIELDS, YEAR) if spec.key == key)
+        if not spec.low <= value <= spec.high:
+            raise spec.refusal(quoted(value), _("The value is out of range."))
+        return str(value)
+    text = _text(key, value)
+    if " " in text:
+        raise refusal(_("%(key)s: %(value)s must not contain spaces.") % {"key": key, "value": quoted(text)})
+    return text
+
+
+def _text(key: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise refusal(_("%(key)s: a text is needed, not %(value)s.") % {"key": key, "value": quoted(value)})
+    if len(value) > EXPRESSION_LENGTH:
+        raise refusal(
+            _("%(key)s: %(length)d characters are too many; at most %(limit)d are allowed.")
+            % {"key": key, "length": len(value), "limit": EXPRESSION_LENGTH}
+        )
+    text = " ".join(value.split())
+    if not text:
+        raise refusal(_("%(key)s: an empty text is no schedule.") % {"key": key})
+    if not text.isprintable():
+        raise refusal(
+            _("%(key)s: %(value)s contains characters that cannot be printed.")
+            % {"key": key, "value": quoted(text)}
+        )
+    return text

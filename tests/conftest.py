@@ -1,0 +1,154 @@
+"""What the tests share: a clock that stands still until it is moved, tasks, and scheduler processes of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from scheduling import clock as clocks
+from scheduling.models import Task
+from scheduling.services import tasks
+from scheduling.services.actor import Actor
+
+ROOT = Path(__file__).resolve().parent.parent
+TESTER = Actor(source="command", reason="a test")
+
+
+@pytest.fixture
+def clock() -> Iterator[clocks.SettableClock]:
+    """A Monday, 12:00 UTC; ``clock.move(seconds=…)``."""
+    with clocks.use(clocks.SettableClock(datetime(2026, 6, 1, 12, 0, tzinfo=UTC))) as settable:
+        yield settable
+
+
+def new_task(key: str = "task", **values: Any) -> Task:
+    """An unsaved task: every minute in UTC, doing nothing, unless said otherwise."""
+    every_minute = {"trigger": "cron", "trigger_params": {"expression": "* * * * *"}}
+    return Task(**{"key": key, "name": key, "function": "noop", "time_zone": "UTC"} | every_minute | values)
+
+
+@pytest.fixture
+def make_task(db: None) -> Callable[..., Task]:
+    """``make_task("key", **fields)`` stores a task through the service."""
+
+    def make(key: str = "task", **values: Any) -> Task:
+        return tasks.create(new_task(key, **values), actor=TESTER)
+
+    return make
+
+
+def await_(condition: Callable[[], Any], seconds: float = 30, what: str = "") -> Any:
+    """Waits until the condition gives something true, and returns that; fails after ``seconds``."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > end:
+            pytest.fail(f"still not true after {seconds} s: {what or condition}")
+        time.sleep(0.05)
+    return found
+
+
+def database_url() -> str:
+    """The tests' own database, for processes that join them."""
+    values = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{values['NAME']}"
+    scheme = {"postgresql": "postgres", "mysql": "mysql"}[connection.vendor]
+    login = quote(values["USER"], safe="") + (f":{quote(values['PASSWORD'], safe='')}" if values["PASSWORD"] else "")
+    port = f":{values['PORT']}" if values["PORT"] else ""
+    return f"{scheme}://{login}@{values['HOST']}{port}/{quote(values['NAME'], safe='')}"
+
+
+@dataclass
+class NodeProcess:
+    """A ``runapscheduler`` process on the tests' database."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def ask_to_stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(30)
+
+    def stop(self, seconds: float = 60) -> int:
+        """Asks it to stop; returns its exit code."""
+        if self.process.poll() is None:
+            self.ask_to_stop()
+        return self.process.wait(seconds)
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+
+@dataclass
+class Nodes:
+    """Starts scheduler processes; all are ended after the test, whatever happens."""
+
+    folder: Path
+    started: list[NodeProcess] = field(default_factory=list)
+
+    @property
+    def scratch(self) -> Path:
+        """Where ``append_line`` may write in these processes."""
+        path = self.folder / "scratch"
+        path.mkdir(exist_ok=True)
+        return path
+
+    def environment(self, **more: str) -> dict[str, str]:
+        return os.environ | {
+            "DATABASE_URL": database_url(),
+            "JOBSITE_VAR": str(self.folder / "var"),
+            "JOBSITE_SCRATCH": str(self.scratch),
+            "SECRET_KEY": settings.SECRET_KEY,
+            "PYTHONUNBUFFERED": "1",
+        } | more
+
+    def start(self, *arguments: str, **environment: str) -> NodeProcess:
+        log = self.folder / f"node{len(self.started)}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, str(ROOT / "manage.py"), "runapscheduler", *arguments],
+                cwd=ROOT,
+                env=self.environment(**environment),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        node = NodeProcess(process, log)
+        self.started.append(node)
+        return node
+
+    def start_ready(self, *arguments: str, **environment: str) -> NodeProcess:
+        """Starts one and waits until it works."""
+        node = self.start(*arguments, **environment)
+        await_(lambda: "scheduler started" in node.said() or node.process.poll() is not None, what="node starts")
+        assert node.process.poll() is None, node.said()
+        return node
+
+
+@pytest.fixture
+def nodes(transactional_db: None, tmp_path: Path) -> Iterator[Nodes]:
+    running = Nodes(tmp_path)
+    yield running
+    for node in running.started:
+        if node.process.poll() is None:
+            node.kill()
+
+
+def in_seconds(seconds: float) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)

@@ -1,0 +1,214 @@
+"""What is refused: (kind, parameters, terms) → the field, and what the message must say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from scheduling import triggers
+from scheduling.exceptions import InvalidTrigger
+
+
+def expression(text: object) -> dict[str, object]:
+    return {"expression": text}
+
+
+CRON = [
+    # the field, the token, what is allowed
+    ("60 * * * *", ["minute", "“60”", "0–59"]),
+    ("* 24 * * *", ["hour", "“24”", "0–23"]),
+    ("* * 0 * *", ["day", "“0”", "1–31"]),
+    ("* * 32 * *", ["day", "“32”", "1–31", "L (last day)"]),
+    ("* * * 13 *", ["month", "“13”", "1–12", "JAN–DEC"]),
+    ("* * * 0 *", ["month", "“0”"]),
+    ("* * * foo *", ["month", "“FOO”", "JAN–DEC"]),
+    ("* * * * 8", ["day_of_week", "“8”", "0–7", "SUN–SAT"]),
+    ("* * * * monday", ["day_of_week", "“MONDAY”", "SUN–SAT"]),
+    ("* * * * MON#6", ["day_of_week", "“MON#6”", "1 to 5", "FRI#3"]),
+    ("* * * * MON#0", ["day_of_week", "“MON#0”", "1 to 5"]),
+    ("* * * * #3", ["day_of_week", "“#3”"]),
+    ("* * * * 1-5#2", ["day_of_week", "“1-5#2”"]),
+    ("* * * * L", ["day_of_week", "“L”", "FRIL"]),
+    ("* * * * 9L", ["day_of_week", "“9L”"]),
+    ("* * * * FRI-MON", ["day_of_week", "“FRI-MON”", "ends before it begins"]),
+    ("* 22-2 * * *", ["hour", "“22-2”", "ends before it begins"]),
+    ("60 0 * * * *", ["second", "“60”", "0–59"]),
+    ("*/0 * * * *", ["minute", "“*/0”", "1 to 60"]),
+    ("*/61 * * * *", ["minute", "“*/61”", "1 to 60"]),
+    ("*/x * * * *", ["minute", "“*/X”"]),
+    ("*/ * * * *", ["minute", "“*/”"]),
+    ("1//2 * * * *", ["minute", "“1//2”"]),
+    ("1,,2 * * * *", ["minute", "“1,,2”", "empty"]),
+    (", * * * *", ["minute", "empty"]),
+    ("-5 * * * *", ["minute", "“-5”"]),
+    ("5- * * * *", ["minute", "“5-”"]),
+    ("1-2-3 * * * *", ["minute", "“1-2-3”"]),
+    ("1.5 * * * *", ["minute", "“1.5”"]),
+    ("٣ * * * *", ["minute", "“٣”"]),
+    ("² * * * *", ["minute", "“²”"]),
+    ("+5 * * * *", ["minute", "“+5”"]),
+    ("1_0 * * * *", ["minute", "“1_0”"]),
+    ("? * * * *", ["minute", "“?”"]),
+    ("0 0 ? * MON", ["day", "“?”"]),
+    ("0 0 15W * *", ["day", "“15W”"]),
+    ("0 0 L-3 * *", ["day", "“L-3”"]),
+    ("0 0 L/2 * *", ["day", "“L/2”"]),
+    ("L * * * *", ["minute", "“L”"]),
+    ("99999999999999999999 * * * *", ["minute"]),
+    ("* * * *", ["4 fields", "5", "6"]),
+    ("* * * * * * *", ["7 fields", "5", "6"]),
+    ("*", ["1 fields"]),
+    ("", ["empty"]),
+    ("   ", ["empty"]),
+    ("@reboot", ["@reboot", "several scheduler processes", "@daily"]),
+    ("@dayly", ["@dayly", "Did you mean “@daily”", "@hourly"]),
+    ("@every 5m", ["@every 5m", "@hourly"]),
+    ("0 0 30 2 *", ["can never fire"]),
+    ("0 0 31 2,4,6,9,11 *", ["can never fire"]),
+    ("0 0 */40 * *", ["day", "“*/40”"]),
+    ("0 0 30 2 */2", ["can never fire"]),
+    ("\0 * * * *", ["cannot be printed", "\\x00"]),
+    ("* * * * *\x1b[31m", ["cannot be printed"]),
+    ("*" * 10_000, ["10000 characters", "1000"]),
+    ("1," * 499 + "1 * * * *", ["1007 characters", "1000"]),
+    (5, ["expression", "5"]),
+    (True, ["expression", "true"]),
+    (["* * * * *"], ["expression", "type list"]),
+    (10**5000, ["expression", "bits"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "fragments"), CRON, ids=lambda value: str(value)[:24] if not isinstance(value, int) else "n"
+)
+def test_expression(text: object, fragments: list[str]) -> None:
+    with pytest.raises(InvalidTrigger) as caught:
+        triggers.build("cron", expression(text))
+    assert list(caught.value.errors) == ["trigger_params"]
+    (message,) = caught.value.errors["trigger_params"]
+    assert [fragment for fragment in fragments if fragment not in message] == []
+    assert len(message) < 400
+    assert message.isprintable()
+
+
+BUILD: list[tuple[str, Any, dict[str, Any], str, list[str]]] = [
+    # the parameters as a whole
+    ("cron", None, {}, "trigger_params", ["mapping", "expression"]),
+    ("cron", "* * * * *", {}, "trigger_params", ["mapping"]),
+    ("cron", [], {}, "trigger_params", ["mapping", "type list"]),
+    ("cron", {}, {}, "trigger_params", ["expression", "day_of_week"]),
+    ("cron", {"hour": None}, {}, "trigger_params", ["expression"]),
+    ("cron", {"dialect": "unix"}, {}, "trigger_params", ["expression"]),
+    ("cron", {"expresion": "* * * * *"}, {}, "trigger_params", ["“expresion”", "Did you mean “expression”", "hour"]),
+    ("cron", {"minutes": 5}, {}, "trigger_params", ["“minutes”", "Did you mean “minute”"]),
+    ("cron", {"week": 5}, {}, "trigger_params", ["“week”", "Allowed are"]),
+    ("cron", {3: 5}, {}, "trigger_params", ["Unknown key 3"]),
+    ("cron", {"expression": "* * * * *", "hour": 3}, {}, "trigger_params", ["either", "hour"]),
+    ("cron", {"expression": "* * * * *", "dialect": "quartz"}, {}, "trigger_params", ["“quartz”", "unix"]),
+    ("cron", {"expression": "* * * * *", "dialect": ["unix"]}, {}, "trigger_params", ["dialect", "unix"]),
+    # named fields
+    ("cron", {"hour": 24}, {}, "trigger_params", ["hour", "24", "0–23"]),
+    ("cron", {"hour": -1}, {}, "trigger_params", ["hour", "-1"]),
+    ("cron", {"hour": True}, {}, "trigger_params", ["hour", "true"]),
+    ("cron", {"hour": 3.0}, {}, "trigger_params", ["hour", "3.0"]),
+    ("cron", {"hour": [1, 2]}, {}, "trigger_params", ["hour", "type list"]),
+    ("cron", {"hour": "1 2"}, {}, "trigger_params", ["hour", "spaces"]),
+    ("cron", {"hour": ""}, {}, "trigger_params", ["hour", "empty"]),
+    ("cron", {"hour": "x" * 5000}, {}, "trigger_params", ["hour", "5000 characters"]),
+    ("cron", {"hour": 10**9999}, {}, "trigger_params", ["hour", "bits"]),
+    ("cron", {"day": 0}, {}, "trigger_params", ["day", "1–31"]),
+    ("cron", {"day": 31, "month": "feb"}, {}, "trigger_params", ["can never fire"]),
+    ("cron", {"day": 29, "month": 2, "year": "2026,2027"}, {}, "trigger_params", ["can never fire"]),
+    ("cron", {"year": 1969}, {}, "trigger_params", ["year", "1970–2099"]),
+    ("cron", {"year": 2100}, {}, "trigger_params", ["year", "1970–2099"]),
+    ("cron", {"day_of_week": "mon-sun"}, {}, "trigger_params", ["day_of_week", "ends before it begins"]),
+    # interval
+    ("interval", {}, {}, "trigger_params", ["at least 1 second", "weeks, days, hours, minutes, seconds"]),
+    ("interval", {"seconds": 0}, {}, "trigger_params", ["at least 1 second"]),
+    ("interval", {"minutes": -5}, {}, "trigger_params", ["minutes", "-5"]),
+    ("interval", {"minutes": 0.5}, {}, "trigger_params", ["minutes", "0.5"]),
+    ("interval", {"minutes": "5"}, {}, "trigger_params", ["minutes", "“5”", "whole number"]),
+    ("interval", {"minutes": True}, {}, "trigger_params", ["minutes", "true"]),
+    ("interval", {"days": 100_000}, {}, "trigger_params", ["days", "3653"]),
+    ("interval", {"days": 3653, "seconds": 1}, {}, "trigger_params", ["3653"]),
+    ("interval", {"seconds": 10**400}, {}, "trigger_params", ["seconds", "bits"]),
+    ("interval", {"seconds": float("nan")}, {}, "trigger_params", ["seconds", "nan"]),
+    ("interval", {"minuts": 5}, {}, "trigger_params", ["“minuts”", "Did you mean “minutes”"]),
+    ("interval", {"months": 1}, {}, "trigger_params", ["“months”", "weeks"]),
+    ("interval", 5, {}, "trigger_params", ["mapping"]),
+    # date
+    ("date", {}, {}, "trigger_params", ["run_date is missing"]),
+    ("date", {"run_date": ""}, {}, "trigger_params", ["run_date", "2027-01-31"]),
+    ("date", {"run_date": "tomorrow"}, {}, "trigger_params", ["run_date", "“tomorrow”"]),
+    ("date", {"run_date": "2026-02-30 03:00"}, {}, "trigger_params", ["run_date", "“2026-02-30 03:00”"]),
+    ("date", {"run_date": "2026-01-01\0"}, {}, "trigger_params", ["run_date", "\\x00"]),
+    ("date", {"run_date": 1_700_000_000}, {}, "trigger_params", ["run_date", "1700000000"]),
+    ("date", {"run_date": "9999-12-31T23:59:59"}, {}, "trigger_params", ["run_date", "9999"]),
+    ("date", {"run_date": "0001-01-01T00:00:00+14:00"}, {}, "trigger_params", ["run_date", "1970"]),
+    ("date", {"run_date": "1" * 10_000}, {}, "trigger_params", ["run_date"]),
+    ("date", {"run_at": "2026-01-01"}, {}, "trigger_params", ["“run_at”", "Did you mean “run_date”"]),
+    ("date", {"run_date": "2026-03-08 02:30"}, {"zone": "America/New_York", "gap": "skip"}, "trigger_params",
+     ["America/New_York", "skips this time"]),
+    # the rest
+    ("crom", {"hour": 3}, {}, "trigger", ["“crom”", "Did you mean “cron”", "cron, interval, date"]),
+    ("", {"hour": 3}, {}, "trigger", ["cron, interval, date"]),
+    (None, {"hour": 3}, {}, "trigger", ["null", "cron, interval, date"]),
+    (["cron"], {"hour": 3}, {}, "trigger", ["type list"]),
+    ("cron", {"hour": 3}, {"zone": "Asia/Shanghia"}, "time_zone", ["“Asia/Shanghia”", "Asia/Shanghai"]),
+    ("cron", {"hour": 3}, {"zone": "asia/shanghai"}, "time_zone", ["Did you mean Asia/Shanghai?"]),
+    ("cron", {"hour": 3}, {"zone": "Shanghai"}, "time_zone", ["Did you mean Asia/Shanghai?"]),
+    ("cron", {"hour": 3}, {"zone": "New York"}, "time_zone", ["America/New_York"]),
+    ("cron", {"hour": 3}, {"zone": "../../etc/passwd"}, "time_zone", ["There is no time zone"]),
+    ("cron", {"hour": 3}, {"zone": "America"}, "time_zone", ["There is no time zone"]),
+    ("cron", {"hour": 3}, {"zone": ""}, "time_zone", ["There is no time zone"]),
+    ("cron", {"hour": 3}, {"zone": "UTC\0"}, "time_zone", ["\\x00"]),
+    ("cron", {"hour": 3}, {"zone": "A" * 10_000}, "time_zone", ["There is no time zone"]),
+    ("cron", {"hour": 3}, {"zone": None}, "time_zone", ["null"]),
+    ("cron", {"hour": 3}, {"zone": 8}, "time_zone", ["8"]),
+    ("cron", {"hour": 3}, {"gap": "run_befor"}, "clock_gap", ["“run_befor”", "run_after, skip"]),
+    ("cron", {"hour": 3}, {"fold": "twice"}, "clock_overlap", ["“twice”", "first, second, both"]),
+    ("cron", {"hour": 3}, {"fold": None}, "clock_overlap", ["null"]),
+    ("cron", {"hour": 3}, {"start_at": "soon"}, "start_at", ["“soon”"]),
+    ("cron", {"hour": 3}, {"end_at": 5}, "end_at", ["5"]),
+    ("cron", {"hour": 3}, {"end_at": "9999-01-01"}, "end_at", ["9999"]),
+    ("cron", {"hour": 3}, {"start_at": "2027-01-01", "end_at": "2026-01-01"}, "end_at", ["later than the start"]),
+    ("cron", {"hour": 3}, {"start_at": "2027-01-01", "end_at": "2027-01-01"}, "end_at", ["later than the start"]),
+    ("cron", {"month": 6}, {"start_at": "2027-01-01", "end_at": "2027-02-01"}, "end_at", ["no occurrence"]),
+    ("cron", {"year": 2020}, {"start_at": "2027-01-01"}, "start_at", ["no occurrence"]),
+    ("cron", {"year": 2030}, {"end_at": "2027-01-01"}, "end_at", ["no occurrence"]),
+    ("date", {"run_date": "2026-01-01"}, {"start_at": "2027-01-01"}, "start_at", ["no occurrence"]),
+    ("interval", {"days": 9}, {"anchor_at": "2027-01-01", "start_at": "2027-01-02", "end_at": "2027-01-09"}, "end_at",
+     ["no occurrence"]),
+    ("interval", {"days": 9}, {"anchor_at": "x"}, "anchor_at", ["“x”"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "params", "terms", "field", "fragments"), BUILD)
+def test_build(kind: Any, params: Any, terms: dict[str, Any], field: str, fragments: list[str]) -> None:
+    with pytest.raises(InvalidTrigger) as caught:
+        triggers.build(kind, params, **terms)
+    assert list(caught.value.errors) == [field]
+    message = " ".join(caught.value.errors[field])
+    assert [fragment for fragment in fragments if fragment not in message] == []
+    assert len(message) < 400
+    assert message.isprintable()
+
+
+def test_all_wrong_fields_at_once() -> None:
+    with pytest.raises(InvalidTrigger) as caught:
+        triggers.build("cronn", {}, zone="Mars", gap="x", fold="y", start_at="z")
+    assert set(caught.value.errors) == {"trigger", "time_zone", "clock_gap", "clock_overlap"}
+    with pytest.raises(InvalidTrigger) as caught:
+        triggers.build("cron", {}, start_at="a", end_at="b")
+    assert set(caught.value.errors) == {"start_at", "end_at"}
+    with pytest.raises(InvalidTrigger) as caught:
+        triggers.build("cron", {"hour": True, "minute": [], "second": "x y"})
+    assert len(caught.value.errors["trigger_params"]) == 3
+
+
+def test_a_refusal_is_not_remembered_as_text() -> None:
+    """The parser keeps what it understood, not what it refused: the message follows the language."""
+    for _attempt in range(2):
+        with pytest.raises(InvalidTrigger, match="“61”"):
+            triggers.build("cron", expression("61 * * * *"))
