@@ -22,9 +22,15 @@ from scheduling import clock as clocks
 from scheduling.models import Task
 from scheduling.services import tasks
 from scheduling.services.actor import Actor
+from scheduling.services.plans import plans
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTER = Actor(source="command", reason="a test")
+
+
+@pytest.fixture(autouse=True)
+def _forget_plans() -> None:
+    plans.forget()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.core.validators import ProhibitNullCharactersValidator
 from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -14,6 +15,9 @@ from django.utils.translation import gettext_lazy as _
 from instances.dialects import hosts
 from jobsite import crypto
 from jobsite.fields import ExactCharField
+
+#: PostgreSQL stores no NUL, and would say so only at the statement.
+no_nul = ProhibitNullCharactersValidator()
 
 MOST_PASSWORD_CHARACTERS = 1_000
 MOST_ALLOWED_HOSTS = 1_000
@@ -33,8 +37,8 @@ def checked_password(text: str) -> str:
 
 
 class Credential(models.Model):
-    name = ExactCharField(_("name"), max_length=100, unique=True)
-    username = models.CharField(_("user name"), max_length=128)
+    name = ExactCharField(_("name"), max_length=100, unique=True, validators=[no_nul])
+    username = models.CharField(_("user name"), max_length=128, validators=[no_nul])
     # Not editable: no form, serializer or model_to_dict ever sees them. set_password() writes both.
     password_token = models.TextField(editable=False, default="")
     password_key = models.CharField(editable=False, max_length=crypto.ID_LENGTH, default="", db_index=True)
@@ -42,7 +46,7 @@ class Credential(models.Model):
         _("allowed hosts"), default=list, blank=True,
         help_text=_("Hosts, also as host:port, at which instances may be pointed without the password."),
     )  # fmt: skip
-    description = models.TextField(_("description"), blank=True, max_length=4_000)
+    description = models.TextField(_("description"), blank=True, max_length=4_000, validators=[no_nul])
     active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created"), editable=False)
     updated_at = models.DateTimeField(_("updated"), editable=False)
@@ -56,14 +60,8 @@ class Credential(models.Model):
         return self.name
 
     def clean(self) -> None:
-        errors: dict[str, list[str]] = {}
-        if "\0" in self.username:
-            errors["username"] = [gettext("A user name cannot hold the character NUL.")]
-        wrong = _host_list_errors(self.allowed_hosts)
-        if wrong:
-            errors["allowed_hosts"] = wrong
-        if errors:
-            raise ValidationError(errors)
+        if wrong := _host_list_errors(self.allowed_hosts):
+            raise ValidationError({"allowed_hosts": wrong})
 
     @property
     def has_password(self) -> bool:

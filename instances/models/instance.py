@@ -15,7 +15,7 @@ from instances.dialects import hosts, options
 from instances.dialects.base import Dialect
 from instances.dialects.target import ConnectionTarget
 from instances.exceptions import CredentialDisabled, OptionsInvalid
-from instances.models.credential import Credential
+from instances.models.credential import Credential, no_nul
 from jobsite.fields import ExactCharField
 
 
@@ -35,7 +35,7 @@ class Instance(models.Model):
         OK = "ok", _("reachable")
         FAILED = "failed", _("failed")
 
-    name = ExactCharField(_("name"), max_length=100, unique=True)
+    name = ExactCharField(_("name"), max_length=100, unique=True, validators=[no_nul])
     dialect = models.CharField(_("kind"), max_length=30, choices=dialects.choices)
     host = models.CharField(_("host"), max_length=255, blank=True)
     port = models.PositiveIntegerField(
@@ -43,7 +43,7 @@ class Instance(models.Model):
         help_text=_("Empty: the usual port of this kind of database."),
     )  # fmt: skip
     database = ExactCharField(
-        _("database"), max_length=500, blank=True,
+        _("database"), max_length=500, blank=True, validators=[no_nul],
         help_text=_("The database to connect to; empty: the usual one. SQLite: the file's path."),
     )  # fmt: skip
     credential = models.ForeignKey(
@@ -54,7 +54,7 @@ class Instance(models.Model):
         _("options"), default=dict, blank=True,
         help_text=_("TLS and timeouts: tls, tls_ca, connect_timeout_seconds, statement_timeout_seconds."),
     )  # fmt: skip
-    description = models.TextField(_("description"), blank=True, max_length=4_000)
+    description = models.TextField(_("description"), blank=True, max_length=4_000, validators=[no_nul])
     active = models.BooleanField(_("active"), default=True)
     # What the last visit found.
     status = models.CharField(
@@ -158,8 +158,6 @@ class Instance(models.Model):
             for field in ("host", "port"):
                 if getattr(self, field):
                     errors[field] = [gettext("{kind} is a file: leave this empty.").format(kind=kind.label)]
-        if "\0" in self.database:
-            errors["database"] = [gettext("The name of a database cannot hold the character NUL.")]
 
     def _clean_credential(self, kind: Dialect, errors: dict[str, list[str]]) -> None:
         if kind.needs_credential and self.credential_id is None:

@@ -83,9 +83,8 @@ class Runs:
         words = {}
         for result in results:
             key, log = result.order.key, result.outcome.log
-            if log is not None:
+            if log is not None and self._drain(key, log):
                 self._ended_logs[key] = log
-                self._drain(key, log)
             if key in self._unstored:
                 words[key] = self._unstored[key]
         return words

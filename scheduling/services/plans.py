@@ -104,6 +104,11 @@ class Plans:
             known |= fresh
         return known
 
+    def forget(self) -> None:
+        """Drops all of them (tests, whose rolled back tasks come again with the same ids and versions)."""
+        with self._lock:
+            self._plans.clear()
+
     def trigger(self, plan: Plan) -> triggers.Trigger:
         """The plan's trigger, built once. Raises InvalidTrigger."""
         with self._lock:

@@ -53,12 +53,12 @@ class Recorded:
 class _Policy:
     """The retry policy of an execution's task as it is now, and what stands against another try."""
 
+    cancelled: bool
     retries: int
     delay_seconds: int
     backoff: str
     max_delay_seconds: int
     jitter: float
-    cancelled: bool
 
     def delay(self, failures: int) -> timedelta:
         """The pause before the next try, after that many failures (1 or more)."""
@@ -112,7 +112,7 @@ def _retry(by_id: dict[int, Result], rows: dict[int, sql.Row], now: datetime) ->
     rows_with_retries = Execution.objects.filter(pk__in=failed, task__retries__gt=0).values_list(
         *RETRY_COLUMNS
     )
-    policies = {id: _Policy(*values, cancelled=asked is not None) for id, asked, *values in rows_with_retries}
+    policies = {id: _Policy(asked is not None, *values) for id, asked, *values in rows_with_retries}
     if not policies:
         return set()
     earlier = Counter(

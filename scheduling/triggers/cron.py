@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from scheduling.exceptions import InvalidTrigger
 
@@ -116,13 +116,14 @@ def _expression_texts(expression: object) -> tuple[str, ...]:
     if len(texts) == 5:
         texts.insert(0, "0")
     if len(texts) != 6:
-        raise refusal(
-            _(
-                "expression: %(value)s has %(count)d fields; the unix dialect has 5 (minute, hour, day, "
-                "month, day_of_week) or 6 (second first)."
-            )
-            % {"value": quoted(text), "count": len(texts)}
+        sentence = ngettext(
+            "expression: %(value)s has %(count)d field; the unix dialect has 5 (minute, hour, day, "
+            "month, day_of_week) or 6 (second first).",
+            "expression: %(value)s has %(count)d fields; the unix dialect has 5 (minute, hour, day, "
+            "month, day_of_week) or 6 (second first).",
+            len(texts),
         )
+        raise refusal(sentence % {"value": quoted(text), "count": len(texts)})
     return (*texts, "*")
 
 

@@ -191,7 +191,11 @@ def test_a_result_whose_own_code_raises_is_a_failure(order: Order, function: Fun
     assert (outcome.state, outcome.error_class, outcome.message) == ("failed", "RuntimeError", "not mine")
 
 
-@pytest.mark.parametrize("value", [float("nan"), "\x00", "x" * 1_000_000, list(range(1_000_000))])
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), "\x00", "x" * 1_000_000, list(range(1_000_000))],
+    ids=["nan", "nul", "text", "list"],
+)
 def test_an_altered_result_says_so(order: Order, function: Function, value: Any) -> None:
     function(lambda: value)
     outcome = run(order())

@@ -245,8 +245,9 @@ def check(
         instant = trigger.latest(instant - timedelta(microseconds=1), start)
     assert backwards[::-1] == expected
 
-    for step in range(7):
-        now = start + (end - start) * step / 7
+    change = walk[len(walk) // 2].instant.replace(tzinfo=UTC)
+    nearby = [change + timedelta(minutes=minutes) for minutes in (-75, -45, -15, 0, 15, 45, 75)]
+    for now in (start, *nearby, start + (end - start) / 5):
         index = bisect_right(expected, now)
         assert trigger.latest(now, start) == (expected[index - 1] if index else None)
         if index < len(expected):

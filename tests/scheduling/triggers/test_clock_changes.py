@@ -120,6 +120,22 @@ def test_a_schedule_that_only_ever_falls_into_a_gap_ends() -> None:
     assert trigger.latest(utc("2026-01-01"), utc("1900-01-01")) == utc("2006-03-12T07:30")
 
 
+def test_asking_within_an_overlap_for_the_other_pass() -> None:
+    """The only matches for a year lie behind on the wall clock, and ahead in real time; and the other way round."""
+    trigger = triggers.build("cron", {"expression": "30 1 1 11 *"}, zone="America/New_York", fold="both")
+    assert trigger.next_after(utc("2026-11-01T05:45")) == utc("2026-11-01T06:30")
+    assert trigger.latest(utc("2026-11-01T06:15"), utc("2020-01-01")) == utc("2026-11-01T05:30")
+    once = triggers.build(
+        "cron",
+        {"year": 2026, "month": 11, "day": 1, "hour": 1, "minute": 30},
+        zone="America/New_York",
+        fold="both",
+    )
+    assert once.next_after(utc("2026-11-01T05:45")) == utc("2026-11-01T06:30")
+    assert once.next_after(utc("2026-11-01T06:30")) is None
+    assert once.latest(utc("2026-11-01T06:15"), utc("2020-01-01")) == utc("2026-11-01T05:30")
+
+
 def test_asking_within_the_second_pass_never_answers_with_the_past() -> None:
     trigger = triggers.build("cron", {"expression": "*/20 1 * * *"}, zone="Europe/Dublin")
     fixed = triggers.build("cron", {"expression": "0,20,40 1 * * *"}, zone="Europe/Dublin")

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from instances import tasks
+from instances.exceptions import CleanupIncomplete, CollectionFailed, FolderRefused, UnknownInstance
+from instances.models import DatabaseSize, SyncSession
+from instances.services import instances, logfiles
+from scheduling import registry, triggers
+from scheduling.exceptions import ParametersInvalid
+from tests.instances.servers import TRUSTED
+
+pytestmark = pytest.mark.django_db
+
+NAMES = {
+    "collect_database_sizes",
+    "collect_specific_instance_database_sizes",
+    "collect_database_sizes_by_type",
+    "cleanup_old_logs",
+}
+
+
+def test_they_are_registered_without_problems() -> None:
+    assert set(registry.functions()) >= NAMES
+    assert [
+        problem for problem in registry.problems() if any(name in problem.message for name in NAMES)
+    ] == []
+    for name in NAMES:
+        function = registry.get(name)
+        assert function.description
+        assert all(one.get("description") for one in function.schema.get("properties", {}).values()), name
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "field", "words"),
+    [
+        ("collect_database_sizes", {"instances": "one"}, "instances", "list"),
+        ("collect_database_sizes", {"instances": []}, "instances", "1"),
+        ("collect_database_sizes", {"instances": [1]}, "instances", "text"),
+        ("collect_database_sizes", {"instance": "x"}, "instance", "instances"),
+        ("collect_specific_instance_database_sizes", {}, "instance", "required|missing"),
+        ("collect_specific_instance_database_sizes", {"instance": ""}, "instance", "1"),
+        ("collect_database_sizes_by_type", {"db_type": "mysq"}, "db_type", "mysql"),
+        ("collect_database_sizes_by_type", {"db_type": "MYSQL"}, "db_type", "postgresql"),
+        ("cleanup_old_logs", {"keep_days": 0}, "keep_days", "1"),
+        ("cleanup_old_logs", {"keep_days": "30"}, "keep_days", "integer"),
+        ("cleanup_old_logs", {"keep_days": 1e9}, "keep_days", "integer|36500"),
+        ("cleanup_old_logs", {"pattern": ""}, "pattern", "1"),
+        ("cleanup_old_logs", {"pattern": "../*"}, "pattern", "pattern"),
+        ("cleanup_old_logs", {"folders": []}, "folders", "1"),
+    ],
+)
+def test_bad_parameters_are_refused_by_name(name: str, values: Any, field: str, words: str) -> None:
+    with pytest.raises(ParametersInvalid, match=f"(?i){words}") as caught:
+        registry.get(name).validate(values)
+    assert any(key.split(".")[0].split("[")[0] == field for key in caught.value.errors)
+
+
+def test_the_kinds_are_those_of_the_table() -> None:
+    schema = registry.get("collect_database_sizes_by_type").schema
+    assert "postgresql" in str(schema["properties"]["db_type"])
+
+
+def test_the_default_tasks_name_registered_functions_and_good_schedules() -> None:
+    path = Path(tasks.__file__).with_name("default_tasks.yaml")
+    listed = yaml.safe_load(path.read_text())["default_tasks"]
+    assert {one["id"] for one in listed} == {"cleanup_old_logs", "collect_database_sizes"}
+    for one in listed:
+        registry.get(one["function"]).validate(one.get("parameters", {}))
+        triggers.build(one["trigger_type"], one["trigger_params"], zone="Asia/Shanghai")
+
+
+def test_without_instances_it_succeeds_and_says_so() -> None:
+    result = tasks.collect_database_sizes()
+    assert result["total"] == 0
+    assert "no active instance" in result["message"]
+    assert not SyncSession.objects.exists()
+
+
+def test_it_collects_and_counts(of_server: Any, postgres: Any, make_instance: Any) -> None:
+    of_server(postgres, "pg")
+    make_instance("dead", host="127.0.0.1", port=1)
+    make_instance("asleep", host="127.0.0.1", port=1, active=False)
+    result = tasks.collect_database_sizes()
+    assert (result["status"], result["total"], result["succeeded"], result["failed"]) == (
+        "partly_failed",
+        2,
+        1,
+        1,
+    )
+    assert list(result["errors"]) == ["dead"]
+    assert result["databases"]["created"] == DatabaseSize.objects.count() > 0
+    assert SyncSession.objects.get().origin == "manual_batch"
+
+
+def test_nothing_but_failures_raises(make_instance: Any) -> None:
+    make_instance("dead", host="127.0.0.1", port=1)
+    with pytest.raises(CollectionFailed, match=r"dead: .*refused"):
+        tasks.collect_database_sizes()
+
+
+def test_one_instance(of_server: Any, postgres: Any) -> None:
+    instance = of_server(postgres, "pg")
+    assert tasks.collect_specific_instance_database_sizes("pg")["succeeded"] == 1
+    assert SyncSession.objects.get().origin == "manual_single"
+    instances.delete(instance, actor=TRUSTED)
+    for name in ("pg", "nobody"):
+        with pytest.raises(UnknownInstance, match=name):
+            tasks.collect_specific_instance_database_sizes(name)
+
+
+def test_one_kind(of_server: Any, postgres: Any, make_instance: Any, tmp_path: Path) -> None:
+    import contextlib
+    import sqlite3
+
+    of_server(postgres, "pg")
+    path = tmp_path / "files" / "a.sqlite3"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE t (a)")
+    make_instance("lite", dialect="sqlite", host="", database=str(path))
+    assert tasks.collect_database_sizes_by_type("sqlite")["total"] == 1
+    assert DatabaseSize.objects.get().total_bytes == path.stat().st_size
+    assert tasks.collect_database_sizes_by_type("mysql")["total"] == 0
+
+
+class TestCleanup:
+    def test_it_tells_what_it_freed(self, tmp_path: Path) -> None:
+        path = tmp_path / "log" / "a.log"
+        path.write_bytes(b"x" * 5000)
+        os.utime(path, (0, 0))
+        result = tasks.cleanup_old_logs()
+        assert result["removed"] == 1
+        assert result["freed_bytes"] >= 5000
+        assert not path.exists()
+
+    def test_a_missing_folder_is_told(self, settings: Any, tmp_path: Path) -> None:
+        settings.JOBSITE_LOG_ROOTS = [tmp_path / "nowhere"]
+        assert tasks.cleanup_old_logs()["missing_folders"] == [str(tmp_path / "nowhere")]
+
+    def test_a_folder_elsewhere_raises(self) -> None:
+        with pytest.raises(FolderRefused):
+            tasks.cleanup_old_logs(folders=["/etc"])
+
+    def test_what_could_not_be_done_raises(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        report = logfiles.CleanupReport(removed=1, errors=["a.log: Permission denied"])
+        monkeypatch.setattr(logfiles, "cleanup", lambda *_args, **_named: report)
+        with pytest.raises(CleanupIncomplete, match=r"1 files removed.*a\.log: Permission denied"):
+            tasks.cleanup_old_logs()
