@@ -21,7 +21,9 @@ class FieldErrors(SchedulingError):
 
     def __init__(self, errors: Mapping[str, Sequence[str]]) -> None:
         self.errors: dict[str, list[str]] = {field: list(texts) for field, texts in errors.items()}
-        super().__init__("; ".join(f"{field}: {text}" for field, texts in self.errors.items() for text in texts))
+        super().__init__(
+            "; ".join(f"{field}: {text}" for field, texts in self.errors.items() for text in texts)
+        )
 
 
 class InvalidTrigger(FieldErrors):

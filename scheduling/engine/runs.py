@@ -51,9 +51,15 @@ class Runs:
     # --- what is done
 
     def begin(self, candidates: Iterable[Candidate], now: datetime) -> None:
-        """Hands claimed executions to their executors. One that cannot be handed over ends failed, at once."""
+        """Hands claimed executions to their executors. One that cannot be handed over ends failed, at once.
+
+        What is in hand already is left alone, so that a claim may be read back more than once.
+        """
+        running = self.running()
         for candidate in candidates:
             order = self._order(candidate, now)
+            if order.key in running:
+                continue
             try:
                 self._executor(order.executor).submit(order)
             except Exception as error:

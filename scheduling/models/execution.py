@@ -63,6 +63,8 @@ class Reason(models.TextChoices):
     EXCEPTION = "exception", _("the function raised an exception")
     PARAMETERS_INVALID = "parameters_invalid", _("the parameters do not fit the function")
     RESULT_UNSTORABLE = "result_unstorable", _("the result cannot be stored")
+    WORKER_FAILED = "worker_failed", _("what ran it broke")
+    BY_TASK = "by_task", _("the function ended itself")
     EXITED = "exited", _("the function tried to end the process")
 
 

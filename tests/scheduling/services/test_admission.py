@@ -22,7 +22,9 @@ MakeTask = Callable[..., Task]
 
 
 def states(task: Task) -> list[tuple[str, str]]:
-    return list(Execution.objects.filter(task=task).order_by("scheduled_for", "id").values_list("state", "reason"))
+    return list(
+        Execution.objects.filter(task=task).order_by("scheduled_for", "id").values_list("state", "reason")
+    )
 
 
 def next_time(task: Task) -> datetime | None:
@@ -46,7 +48,9 @@ def test_what_is_not_due_is_left_alone(clock: SettableClock, make_task: MakeTask
     assert not Execution.objects.exists()
 
 
-def test_admitting_the_same_instant_again_leaves_the_row_untouched(clock: SettableClock, make_task: MakeTask) -> None:
+def test_admitting_the_same_instant_again_leaves_the_row_untouched(
+    clock: SettableClock, make_task: MakeTask
+) -> None:
     """P1: also when the live row is set back by hand."""
     task = make_task()
     due = next_time(task)
@@ -65,7 +69,9 @@ def test_admitting_the_same_instant_again_leaves_the_row_untouched(clock: Settab
         ("queue_all", [("queued", ""), ("waiting", "overlap"), ("waiting", "overlap")]),
     ],
 )
-def test_overlap_policies(clock: SettableClock, make_task: MakeTask, policy: str, expected: list[object]) -> None:
+def test_overlap_policies(
+    clock: SettableClock, make_task: MakeTask, policy: str, expected: list[object]
+) -> None:
     """Pain 20: each policy leaves a row with its reason."""
     task = make_task(overlap_policy=policy)
     for _ in range(3):
@@ -83,7 +89,9 @@ def test_no_limit_lets_all_run(clock: SettableClock, make_task: MakeTask) -> Non
 def test_a_retry_that_waits_counts(clock: SettableClock, make_task: MakeTask) -> None:
     task = make_task()
     admission.admit_due(clock.move(minutes=1))
-    Execution.objects.update(state=State.WAITING, reason=Reason.RETRY, available_at=clock.at + timedelta(hours=1))
+    Execution.objects.update(
+        state=State.WAITING, reason=Reason.RETRY, available_at=clock.at + timedelta(hours=1)
+    )
     admission.admit_due(clock.move(minutes=1))
     assert states(task) == [("waiting", "retry"), ("skipped", "overlap")]
 
@@ -103,7 +111,12 @@ def test_the_queue_of_waiting_ones_is_bounded(
 def test_catching_up_lets_the_runs_wait_for_each_other(clock: SettableClock, make_task: MakeTask) -> None:
     task = make_task(misfire_policy="run_all", catch_up_limit=3)
     admission.admit_due(clock.move(minutes=5))
-    assert states(task) == [("missed", "over_limit"), ("queued", ""), ("waiting", "overlap"), ("waiting", "overlap")]
+    assert states(task) == [
+        ("missed", "over_limit"),
+        ("queued", ""),
+        ("waiting", "overlap"),
+        ("waiting", "overlap"),
+    ]
 
 
 def test_an_outage_becomes_one_row_that_states_its_range(clock: SettableClock, make_task: MakeTask) -> None:
@@ -116,7 +129,9 @@ def test_an_outage_becomes_one_row_that_states_its_range(clock: SettableClock, m
     assert latest.scheduled_for == clock.at
 
 
-def test_a_task_whose_trigger_fails_does_not_stop_the_others(clock: SettableClock, make_task: MakeTask) -> None:
+def test_a_task_whose_trigger_fails_does_not_stop_the_others(
+    clock: SettableClock, make_task: MakeTask
+) -> None:
     """Pain 4."""
     bad, good = make_task("bad"), make_task("good")
     Task.objects.filter(pk=bad.pk).update(trigger_params={"expression": "nonsense"}, version=2)
@@ -134,7 +149,10 @@ def test_live_rows_of_others_are_left_alone(clock: SettableClock, make_task: Mak
         DjangoJob.objects.create(id=id, next_run_time=clock.at, job_state=b"theirs")
     admitted = admission.admit_due(clock.move(minutes=1))
     assert sorted(admitted.strangers) == ["987654321", "their-job"]
-    assert DjangoJob.objects.filter(job_state=b"theirs", next_run_time=clock.at - timedelta(minutes=1)).count() == 2
+    assert (
+        DjangoJob.objects.filter(job_state=b"theirs", next_run_time=clock.at - timedelta(minutes=1)).count()
+        == 2
+    )
     assert not admission.admit_due(clock.at, strangers=admitted.strangers).taken
 
 
@@ -148,7 +166,9 @@ def test_the_guard_of_a_live_row_raises_if_somebody_runs_it() -> None:
 
 
 class TestRunNow:
-    def test_it_queues_one_and_leaves_the_schedule_alone(self, clock: SettableClock, make_task: MakeTask) -> None:
+    def test_it_queues_one_and_leaves_the_schedule_alone(
+        self, clock: SettableClock, make_task: MakeTask
+    ) -> None:
         task = make_task()
         before = next_time(task)
         execution = tasks.run_now(task.pk, actor=ACTOR)
@@ -173,7 +193,10 @@ class TestRunNow:
 
     def test_force_lets_it_run_beside(self, clock: SettableClock, make_task: MakeTask) -> None:
         task = make_task()
-        assert [tasks.run_now(task.pk, actor=ACTOR, force=True).state for _ in range(2)] == ["queued", "queued"]
+        assert [tasks.run_now(task.pk, actor=ACTOR, force=True).state for _ in range(2)] == [
+            "queued",
+            "queued",
+        ]
 
     def test_an_idempotency_key_runs_once_a_day(self, clock: SettableClock, make_task: MakeTask) -> None:
         task = make_task()
@@ -216,7 +239,9 @@ class TestPromote:
     def test_a_retry_goes_on_at_its_time(self, clock: SettableClock, make_task: MakeTask) -> None:
         task = make_task()
         tasks.run_now(task.pk, actor=ACTOR)
-        Execution.objects.update(state=State.WAITING, reason=Reason.RETRY, available_at=clock.at + timedelta(hours=1))
+        Execution.objects.update(
+            state=State.WAITING, reason=Reason.RETRY, available_at=clock.at + timedelta(hours=1)
+        )
         assert admission.tasks_waiting(clock.move(minutes=59)) == []
         assert admission.tasks_waiting(clock.move(minutes=1)) == [task.pk]
         admission.promote(clock.at, [task.pk])

@@ -14,7 +14,9 @@ DUE = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def decide(now: datetime, policy: str = Task.Misfire.RUN_LATEST, *, grace: int = 300, limit: int = 100) -> misfire.Decision:
+def decide(
+    now: datetime, policy: str = Task.Misfire.RUN_LATEST, *, grace: int = 300, limit: int = 100
+) -> misfire.Decision:
     trigger = triggers.build("cron", {"expression": "* * * * *"}, zone="UTC")
     return misfire.decide(trigger, DUE, now, policy=policy, grace_seconds=grace, catch_up_limit=limit)
 
