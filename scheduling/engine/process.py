@@ -79,6 +79,7 @@ class Process:
         except DatabaseError as error:
             logger.critical("cannot start: the database refuses", extra={"cause": str(error).strip()})
             return FAILED
+        connection.close()  # this thread asks the database nothing more until the end
         state = self._assemble(node)
         self.scheduler = TaskScheduler(state, died=self._die)
         self.scheduler.add_jobstore(TaskJobStore(), "tasks")

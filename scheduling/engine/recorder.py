@@ -94,13 +94,13 @@ class Recorder:
 def isolate(results: list[Result], store: Callable[[list[Result]], Recorded]) -> Recorded:
     """Stores a group that the database refused as a whole: halves it until the one at fault stands alone.
 
-    That one ends failed(result_unstorable), and nothing of the others is lost. Raises only what says that the
-    database is away.
+    That one ends failed(result_unstorable), and nothing of the others is lost. Raises what says that the database
+    is away or busy: then the values are not at fault.
     """
     try:
         return store(results)
     except DatabaseError as error:
-        if classify(error) is Fault.AWAY:
+        if classify(error) is not Fault.OTHER:
             raise
         if len(results) == 1:
             return _store_bare(results[0], error, store)

@@ -174,7 +174,7 @@ class TaskScheduler(BackgroundScheduler):
             self.node.doubtful_claim = claim_id
             recorded, taken = in_transaction(work)
         except DatabaseError as error:
-            if classify(error) is Fault.AWAY or not group:
+            if classify(error) is not Fault.OTHER or not group:
                 self.node.recorder.give_back()
                 raise
             # The statement or a value is at fault, so nothing of it was stored: find the one.
