@@ -35,6 +35,7 @@ __all__ = [
     "build",
     "choices",
     "preview",
+    "timeline",
     "zone",
 ]
 

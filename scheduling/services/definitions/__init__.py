@@ -1,0 +1,9 @@
+"""Tasks as YAML: read with line numbers, checked one by one, merged with what people have edited, and written."""
+
+from __future__ import annotations
+
+from scheduling.services.definitions.exporting import export
+from scheduling.services.definitions.merging import Summary, load
+from scheduling.services.definitions.reading import Problem
+
+__all__ = ["Problem", "Summary", "export", "load"]

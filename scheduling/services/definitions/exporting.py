@@ -1,0 +1,52 @@
+"""Tasks as YAML that loads back to the same tasks. What equals the default is left out, so that files stay short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from scheduling.models import Group, Pool, Task
+
+#: Written always, whatever their value.
+ALWAYS = ("name", "function", "trigger", "trigger_params", "time_zone", "enabled")
+
+
+def export(tasks: Iterable[Task]) -> str:
+    """The YAML text for those tasks, and for the groups and pools they name."""
+    rows = list(tasks)
+    groups = {task.group.key: task.group for task in rows if task.group}
+    pools = {task.pool.key: task.pool for task in rows if task.pool}
+    content: dict[str, Any] = {}
+    if groups:
+        content["groups"] = [_group(groups[key]) for key in sorted(groups)]
+    if pools:
+        content["pools"] = [_pool(pools[key]) for key in sorted(pools)]
+    content["tasks"] = [_task(task) for task in rows]
+    text: str = yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=110)
+    return text
+
+
+def _group(group: Group) -> dict[str, Any]:
+    return {"key": group.key, "name": group.name, "description": group.description}
+
+
+def _pool(pool: Pool) -> dict[str, Any]:
+    return {"key": pool.key, "name": pool.name, "capacity": pool.capacity}
+
+
+def _task(task: Task) -> dict[str, Any]:
+    values = task.definition()
+    entry: dict[str, Any] = {"key": task.key}
+    for name in Task.DEFINITION:
+        if name in ALWAYS or values[name] != _default(name):
+            entry[name] = values[name]
+    if task.built_in:
+        entry["built_in"] = True
+    return entry
+
+
+def _default(name: str) -> Any:
+    field: Any = Task._meta.get_field(name)
+    return None if field.is_relation else field.get_default()
