@@ -1,4 +1,4 @@
-"""Functions for trying the scheduler out, and for the tests that try to break it."""
+"""The scheduler's own functions: its housekeeping, and some to try it out with (and to try to break it)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 from pydantic import Field, JsonValue
 
+from scheduling import clock
 from scheduling.context import current_run
 from scheduling.exceptions import FailedOnPurpose, ScratchRefused
 from scheduling.registry import task
+from scheduling.services import retention
 
 CATEGORY = "diagnostic"
 
@@ -98,3 +100,15 @@ def _open_for_appending(target: Path) -> int:
         os.close(descriptor)
         raise ScratchRefused(f"{target.name!r} is no regular file.")
     return descriptor
+
+
+@task(_("Prune history"), category="maintenance", timeout_seconds=4 * 3600)
+def prune_history() -> dict[str, int]:
+    """Removes old executions, attempts and log lines, as the retention settings say."""
+    run = current_run()
+
+    def between(pruned: retention.Pruned) -> None:
+        run.progress(pruned.executions + pruned.log_lines, text="rows removed")
+
+    pruned = retention.prune(clock.now(), between=between)
+    return {"executions": pruned.executions, "log_lines": pruned.log_lines}

@@ -11,10 +11,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from instances.admin.base import BaseAdmin, ServiceForm, actor_of
 from instances.models import Credential
 from instances.models.credential import MOST_PASSWORD_CHARACTERS, checked_password
 from instances.services import credentials
+from jobsite.admin_base import BaseAdmin, ServiceForm, actor_of
 
 
 def password_field(**options: Any) -> forms.CharField:

@@ -11,10 +11,10 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from instances.admin.base import BaseAdmin, ServiceForm, actor_of
 from instances.admin.credential import password_field
 from instances.models import Instance
 from instances.services import instances, visits
+from jobsite.admin_base import BaseAdmin, ServiceForm, actor_of
 
 #: Connections tested by one click, at most: the page waits for them.
 MOST_TESTS = 50

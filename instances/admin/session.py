@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from instances.admin.base import HistoryAdmin
 from instances.models import SyncRecord, SyncSession
+from jobsite.admin_base import HistoryAdmin
 
 if TYPE_CHECKING:
     Records = admin.TabularInline[SyncRecord, SyncSession]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from instances.admin.base import HistoryAdmin
 from instances.models import DatabaseSize, InstanceSize
+from jobsite.admin_base import HistoryAdmin
 
 
 @admin.register(DatabaseSize)

@@ -65,18 +65,18 @@ def edit(task: Task, *, actor: Actor, allow_past: bool = False) -> Task:
 
     def apply(stored: Task, now: datetime) -> Verb:
         if stored.version != task.version:
-            raise EditedMeanwhile(
-                "edited_meanwhile",
-                _(
-                    "The task was changed by somebody else (version %(version)d). Look at it again, then repeat."
-                )
-                % {"version": stored.version},
-            )
+            raise EditedMeanwhile("edited_meanwhile", edited_meanwhile(stored.version))
         for name in (*Task.DEFINITION, "key"):
             setattr(stored, name, getattr(task, name))
         return verb
 
     return _change(task.pk, apply, actor=actor, validate=True, allow_past=allow_past)
+
+
+def edited_meanwhile(version: int) -> str:
+    """What somebody is told who edits an old version."""
+    text = _("The task was changed by somebody else (version %(version)d). Look at it again, then repeat.")
+    return text % {"version": version}
 
 
 def enable(task_id: int, *, actor: Actor) -> Task:
@@ -173,20 +173,19 @@ def _locked(task_id: int) -> Task:
 
 
 def _first_time(task: Task, now: datetime, allow_past: bool) -> datetime | None:
-    """The first time after ``now``. Raises ValidationError where there is none and that was not meant."""
-    next_time = task.next_time(now)
-    if next_time is None and not allow_past and task.build_trigger().next_after(now) is None:
-        ended = task.end_at is not None and task.end_at <= now
-        field = "end_at" if ended else "trigger_params"
-        raise ValidationError(
-            {
-                field: [
-                    _("The schedule has no time after now (%(now)s).")
-                    % {"now": now.isoformat(timespec="seconds")}
-                ]
-            }
-        )
-    return next_time
+    """The first time after ``now``, or None while the task is at rest."""
+    if not allow_past:
+        check_future(task, now)
+    return task.next_time(now)
+
+
+def check_future(task: Task, now: datetime) -> None:
+    """Raises ValidationError, at the field to blame, when the schedule has no time after ``now``."""
+    if task.build_trigger().next_after(now) is not None:
+        return
+    field = "end_at" if task.end_at is not None and task.end_at <= now else "trigger_params"
+    text = _("The schedule has no time after now (%(now)s).")
+    raise ValidationError({field: [text % {"now": now.isoformat(timespec="seconds")}]})
 
 
 def _follow_up(before: Task, task: Task, now: datetime) -> None:

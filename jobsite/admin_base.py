@@ -1,4 +1,4 @@
-"""What this app's admin pages share."""
+"""What the admin pages of both apps share."""
 
 from __future__ import annotations
 

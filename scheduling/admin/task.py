@@ -1,0 +1,223 @@
+"""Tasks: the form, the list with its next times, and the verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseRedirect
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+from django_apscheduler.models import DjangoJob
+
+from jobsite.admin_base import BaseAdmin, ServiceForm, actor_of
+from scheduling import clock
+from scheduling.exceptions import InvalidTrigger, Refused
+from scheduling.models import Task
+from scheduling.services import tasks
+
+SECTIONS: tuple[tuple[Any, tuple[str, ...]], ...] = (
+    (None, ("key", "name", "description", "category", "group", "owner", "remark")),
+    (_("What"), ("function", "parameters")),
+    (_("When"), ("trigger", "trigger_params", "time_zone", "start_at", "end_at", "clock_gap", "clock_overlap")),
+    (_("Where"), ("executor", "queue", "pool", "weight", "priority", "timeout_seconds")),
+    (_("When runs were missed"), ("misfire_policy", "misfire_grace_seconds", "catch_up_limit")),
+    (_("When runs overlap"), ("max_concurrent", "overlap_policy")),
+    (
+        _("When a run fails"),
+        (
+            "retries", "retry_delay_seconds", "retry_backoff", "retry_max_delay_seconds", "retry_jitter",
+            "rerun_if_lost",
+        ),
+    ),
+)  # fmt: skip
+SEEN = ("state", "schedule", "next_run", "schedule_error", "built_in", "version", "created_at", "updated_at")
+
+
+class TaskForm(ServiceForm[Task]):
+    #: The version that the person has seen: a form that has become old is refused, not merged.
+    seen_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    class Meta:
+        model = Task
+        fields = [name for _title, names in SECTIONS for name in names]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["seen_version"] = self.instance.version
+
+    def check_service(self) -> None:
+        if self.instance.pk:
+            seen = self.cleaned_data.get("seen_version")
+            if seen is not None and seen != self.instance.version:
+                raise ValidationError(tasks.edited_meanwhile(self.instance.version))
+        if not self.instance.pk or not set(self.changed_data).isdisjoint(Task.SCHEDULE):
+            tasks.check_future(self.instance, clock.refresh())
+
+
+class TaskChangeList(ChangeList):
+    """Reads the next times of the page's tasks in one query."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows: list[Any] = list(self.result_list)
+        times = dict(
+            DjangoJob.objects.filter(pk__in=[str(task.pk) for task in rows]).values_list(
+                "pk", "next_run_time"
+            )
+        )
+        for task in rows:
+            task.live_time = times.get(str(task.pk))
+        self.result_list = rows
+
+
+@admin.register(Task)
+class TaskAdmin(BaseAdmin[Task]):
+    form = TaskForm
+    list_display = ("key", "name", "state", "schedule", "next_run", "function", "category", "group")
+    list_filter = ("enabled", "paused", "trigger", "category", "queue")
+    list_select_related = ("group",)
+    search_fields = ("key", "name", "function")
+    ordering = ("key",)
+    autocomplete_fields = ("group", "pool", "owner")
+    readonly_fields = SEEN
+    fieldsets = [(title, {"fields": names}) for title, names in (*SECTIONS, (_("State"), SEEN))]
+    actions = ("run", "pause", "resume", "enable", "disable")
+
+    # --- what is shown
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
+        return super().get_queryset(request).filter(deleted_at=None)
+
+    def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:
+        return TaskChangeList
+
+    def get_fieldsets(self, request: HttpRequest, obj: Task | None = None) -> Any:
+        fieldsets = list(super().get_fieldsets(request, obj))
+        if obj is None:
+            return fieldsets[:-1]  # there is no state yet
+        if self.has_change_permission(request, obj):
+            first, rest = fieldsets[0], fieldsets[1:]
+            return [(first[0], {"fields": (*first[1]["fields"], "seen_version")}), *rest]
+        return fieldsets
+
+    @admin.display(description=_("state"), ordering="enabled")
+    def state(self, task: Task) -> str:
+        if not task.enabled:
+            return _now("disabled")
+        if task.is_at_rest:
+            return _now("paused")
+        return _now("broken") if task.schedule_error else _now("enabled")
+
+    @admin.display(description=_("schedule"))
+    def schedule(self, task: Task) -> str:
+        try:
+            return f"{task.build_trigger().describe()} ({task.time_zone})"
+        except InvalidTrigger as error:
+            return str(error)
+
+    @admin.display(description=_("next run"))
+    def next_run(self, task: Task) -> str:
+        if hasattr(task, "live_time"):
+            at = task.live_time
+        else:
+            at = DjangoJob.objects.filter(pk=str(task.pk)).values_list("next_run_time", flat=True).first()
+        return at.isoformat(sep=" ", timespec="seconds") if at else "-"
+
+    # --- what is written
+
+    def get_form(
+        self, request: HttpRequest, obj: Task | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        if obj is not None and not self.has_change_permission(request, obj):
+            kwargs["exclude"] = ("seen_version",)
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.actor = actor_of(request)  # the class was made for this request alone
+        return form
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """A refusal that only the service could see (somebody was faster by a moment) is told, not a fault."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except Refused as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    def save_model(self, request: HttpRequest, obj: Task, form: Any, change: bool) -> None:
+        if change:
+            tasks.edit(obj, actor=actor_of(request))
+        else:
+            tasks.create(obj, actor=actor_of(request))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Task | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and not (obj is not None and obj.built_in)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Nothing goes with them: the history stays."""
+        chosen = list(objs)
+        protected = [str(task) for task in chosen if task.built_in]
+        refused = set() if super().has_delete_permission(request) else {str(self.opts.verbose_name)}
+        return (
+            [str(task) for task in chosen],
+            {str(self.opts.verbose_name_plural): len(chosen)},
+            refused,
+            protected,
+        )
+
+    def delete_model(self, request: HttpRequest, obj: Task) -> None:
+        tasks.delete(obj.pk, actor=actor_of(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
+        self._each(request, queryset, lambda pk: tasks.delete(pk, actor=actor_of(request)))
+
+    # --- the verbs
+
+    def has_run_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("scheduling.run_task"))
+
+    def has_pause_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("scheduling.pause_task"))
+
+    def has_enable_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("scheduling.enable_task"))
+
+    @admin.action(description=_("Run now"), permissions=["run"])
+    def run(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
+        self._each(request, queryset, lambda pk: tasks.run_now(pk, actor=actor_of(request)))
+
+    @admin.action(description=_("Pause"), permissions=["pause"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
+        self._each(request, queryset, lambda pk: tasks.pause(pk, actor=actor_of(request)))
+
+    @admin.action(description=_("Resume"), permissions=["pause"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
+        self._each(request, queryset, lambda pk: tasks.resume(pk, actor=actor_of(request)))
+
+    @admin.action(description=_("Enable"), permissions=["enable"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
+        self._each(request, queryset, lambda pk: tasks.enable(pk, actor=actor_of(request)))
+
+    @admin.action(description=_("Disable"), permissions=["enable"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
+        self._each(request, queryset, lambda pk: tasks.disable(pk, actor=actor_of(request)))
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[Task], verb: Callable[[int], object]) -> None:
+        """Calls the verb for each; one that is refused does not stop the others."""
+        done = 0
+        for task_id, key in self._chosen(queryset):
+            try:
+                verb(task_id)
+                done += 1
+            except Refused as error:
+                self.message_user(request, f"{key}: {error}", messages.ERROR)
+            except ValidationError as error:
+                self.message_user(request, f"{key}: {' '.join(error.messages)}", messages.ERROR)
+        self.message_user(request, _now("Done for %(number)d tasks.") % {"number": done}, messages.SUCCESS)
+
+    def _chosen(self, queryset: QuerySet[Task]) -> Iterable[tuple[int, str]]:
+        return list(queryset.values_list("pk", "key"))
