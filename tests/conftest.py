@@ -72,7 +72,9 @@ def database_url() -> str:
     if connection.vendor == "sqlite":
         return f"sqlite:///{values['NAME']}"
     scheme = {"postgresql": "postgres", "mysql": "mysql"}[connection.vendor]
-    login = quote(values["USER"], safe="") + (f":{quote(values['PASSWORD'], safe='')}" if values["PASSWORD"] else "")
+    login = quote(values["USER"], safe="") + (
+        f":{quote(values['PASSWORD'], safe='')}" if values["PASSWORD"] else ""
+    )
     port = f":{values['PORT']}" if values["PORT"] else ""
     return f"{scheme}://{login}@{values['HOST']}{port}/{quote(values['NAME'], safe='')}"
 
@@ -83,9 +85,13 @@ class NodeProcess:
 
     process: subprocess.Popen[bytes]
     log: Path
+    asked: bool = False
 
     def ask_to_stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
+        """Once: a second signal would end it at once."""
+        if not self.asked and self.process.poll() is None:
+            self.asked = True
+            self.process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         self.process.kill()
@@ -93,8 +99,7 @@ class NodeProcess:
 
     def stop(self, seconds: float = 60) -> int:
         """Asks it to stop; returns its exit code."""
-        if self.process.poll() is None:
-            self.ask_to_stop()
+        self.ask_to_stop()
         return self.process.wait(seconds)
 
     def said(self) -> str:
@@ -116,13 +121,17 @@ class Nodes:
         return path
 
     def environment(self, **more: str) -> dict[str, str]:
-        return os.environ | {
-            "DATABASE_URL": database_url(),
-            "JOBSITE_VAR": str(self.folder / "var"),
-            "JOBSITE_SCRATCH": str(self.scratch),
-            "SECRET_KEY": settings.SECRET_KEY,
-            "PYTHONUNBUFFERED": "1",
-        } | more
+        return (
+            os.environ
+            | {
+                "DATABASE_URL": database_url(),
+                "JOBSITE_VAR": str(self.folder / "var"),
+                "JOBSITE_SCRATCH": str(self.scratch),
+                "SECRET_KEY": settings.SECRET_KEY,
+                "PYTHONUNBUFFERED": "1",
+            }
+            | more
+        )
 
     def start(self, *arguments: str, **environment: str) -> NodeProcess:
         log = self.folder / f"node{len(self.started)}.log"
@@ -142,7 +151,9 @@ class Nodes:
     def start_ready(self, *arguments: str, **environment: str) -> NodeProcess:
         """Starts one and waits until it works."""
         node = self.start(*arguments, **environment)
-        await_(lambda: "scheduler started" in node.said() or node.process.poll() is not None, what="node starts")
+        await_(
+            lambda: "scheduler started" in node.said() or node.process.poll() is not None, what="node starts"
+        )
         assert node.process.poll() is None, node.said()
         return node
 

@@ -82,10 +82,9 @@ def check() -> Health:
     )
     if nodes:
         reasons += [f"queue {queue}: no live node takes from it" for queue in sorted(wanted - served)]
-    earliest = liverows.earliest(repair.strangers())
-    if earliest is not None and (now - earliest).total_seconds() > DUE_SECONDS:
-        late = int((now - earliest).total_seconds())
-        reasons.append(f"a task has been due for {late} s and nothing has admitted it")
+    late = _late_seconds(now)
+    if late > DUE_SECONDS:
+        reasons.append(f"a task has been due for {late:.0f} s and nothing has admitted it")
     faulty = broken(nodes)
     warnings += [str(entry) for entry in faulty[:NAMED]]
     if len(faulty) > NAMED:
@@ -95,3 +94,12 @@ def check() -> Health:
     )
     warnings += [f"task {key}: {error}" for key, error in errors[:NAMED]]
     return Health(now, reasons, warnings, len(nodes))
+
+
+def _late_seconds(now: datetime) -> float:
+    """For how long the task that is due longest has been due; below zero while none is."""
+    earliest = liverows.earliest()
+    if earliest is not None and (now - earliest).total_seconds() > DUE_SECONDS:
+        # Jobs that others keep in the table do not count. They are looked for only now: that reads every live row.
+        earliest = liverows.earliest(repair.strangers())
+    return (now - earliest).total_seconds() if earliest is not None else -1.0

@@ -44,7 +44,7 @@ def prune(
         between(pruned)
     for ids in _old_log_lines(now, dry_run=dry_run):
         if not dry_run:
-            ExecutionLog.objects.filter(pk__in=ids).delete()
+            in_transaction(lambda ids=ids: ExecutionLog.objects.filter(pk__in=ids).delete())  # type: ignore[misc]
             time.sleep(PAUSE_SECONDS)
         pruned.log_lines += len(ids)
         between(pruned)

@@ -66,7 +66,7 @@ def edit(task: Task, *, actor: Actor, allow_past: bool = False) -> Task:
     def apply(stored: Task, now: datetime) -> Verb:
         if stored.version != task.version:
             raise EditedMeanwhile("edited_meanwhile", edited_meanwhile(stored.version))
-        for name in (*Task.DEFINITION, "key"):
+        for name in (*Task.DEFINITION, "key", "built_in"):
             setattr(stored, name, getattr(task, name))
         return verb
 
@@ -205,7 +205,7 @@ def _follow_up(before: Task, task: Task, now: datetime) -> None:
 def difference(before: Task, after: Task) -> dict[str, list[Any]]:
     """What differs, as field → [before, after], in plain JSON values."""
     first, second = before.definition(), after.definition()
-    for name in ("key", "paused"):
+    for name in ("key", "paused", "built_in"):
         first[name], second[name] = getattr(before, name), getattr(after, name)
     return {name: [first[name], value] for name, value in second.items() if first[name] != value}
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -50,17 +52,45 @@ class Command(BaseCommand):
             raise CommandError(
                 _("No node of this machine has a status file in %(folder)s.") % {"folder": settings.VAR_DIR}
             )
-        faults = []
-        for path in files:
-            try:
-                entry = json.loads(path.read_text())
-                still = entry["last_tick_seconds_ago"] + time.time() - entry["at"]
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                faults.append(f"{path.name}: {error}")
-                continue
+        entries, faults = self._entries(files)
+        for entry in entries:
+            still = entry["last_tick_seconds_ago"] + time.time() - entry["at"]
             line = f"{entry['node']} pid {entry['pid']}: {entry['state']}, tick {still:.0f} s ago"
             self.stdout.write(line)
             if still > STANDSTILL_SECONDS or entry["state"] != "running":
                 faults.append(line)
         if faults:
             raise CommandError("\n".join(faults))
+
+    def _entries(self, files: list[Path]) -> tuple[list[dict[str, Any]], list[str]]:
+        """What the nodes wrote last, and what cannot be read.
+
+        A killed node leaves its file behind; one with the same process id has taken its place, as in a
+        container. Of those of processes that are gone, only the newest is told, and only if there is no other.
+        """
+        newest: dict[int, dict[str, Any]] = {}
+        faults = []
+        for path in files:
+            try:
+                entry = json.loads(path.read_text())
+                pid, at = int(entry["pid"]), float(entry["at"])
+                entry["last_tick_seconds_ago"] += 0.0
+                if pid not in newest or newest[pid]["at"] < at:
+                    newest[pid] = entry | {"pid": pid, "at": at}
+            except FileNotFoundError:
+                continue  # its node has just stopped
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                faults.append(f"{path.name}: {error}")
+        by_age = sorted(newest.values(), key=lambda entry: entry["at"])
+        return [entry for entry in by_age if _runs(entry["pid"])] or by_age[-1:], faults
+
+
+def _runs(pid: int) -> bool:
+    """Whether there is such a process on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

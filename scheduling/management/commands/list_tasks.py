@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 from django.utils.translation import gettext as _
 from django_apscheduler.models import DjangoJob
 
+from scheduling.exceptions import InvalidTrigger
 from scheduling.management.json_rows import line, task_row
 from scheduling.models import Task
 
@@ -31,4 +32,10 @@ class Command(BaseCommand):
             state = _("enabled") if task.enabled else _("disabled")
             state = _("paused") if task.enabled and task.is_at_rest else state
             shown = next_time.isoformat(timespec="seconds") if next_time else "-"
-            self.stdout.write(f"{task.key:<40} {state:<10} {shown:<26} {task.build_trigger().describe()}")
+            self.stdout.write(f"{task.key:<40} {state:<10} {shown:<26} {self._schedule(task)}")
+
+    def _schedule(self, task: Task) -> str:
+        try:
+            return task.build_trigger().describe()
+        except InvalidTrigger as error:  # a kind or a zone that this installation no longer has
+            return str(error)

@@ -38,23 +38,29 @@ class Command(BaseCommand):
             self.stderr.write(f"{file}:{problem}", self.style.ERROR)
         for key in summary.kept:
             self.stdout.write(_("kept as edited by a person: %(key)s") % {"key": key})
+        for key in summary.left_deleted:
+            self.stdout.write(_("not added, because a person deleted it: %(key)s") % {"key": key})
+        self.stdout.write((_("dry run: ") if dry_run else "") + self._counts(summary))
+        if summary.problems:
+            raise CommandError(_("%(refused)d refused.") % {"refused": summary.refused})
+
+    def _counts(self, summary: definitions.Summary) -> str:
         text = _(
             "%(added)d added, %(updated)d updated, %(unchanged)d unchanged, %(kept)d kept, %(refused)d refused"
         )
-        refused = len({(problem.key, problem.line if not problem.key else 0) for problem in summary.problems})
-        counts = {name: len(getattr(summary, name)) for name in ("added", "updated", "unchanged", "kept")}
-        line = text % (counts | {"refused": refused})
-        self.stdout.write((_("dry run: ") if dry_run else "") + line)
-        if summary.problems:
-            raise CommandError(
-                _("%(refused)d entries were refused; the others are loaded.") % {"refused": refused}
-            )
+        return text % {
+            "added": len(summary.added),
+            "updated": len(summary.updated),
+            "unchanged": len(summary.unchanged),
+            "kept": len(summary.kept) + len(summary.left_deleted),
+            "refused": summary.refused,
+        }
 
     def _read(self, file: Path) -> str:
         try:
             with file.open("rb") as opened:
                 content = opened.read(MOST_BYTES + 1)
-            return content.decode("utf-8")
+            return content.decode("utf-8-sig")  # some editors begin with a mark
         except OSError as error:
             raise CommandError(f"{file}: {error.strerror}") from error
         except UnicodeDecodeError as error:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from scheduling import clock, triggers
 from scheduling.exceptions import InvalidTrigger
 from scheduling.management.arguments import bounded, mapping
+from scheduling.triggers.moments import YEARS
 
 MOST = 1_000
 
@@ -45,6 +46,8 @@ class Command(BaseCommand):
             return
         if (options["params"] is None) == (options["cron"] is None):
             raise CommandError(_("Give either --params or --cron."))
+        if options["cron"] is not None and options["kind"] != "cron":
+            raise CommandError(_("--cron: goes with the kind cron only."))
         bounded("--count", options["count"], 1, MOST)
         params = {"expression": options["cron"]} if options["cron"] is not None else None
         params = params or mapping("--params", options["params"])
@@ -73,7 +76,7 @@ class Command(BaseCommand):
             found = self._preview(asked.get("type", "cron"), params, zone, asked.get("after"), count)
         except InvalidTrigger as error:
             return {"error": str(error)}
-        except (CommandError, ValueError, RecursionError) as error:
+        except (CommandError, ValueError, OverflowError, RecursionError) as error:
             return {"error": str(error)}
         return {"times": [at.isoformat() for at in found.times], "description": found.description}
 
@@ -90,4 +93,8 @@ class Command(BaseCommand):
             raise CommandError(
                 _("--after: ISO 8601 is needed, such as %(example)s.") % {"example": example}
             ) from error
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if moment.year not in YEARS:
+            text = _("--after: a year from %(first)d to %(last)d is needed.")
+            raise CommandError(text % {"first": YEARS[0], "last": YEARS[-1]})
+        return moment

@@ -59,7 +59,8 @@ class Command(BaseCommand):
         self._print(execution, as_json=options["json"])
         if options["wait"] and execution.state != State.SUCCEEDED:
             raise CommandError(
-                _("It ended %(state)s: %(why)s") % {"state": execution.state, "why": execution.detail}
+                _("It ended %(state)s: %(why)s")
+                % {"state": execution.state, "why": execution.detail or execution.message}
             )
 
     def _await(self, pk: int, seconds: float) -> Execution:

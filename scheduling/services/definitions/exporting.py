@@ -8,9 +8,12 @@ from typing import Any
 import yaml
 
 from scheduling.models import Group, Pool, Task
+from scheduling.services.definitions.fields import function_defaults
 
 #: Written always, whatever their value.
 ALWAYS = ("name", "function", "trigger", "trigger_params", "time_zone", "enabled")
+#: What a function may declare for its tasks.
+DECLARED = ("timeout_seconds", "executor", "queue", "retries")
 
 
 def export(tasks: Iterable[Task]) -> str:
@@ -38,9 +41,13 @@ def _pool(pool: Pool) -> dict[str, Any]:
 
 def _task(task: Task) -> dict[str, Any]:
     values = task.definition()
+    declared = function_defaults(task.function)
+    # A function that is missing here may have a say where the file is loaded: then nothing is left to it.
+    always = ALWAYS if declared else (*ALWAYS, *DECLARED)
     entry: dict[str, Any] = {"key": task.key}
     for name in Task.DEFINITION:
-        if name in ALWAYS or values[name] != _default(name):
+        default = declared[name] if name in declared else _default(name)
+        if name in always or values[name] != default:
             entry[name] = values[name]
     if task.built_in:
         entry["built_in"] = True

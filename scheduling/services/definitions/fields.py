@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models
 from django.utils.translation import gettext as _
 
 from scheduling import registry
 from scheduling.exceptions import InvalidTrigger, UnknownFunction
 from scheduling.models import Group, Pool, Task
+from scheduling.services import tasks
 from scheduling.services.definitions.reading import Entry, Problem
 from scheduling.triggers import moments, timeline
+from scheduling.triggers.inputs import quoted
 from scheduling.words import did_you_mean
 
 #: Other names for our fields, as files of earlier systems have them.
@@ -33,25 +35,43 @@ FIELDS = ("key", *Task.DEFINITION, "built_in")
 NAMES = (*FIELDS, *ALIASES, "coalesce")
 NEEDED = ("key", "function", "trigger", "trigger_params")
 MOMENTS = ("start_at", "end_at")
+REFERENCES = {"group", "pool", "owner"}
+#: Names that a message about an unknown one chooses from.
+MOST_SUGGESTIONS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """What entries may name: read once for a whole file."""
+    """What entries may name, by the field that names it: read once for a whole file."""
 
-    groups: Mapping[str, Group]
-    pools: Mapping[str, Pool]
-    owners: Mapping[str, Any]
+    known: Mapping[str, Mapping[str, Any]]
 
     @classmethod
-    def read(cls, entries: list[Entry]) -> References:
-        names = {str(entry.values.get("owner")) for entry in entries if entry.values.get("owner")}
-        users = get_user_model().objects.filter(username__in=names)
-        return cls(
-            {group.key: group for group in Group.objects.all()},
-            {pool.key: pool for pool in Pool.objects.all()},
-            {user.get_username(): user for user in users},
-        )
+    def read(cls, entries: list[Entry], made: Iterable[Group | Pool] = ()) -> References:
+        """``made``: groups and pools that exist on a dry run only."""
+        groups = {group.key: group for group in Group.objects.all()}
+        pools = {pool.key: pool for pool in Pool.objects.all()}
+        groups |= {each.key: each for each in made if isinstance(each, Group)}
+        pools |= {each.key: each for each in made if isinstance(each, Pool)}
+        names = {str(entry.values["owner"]) for entry in entries if entry.values.get("owner")}
+        users = get_user_model()._default_manager.filter(username__in=names)
+        return cls({"group": groups, "pool": pools, "owner": {user.get_username(): user for user in users}})
+
+    def get(self, name: str, value: object) -> Any:
+        """What the field names; raises ValidationError that names the known."""
+        if value is None:
+            return None
+        known = self.known[name]
+        if isinstance(value, str) and value in known:
+            return known[value]
+        text = _("There is no %(what)s %(value)r.") % {"what": name, "value": value}
+        raise ValidationError(text + did_you_mean(str(value), _usernames() if name == "owner" else known))
+
+
+def _usernames() -> list[str]:
+    """For a message only, so not necessarily all."""
+    users = get_user_model()._default_manager.order_by("username")
+    return [user.get_username() for user in users[:MOST_SUGGESTIONS]]
 
 
 def normalise(entry: Entry, problems: list[Problem]) -> bool:
@@ -59,17 +79,16 @@ def normalise(entry: Entry, problems: list[Problem]) -> bool:
     before = len(problems)
     values: dict[str, Any] = {}
     lines: dict[str, int] = {}
-    key = str(entry.values.get("key", entry.values.get("id", "")))
     for name, value in entry.values.items():
         line = entry.lines[name]
         field = "misfire_policy" if name == "coalesce" else ALIASES.get(name, name)
         if name not in NAMES:
             message = _("This is not known.") + did_you_mean(name, NAMES)
-            problems.append(Problem(line, key, name, message))
+            problems.append(entry.problem(name, message))
         elif field in values:
-            problems.append(Problem(line, key, name, _("The same was said by another name above.")))
+            problems.append(entry.problem(name, _("The same was said by another name above.")))
         elif name == "coalesce" and not isinstance(value, bool):
-            problems.append(Problem(line, key, name, _("true or false is needed.")))
+            problems.append(entry.problem(name, _("true or false is needed.")))
         else:
             values[field] = COALESCE[value] if name == "coalesce" else value
             lines[field] = line
@@ -77,55 +96,61 @@ def normalise(entry: Entry, problems: list[Problem]) -> bool:
     return len(problems) == before
 
 
-def fill(task: Task, entry: Entry, references: References, problems: list[Problem], *, is_new: bool) -> None:
-    """Sets the entry's values on the task and checks the whole; every fault becomes a problem at its line."""
-    faults: list[Problem] = []
-    for name in NEEDED if is_new else ("key",):
-        if name not in entry.values:
-            faults.append(entry.problem(name, _("This is needed.")))
+def build(entry: Entry, references: References, now: datetime, problems: list[Problem]) -> Task:
+    """The task that the entry means; what it leaves out has the default. Every fault becomes a problem at its line."""
+    task = Task()
+    faults = [entry.problem(name, _("This is needed.")) for name in NEEDED if name not in entry.values]
     for name, value in entry.values.items():
         try:
-            setattr(task, name, _value(name, value, task, references))
+            setattr(task, name, _value(name, value, references))
         except ValidationError as error:
             faults += [entry.problem(name, message) for message in error.messages]
-    if is_new and not task.name:
-        task.name = task.key
-    if is_new and not faults:
-        _take_function_defaults(task, entry)
+    task.name = task.name or task.key
     if not faults:
+        _take_function_defaults(task, entry)
         for name in MOMENTS:
             if name in entry.values:
                 faults += _set_moment(task, name, entry)
+    tasks.prepare_new(task, now)
     problems += faults or _check(task, entry)
+    return task
 
 
 def _check(task: Task, entry: Entry) -> list[Problem]:
     errors: dict[str, list[str]] = {}
-    for check in (task.clean_fields, task.clean):
-        try:
-            check()
-        except ValidationError as error:
-            for field, messages in error.message_dict.items():
-                errors.setdefault(field, []).extend(messages)
-    return [entry.problem(field, message) for field, messages in errors.items() for message in messages]
+    try:
+        # What it refers to was looked up for the whole file; the rest is said by clean, with the allowed values.
+        task.clean_fields(exclude=REFERENCES | {"trigger"})
+    except ValidationError as error:
+        errors |= error.message_dict
+    try:
+        task.clean()
+    except ValidationError as error:
+        errors |= {name: texts for name, texts in error.message_dict.items() if name not in errors}
+    return [
+        entry.problem(name, message + _allowed(name, entry.values.get(name)))
+        for name, messages in errors.items()
+        for message in messages
+    ]
 
 
-def _value(name: str, value: Any, task: Task, references: References) -> Any:
-    if name in ("group", "pool", "owner"):
-        known: Mapping[str, Any] = getattr(references, f"{name}s")
-        if value is None:
-            return None
-        if not isinstance(value, str) or value not in known:
-            text = _("There is no %(what)s %(value)r.") % {"what": name, "value": value}
-            raise ValidationError(text + did_you_mean(str(value), sorted(known)))
-        return known[value]
+def _allowed(name: str, value: object) -> str:
+    """What a field of few values takes, where Django's message does not say it."""
+    choices = Task._meta.get_field(name).choices if name not in ("trigger", NON_FIELD_ERRORS) else None
+    allowed = [str(choice) for choice, _label in choices or ()]  # type: ignore[misc]
+    return did_you_mean(str(value), allowed) if allowed and value not in allowed else ""
+
+
+def _value(name: str, value: Any, references: References) -> Any:
+    if name in REFERENCES:
+        return references.get(name, value)
     if name in MOMENTS:
         return value  # once the zone is known
     field = Task._meta.get_field(name)
     needed = _type_fault(field, value)
     if needed:
-        text = _("%(value)r is not allowed here: %(needed)s is needed.")
-        raise ValidationError(text % {"value": value, "needed": needed})
+        text = _("%(value)s is not allowed here: %(needed)s is needed.")
+        raise ValidationError(text % {"value": quoted(value), "needed": needed})
     return "" if value is None and isinstance(field, models.TextField) else value
 
 
@@ -157,11 +182,21 @@ def _set_moment(task: Task, name: str, entry: Entry) -> list[Problem]:
 
 def _take_function_defaults(task: Task, entry: Entry) -> None:
     """What the function declares, where the file says nothing."""
-    try:
-        defaults = registry.get(task.function).defaults
-    except UnknownFunction:
-        return  # told by the check
-    for name in ("timeout_seconds", "executor", "queue", "retries"):
+    for name, value in function_defaults(task.function).items():
         if name not in entry.values:
-            value = getattr(defaults, name)
-            setattr(task, name, int(value) if name == "timeout_seconds" and value is not None else value)
+            setattr(task, name, value)
+
+
+def function_defaults(name: str) -> dict[str, Any]:
+    """The fields that a function has a say in, with what it says; empty when it is not registered here."""
+    try:
+        defaults = registry.get(name).defaults
+    except UnknownFunction:
+        return {}
+    seconds = None if defaults.timeout_seconds is None else max(1, round(defaults.timeout_seconds))
+    return {
+        "timeout_seconds": seconds,
+        "executor": defaults.executor,
+        "queue": defaults.queue,
+        "retries": defaults.retries,
+    }

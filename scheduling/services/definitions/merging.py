@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError
 from django.db.models import Max, Q
 from django.utils.translation import gettext as _
 
@@ -16,12 +15,13 @@ from scheduling.exceptions import Refused
 from scheduling.models import Group, Pool, Task, TaskVersion
 from scheduling.services import liverows, tasks
 from scheduling.services.actor import Actor
-from scheduling.services.definitions.fields import References, fill, normalise
+from scheduling.services.definitions.fields import References, build, normalise
 from scheduling.services.definitions.reading import Entry, File, Problem, read
 from scheduling.sql.transactions import in_transaction
+from scheduling.words import did_you_mean
 
 BATCH = 500
-DELETED_KEY = re.compile(r"^(.*)~\d+$")
+YAML = Actor(source="yaml")
 
 
 @dataclass(slots=True)
@@ -31,25 +31,32 @@ class Summary:
     added: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)  # edited or deleted by a person
+    kept: list[str] = field(default_factory=list)  # edited by a person
+    left_deleted: list[str] = field(default_factory=list)  # deleted by a person
     warnings: list[Problem] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)  # each refused
+
+    @property
+    def refused(self) -> int:
+        """Entries, however much is wrong with each; what is wrong with the file as a whole counts as one."""
+        return len({problem.entry for problem in self.problems})
 
 
 def load(text: str, *, force: bool = False, dry_run: bool = False) -> Summary:
     """Loads the tasks of a YAML text. What is refused is told in ``problems``; the rest is loaded all the same.
 
     ``force`` overwrites what people have edited and brings back what they have deleted. ``dry_run`` writes nothing.
+    Everything is checked before a transaction begins, so that a long file holds no locks.
     """
     file = read(text)
     summary = Summary(problems=file.problems)
     entries = _distinct([entry for entry in file.tasks if normalise(entry, summary.problems)], summary)
-    with transaction.atomic():
-        _make_named(file, summary)
-        loader = _Loader(entries, summary, force)
-        loader.sort_out()
-        if dry_run:
-            transaction.set_rollback(True)
+    made = [*_new_named(file.groups, Group, summary), *_new_named(file.pools, Pool, summary)]
+    if not dry_run:
+        for each in made:
+            each.save()
+    loader = _Loader(entries, summary, force)
+    loader.sort_out(made)
     if not dry_run:
         loader.write()
     summary.problems.sort(key=lambda problem: problem.line)
@@ -71,29 +78,30 @@ def _distinct(entries: list[Entry], summary: Summary) -> list[Entry]:
     return distinct
 
 
-def _make_named(file: File, summary: Summary) -> None:
-    """Makes the groups and pools of the file that do not exist; those that do are left as they are."""
-    for entries, model in ((file.groups, Group), (file.pools, Pool)):
-        allowed = {"key", "name", "description"} if model is Group else {"key", "name", "capacity"}
-        for entry in entries:
-            unknown = entry.values.keys() - allowed
-            if unknown:
-                message = _("This is not known. Allowed are %(allowed)s.") % {
-                    "allowed": ", ".join(sorted(allowed))
-                }
-                summary.problems += [entry.problem(name, message) for name in sorted(unknown)]
-                continue
-            if model.objects.filter(key=entry.values.get("key")).exists():
-                continue
-            made = model(**{"name": str(entry.values.get("key", ""))} | entry.values)
-            try:
-                made.full_clean()
-            except ValidationError as error:
-                summary.problems += [
-                    entry.problem(name, text) for name, texts in error.message_dict.items() for text in texts
-                ]
-            else:
-                made.save()
+def _new_named(entries: list[Entry], model: type[Group] | type[Pool], summary: Summary) -> list[Group | Pool]:
+    """The groups or pools of the file that do not exist yet, unsaved; those that do are left as they are."""
+    allowed = ("key", "name", "description" if model is Group else "capacity")
+    existing = set(model._default_manager.values_list("key", flat=True))
+    made: list[Group | Pool] = []
+    for entry in entries:
+        unknown = [name for name in entry.values if name not in allowed]
+        for name in unknown:
+            summary.problems.append(
+                entry.problem(name, _("This is not known.") + did_you_mean(name, allowed))
+            )
+        if unknown or entry.values.get("key") in existing:
+            continue
+        each = model(**{"name": str(entry.values.get("key", ""))} | entry.values)
+        try:
+            each.full_clean()
+        except ValidationError as error:
+            summary.problems += [
+                entry.problem(name, text) for name, texts in error.message_dict.items() for text in texts
+            ]
+        else:
+            made.append(each)
+            existing.add(each.key)
+    return made
 
 
 class _Loader:
@@ -104,52 +112,44 @@ class _Loader:
         self.summary = summary
         self.force = force
         self.now = clock.refresh()
-        self.new: list[Task] = []
+        self.new: list[tuple[Task, Entry]] = []
         self.changed: list[tuple[Task, Entry]] = []
 
-    def sort_out(self) -> None:
+    def sort_out(self, made: list[Group | Pool]) -> None:
         keys = [entry.values["key"] for entry in self.entries if isinstance(entry.values.get("key"), str)]
         present = {task.key: task for task in _present(keys)}
         edited = set() if self.force else _edited_by_people(task.pk for task in present.values())
         deleted = set() if self.force else _deleted_keys()
-        references = References.read(self.entries)
+        references = References.read(self.entries, made)
         for entry in self.entries:
-            key = entry.values.get("key")
-            stored = present.get(key) if isinstance(key, str) else None
-            if stored is None and key in deleted:
-                self.summary.kept.append(str(key))
-            elif stored is None:
-                self._sort_new(entry, references)
+            found: list[Problem] = []
+            task = build(entry, references, self.now, found)
+            if found:
+                self.summary.problems += found
+            elif task.key in present:
+                stored = present[task.key]
+                self._sort_stored(stored, task, entry, is_edited=stored.pk in edited)
+            elif task.key in deleted:
+                self.summary.left_deleted.append(task.key)
             else:
-                self._sort_stored(stored, entry, references, is_edited=stored.pk in edited)
+                self._warn_if_ended(task, entry)
+                self.new.append((task, entry))
+                self.summary.added.append(task.key)
 
-    def _sort_new(self, entry: Entry, references: References) -> None:
-        task = Task()
-        tasks.prepare_new(task, self.now)
-        found: list[Problem] = []
-        fill(task, entry, references, found, is_new=True)
-        self.summary.problems += found
-        if not found:
-            tasks.prepare_new(task, self.now)
-            self._warn_if_ended(task, entry)
-            self.new.append(task)
-            self.summary.added.append(task.key)
-
-    def _sort_stored(self, task: Task, entry: Entry, references: References, *, is_edited: bool) -> None:
-        before = (task.definition(), task.built_in)
-        found: list[Problem] = []
-        fill(task, entry, references, found, is_new=False)
-        self.summary.problems += found
-        if found:
-            return
-        if (task.definition(), task.built_in) == before:
-            self.summary.unchanged.append(task.key)
+    def _sort_stored(self, stored: Task, task: Task, entry: Entry, *, is_edited: bool) -> None:
+        """Leaves the stored task as it is, or gives it what the file says."""
+        if "built_in" not in entry.values:
+            task.built_in = stored.built_in
+        if not tasks.difference(stored, task).keys() - {"paused"}:
+            self.summary.unchanged.append(stored.key)
         elif is_edited:
-            self.summary.kept.append(task.key)
+            self.summary.kept.append(stored.key)
         else:
             self._warn_if_ended(task, entry)
-            self.changed.append((task, entry))
-            self.summary.updated.append(task.key)
+            for name in (*Task.DEFINITION, "built_in"):
+                setattr(stored, name, getattr(task, name))
+            self.changed.append((stored, entry))
+            self.summary.updated.append(stored.key)
 
     def _warn_if_ended(self, task: Task, entry: Entry) -> None:
         if task.build_trigger().next_after(self.now) is None:
@@ -157,26 +157,46 @@ class _Loader:
             self.summary.warnings.append(entry.problem("trigger_params", message))
 
     def write(self) -> None:
-        actor = Actor(source="yaml")
         for start in range(0, len(self.new), BATCH):
-            batch = self.new[start : start + BATCH]
-            in_transaction(lambda batch=batch: self._insert(batch, actor))  # type: ignore[misc]
+            self._add(self.new[start : start + BATCH])
         for task, entry in self.changed:
             try:
-                tasks.edit(task, actor=actor, allow_past=True)
-            except (Refused, ValidationError) as error:  # somebody was faster
-                self.summary.updated.remove(task.key)
-                self.summary.problems.append(entry.problem("", str(error)))
+                tasks.edit(task, actor=YAML, allow_past=True)
+            except Refused as error:  # somebody was faster
+                self._withdraw(self.summary.updated, task, entry, str(error))
+            except ValidationError as error:
+                self._withdraw(self.summary.updated, task, entry, " ".join(error.messages))
 
-    def _insert(self, batch: list[Task], actor: Actor) -> None:
+    def _add(self, batch: list[tuple[Task, Entry]]) -> None:
+        try:
+            in_transaction(lambda: self._insert([task for task, _entry in batch]))
+        except IntegrityError:
+            # Another load, or a person, has made one of them meanwhile: that one is refused, the rest goes in.
+            taken = {task.key for task in _present([task.key for task, _entry in batch])}
+            if not taken:
+                raise
+            for task, entry in batch:
+                task.pk = None
+                if task.key in taken:
+                    message = _("A task of this key was made meanwhile. Load the file again.")
+                    self._withdraw(self.summary.added, task, entry, message)
+            self._add([(task, entry) for task, entry in batch if task.key not in taken])
+
+    def _withdraw(self, claimed: list[str], task: Task, entry: Entry, message: str) -> None:
+        claimed.remove(task.key)
+        self.summary.problems.append(entry.problem("", message))
+
+    def _insert(self, batch: list[Task]) -> None:
+        for task in batch:
+            task.pk = None  # the transaction may be a repetition
         Task.objects.bulk_create(batch)
-        if batch[0].pk is None:  # MySQL does not say which ids it gave
+        if any(task.pk is None for task in batch):  # MySQL does not say which ids it gave
             ids = dict(Task.objects.filter(key__in=[task.key for task in batch]).values_list("key", "pk"))
             for task in batch:
                 task.pk = ids[task.key]
         TaskVersion.objects.bulk_create(
             TaskVersion(
-                task=task, version=1, verb=TaskVersion.Verb.CREATE, source=actor.source, at=self.now,
+                task=task, version=1, verb=TaskVersion.Verb.CREATE, source=YAML.source, at=self.now,
                 definition=task.definition(),
             )
             for task in batch
@@ -206,6 +226,6 @@ def _edited_by_people(task_ids: Iterable[int]) -> set[int]:
 
 
 def _deleted_keys() -> set[str]:
-    """The keys that deleted tasks had."""
-    keys = Task.objects.exclude(deleted_at=None).values_list("key", flat=True)
-    return {match[1] for key in keys if (match := DELETED_KEY.match(key))}
+    """The keys that deleted tasks had: a deletion frees the key and notes what it was."""
+    changes = TaskVersion.objects.filter(verb=TaskVersion.Verb.DELETE, task__deleted_at__isnull=False)
+    return {change["key"][0] for change in changes.values_list("changes", flat=True) if "key" in change}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
 import yaml
 from django.utils.translation import gettext as _
+from yaml.constructor import SafeConstructor
 
 from scheduling.words import did_you_mean
 
@@ -19,6 +21,9 @@ MOST_DEPTH = 20
 #: Sections of a file. ``default_tasks`` and ``tasks`` mean the same.
 TASK_SECTIONS = ("default_tasks", "tasks")
 SECTIONS = (*TASK_SECTIONS, "groups", "pools")
+
+MAP_TAG = "tag:yaml.org,2002:map"
+SEQUENCE_TAG = "tag:yaml.org,2002:seq"
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -31,6 +36,8 @@ class Problem:
     key: str
     field: str
     message: str
+    # The line at which the refused entry begins; 0: it is about the file as a whole.
+    entry: int = 0
 
     def __str__(self) -> str:
         return ": ".join(part for part in (str(self.line), self.key, self.field, self.message) if part)
@@ -45,7 +52,8 @@ class Entry:
     lines: dict[str, int]
 
     def problem(self, field: str, message: str) -> Problem:
-        return Problem(self.lines.get(field, self.line), str(self.values.get("key", "")), field, message)
+        key = str(self.values.get("key", self.values.get("id", "")))
+        return Problem(self.lines.get(field, self.line), key, field, message, self.line)
 
 
 @dataclass(slots=True)
@@ -124,19 +132,18 @@ def _compose(text: str) -> yaml.Node:
 
 def _read_section(section: yaml.SequenceNode, entries: list[Entry], problems: list[Problem]) -> None:
     for item in section.value:
+        entry = Entry(item.start_mark.line + 1, {}, {})
         try:
-            entry = Entry(item.start_mark.line + 1, {}, {})
             for name, line, node in _pairs(item, "item"):
                 entry.values[name], entry.lines[name] = plain(node), line
             entries.append(entry)
         except Unreadable as error:
-            key = entry.values.get("key", entry.values.get("id", ""))
-            problems.append(Problem(error.line, str(key), "", str(error)))
+            problems.append(replace(entry.problem("", str(error)), line=error.line))
 
 
 def _pairs(node: yaml.Node, what: str) -> Iterator[tuple[str, int, yaml.Node]]:
     """The (key, line, value) of a mapping; keys are text and stand once."""
-    if not isinstance(node, yaml.MappingNode):
+    if not isinstance(node, yaml.MappingNode) or node.tag != MAP_TAG:
         message = _("The %(what)s must be a mapping (key: value).") % {"what": what}
         raise Unreadable(node.start_mark.line + 1, message)
     seen: set[str] = set()
@@ -146,23 +153,37 @@ def _pairs(node: yaml.Node, what: str) -> Iterator[tuple[str, int, yaml.Node]]:
             raise Unreadable(line, _("A key must be text."))
         if key.value in seen:
             raise Unreadable(line, _("%(key)r stands twice.") % {"key": key.value})
+        _check_text(key.value, line)
         seen.add(key.value)
         yield key.value, line, value
 
 
 def plain(node: yaml.Node) -> Any:
     """A node as plain JSON values; moments become ISO text. Raises Unreadable."""
-    line = node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        return {name: plain(value) for name, _line, value in _pairs(node, "value")}
-    if isinstance(node, yaml.SequenceNode):
+    if isinstance(node, yaml.ScalarNode):
+        return _scalar(node, node.start_mark.line + 1)
+    if isinstance(node, yaml.SequenceNode) and node.tag == SEQUENCE_TAG:
         return [plain(item) for item in node.value]
+    return {name: plain(value) for name, _line, value in _pairs(node, "value")}
+
+
+def _scalar(node: yaml.ScalarNode, line: int) -> Any:
     try:
-        value = yaml.SafeLoader("").construct_object(node)
+        value = SafeConstructor().construct_object(node)
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise Unreadable(line, _("%(value)r cannot be understood.") % {"value": node.value[:80]}) from error
     if isinstance(value, datetime | date):
         return value.isoformat()
-    if value is None or isinstance(value, str | bool | int | float):
-        return value
-    raise Unreadable(line, _("%(value)r is no text, number, yes or no.") % {"value": node.value[:80]})
+    if isinstance(value, str):
+        _check_text(value, line)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise Unreadable(line, _("%(value)r is no number that can be stored.") % {"value": node.value})
+    elif value is not None and not isinstance(value, bool | int | float):
+        raise Unreadable(line, _("%(value)r is no text, number, yes or no.") % {"value": node.value[:80]})
+    return value
+
+
+def _check_text(value: str, line: int) -> None:
+    """Refuses what no database takes, so that one text cannot end the whole load."""
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise Unreadable(line, _("%(value)r has characters that cannot be stored.") % {"value": value[:80]})

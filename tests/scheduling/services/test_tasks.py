@@ -46,7 +46,7 @@ def test_a_new_task_has_a_version_and_a_live_row(clock: SettableClock) -> None:
 def test_a_refused_task_leaves_nothing(clock: SettableClock) -> None:
     with pytest.raises(ValidationError):
         tasks.create(new_task(function="no_such"), actor=ACTOR)
-    assert not (Task.objects.exists() or DjangoJob.objects.exists() or TaskVersion.objects.exists())
+    assert [model.objects.count() for model in (Task, DjangoJob, TaskVersion)] == [0, 0, 0]
 
 
 def test_all_faults_are_told_at_once(clock: SettableClock) -> None:

@@ -1,0 +1,23 @@
+"""P1, pain 1: whatever number of schedulers run, each occurrence is one row and runs once."""
+
+from __future__ import annotations
+
+import pytest
+from django.db.models import Count
+
+from scheduling.models import Execution
+from tests.conftest import Nodes, await_, in_seconds
+from tests.promises import story
+
+pytestmark = pytest.mark.processes
+
+
+def test_two_nodes_share_two_thousand_tasks_due_at_one_moment(nodes: Nodes) -> None:
+    story.make_due(2_000, in_seconds(6), nodes)
+    for _ in range(2):
+        nodes.start_ready()
+    await_(lambda: story.count(state="succeeded") == 2_000, 90, "all have run")
+    assert [node.stop() for node in nodes.started] == [0, 0]
+    assert story.check(nodes, 2_000) == {"succeeded": 2_000}
+    shares = Execution.objects.order_by().values("node").annotate(number=Count("id"))
+    assert len(shares) == 2, "one node did all the work"
