@@ -8,11 +8,12 @@ import time
 import uuid
 from collections.abc import Callable
 
-from django.db import DatabaseError, connection
+from django.db import Error
 
 from scheduling import clock, sql
 from scheduling.exceptions import NodeIsDead
 from scheduling.services import nodes
+from scheduling.sql.transactions import drop_connection
 
 logger = logging.getLogger(__name__)
 
@@ -70,17 +71,17 @@ class Heart(threading.Thread):
                         nodes.beat(self.node_id, clock.now())
                         next_beat = began + self.beat_seconds
                     self._look_at_others()
-                except DatabaseError as error:
+                except Error as error:  # InterfaceError too, which is no DatabaseError
                     logger.warning(
                         "no beat: the database does not answer", extra={"cause": str(error).strip()[:300]}
                     )
                     self._watch.start_again()
-                    connection.close()
+                    drop_connection()
                 self._stop_asked.wait(WATCH_SECONDS)
         except NodeIsDead:
             self._died()
         finally:
-            connection.close()
+            drop_connection()
 
     def stop(self) -> None:
         self._stop_asked.set()

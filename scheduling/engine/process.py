@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error
 
 from scheduling import clock, registry, runlog, sql
 from scheduling.engine import journal
@@ -26,7 +26,7 @@ from scheduling.engine.scheduler import NodeState, TaskScheduler
 from scheduling.exceptions import NodeIsDead
 from scheduling.models import Node, Reason
 from scheduling.services import nodes, results
-from scheduling.sql.transactions import in_transaction
+from scheduling.sql.transactions import drop_connection, in_transaction
 
 logger = logging.getLogger(__name__)
 
@@ -76,10 +76,10 @@ class Process:
             node = self._register()
             self._replay_journals()
             nodes.set_state(node.pk, Node.State.ACTIVE, clock.refresh())
-        except DatabaseError as error:
+        except Error as error:
             logger.critical("cannot start: the database refuses", extra={"cause": str(error).strip()})
             return FAILED
-        connection.close()  # this thread asks the database nothing more until the end
+        drop_connection()  # this thread asks the database nothing more until the end
         state = self._assemble(node)
         self.scheduler = TaskScheduler(state, died=self._die)
         self.scheduler.add_jobstore(TaskJobStore(), "tasks")
@@ -133,7 +133,7 @@ class Process:
             logger.info(
                 "journal played back", extra={"results": len(left), "accepted": len(recorded.accepted)}
             )
-            path.unlink()
+            path.unlink(missing_ok=True)  # another node may have played it back at the same time
 
     def _die(self) -> None:
         self._dead.set()
@@ -191,7 +191,7 @@ class Process:
             logger.warning("results kept in a journal", extra={"results": len(left), "path": str(path)})
         else:
             self._try("end", lambda: self._end_rows(state))
-        connection.close()
+        drop_connection()
         return DEAD if self._dead.is_set() else STOPPED
 
     def _end_rows(self, state: NodeState) -> None:
@@ -211,7 +211,7 @@ class Process:
             call()
         except NodeIsDead:
             self._dead.set()
-        except DatabaseError as error:
+        except Error as error:
             # The others see the beat stop and do the same for us.
             logger.warning(f"the database did not take the {what}", extra={"cause": str(error).strip()[:300]})
 

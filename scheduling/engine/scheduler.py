@@ -15,7 +15,7 @@ from datetime import datetime
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED, JobExecutionEvent
 from apscheduler.schedulers.background import BackgroundScheduler
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, Error
 
 from scheduling import clock, sql
 from scheduling.engine.keepers import Keeper, keepers
@@ -26,7 +26,7 @@ from scheduling.runlog import Drained
 from scheduling.services import admission, claims, executions, liverows, results
 from scheduling.services.claims import Candidate
 from scheduling.services.results import Recorded, Result
-from scheduling.sql.transactions import Fault, classify, in_transaction
+from scheduling.sql.transactions import Fault, classify, drop_connection, in_transaction
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class TaskScheduler(BackgroundScheduler):
         self.node.last_tick = time.monotonic()
         try:
             sql.prepare_engine_session()
-            wait = self._tick()
+            wait = min(self._tick(), self._process_other_jobs())
         except NodeIsDead as error:
             logger.critical("this node was declared dead by another", extra={"cause": str(error)})
             self._died()
@@ -90,21 +90,18 @@ class TaskScheduler(BackgroundScheduler):
         if self.node.trouble:
             logger.info("the database answers again")
             self.node.trouble = ""
-        return min(wait, self._process_other_jobs())
+        return wait
 
     def _after_trouble(self, error: Exception) -> float:
         self.node.trouble = str(error).strip()[:300] or type(error).__name__
-        known = isinstance(error, DatabaseError) and classify(error) is not Fault.OTHER
+        known = isinstance(error, Error) and classify(error) is not Fault.OTHER
         logger.log(
             logging.WARNING if known else logging.ERROR,
             "tick failed",
             extra={"cause": self.node.trouble, "pause_seconds": self._pause},
             exc_info=None if known else error,
         )
-        try:
-            connection.close()
-        except DatabaseError as fault:
-            logger.debug("connection could not be closed", extra={"cause": str(fault)})
+        drop_connection()
         pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE_SECONDS)
         return pause
 

@@ -69,6 +69,14 @@ def classify(error: BaseException) -> Fault:
     return Fault.AWAY if any(words in text for words in SQLITE_AWAY) else Fault.OTHER
 
 
+def drop_connection() -> None:
+    """Closes this thread's connection, of which nothing good is known; the next statement opens a new one."""
+    try:
+        connection.close()
+    except Error as error:
+        logger.debug("connection could not be closed", extra={"cause": str(error).strip()[:300]})
+
+
 def in_transaction(work: Callable[[], Result]) -> Result:
     """Calls ``work`` in one transaction and repeats both when the database says so.
 

@@ -136,8 +136,9 @@ def _check(task: Task, entry: Entry) -> list[Problem]:
 
 def _allowed(name: str, value: object) -> str:
     """What a field of few values takes, where Django's message does not say it."""
-    choices = Task._meta.get_field(name).choices if name not in ("trigger", NON_FIELD_ERRORS) else None
-    allowed = [str(choice) for choice, _label in choices or ()]  # type: ignore[misc]
+    field: Any = Task._meta.get_field(name) if name != NON_FIELD_ERRORS else None
+    choices = field.choices if field is not None and name != "trigger" else None
+    allowed = [str(choice) for choice, _label in choices or ()]
     return did_you_mean(str(value), allowed) if allowed and value not in allowed else ""
 
 

@@ -16,7 +16,7 @@ from scheduling.models import Group, Pool, Task, TaskVersion
 from scheduling.services import liverows, tasks
 from scheduling.services.actor import Actor
 from scheduling.services.definitions.fields import References, build, normalise
-from scheduling.services.definitions.reading import Entry, File, Problem, read
+from scheduling.services.definitions.reading import Entry, Problem, read
 from scheduling.sql.transactions import in_transaction
 from scheduling.words import did_you_mean
 

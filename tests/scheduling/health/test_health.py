@@ -1,0 +1,146 @@
+"""``manage.py health``: fails with the reason when the scheduling does not work."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django_apscheduler.models import DjangoJob
+
+from scheduling.clock import SettableClock
+from scheduling.models import Node, Task
+from scheduling.services import nodes
+
+#: No process has it: Linux gives at most 2**22.
+GONE = 2**22 + 1
+
+
+def health(*options: str) -> tuple[str, str]:
+    """What was said, and the fault (empty when healthy)."""
+    out = io.StringIO()
+    try:
+        call_command("health", *options, stdout=out)
+    except CommandError as error:
+        return out.getvalue(), str(error)
+    return out.getvalue(), ""
+
+
+def beating(
+    clock: SettableClock, queues: list[str] | None = None, functions: tuple[str, ...] = ("noop",)
+) -> Node:
+    node = nodes.register(
+        clock.now(), queues=queues or ["default"], functions=functions, seats=4, lease_seconds=15
+    )
+    nodes.set_state(node.pk, Node.State.ACTIVE, clock.now())
+    return node
+
+
+def test_healthy_with_a_node_that_beats(make_task: Callable[..., Task], clock: SettableClock) -> None:
+    make_task()
+    beating(clock)
+    said, fault = health()
+    assert fault == ""
+    assert said.splitlines() == ["as of 2026-06-01T12:00:00+00:00: 1 nodes beat", "healthy"]
+
+
+def test_no_node_has_ever_run(db: None, clock: SettableClock) -> None:
+    assert "no scheduler is running (none has ever been seen)" in health()[1]
+
+
+def test_the_lease_of_the_only_node_is_over(db: None, clock: SettableClock) -> None:
+    beating(clock)
+    clock.move(seconds=16)
+    assert "no scheduler is running (last seen 2026-06-01T12:00:00+00:00)" in health()[1]
+
+
+def test_a_queue_that_nobody_serves(make_task: Callable[..., Task], clock: SettableClock) -> None:
+    make_task("here")
+    make_task("there", queue="reports")
+    tasks_off = make_task("off", queue="unused")
+    Task.objects.filter(pk=tasks_off.pk).update(enabled=False)
+    beating(clock)
+    assert health()[1] == "queue reports: no live node takes from it"
+
+
+def test_something_due_that_nobody_admits(make_task: Callable[..., Task], clock: SettableClock) -> None:
+    task = make_task()
+    beating(clock)
+    live = DjangoJob.objects.filter(pk=str(task.pk))
+    live.update(next_run_time=clock.now() - timedelta(seconds=29))
+    assert health()[1] == ""
+    live.update(next_run_time=clock.now() - timedelta(seconds=45))
+    assert health()[1] == "a task has been due for 45 s and nothing has admitted it"
+
+
+def test_foreign_jobs_in_the_table_do_not_count(db: None, clock: SettableClock) -> None:
+    beating(clock)
+    DjangoJob.objects.create(id="theirs", next_run_time=clock.now() - timedelta(days=1), job_state=b"")
+    assert health()[1] == ""
+
+
+def test_a_function_that_no_node_has_is_a_warning(
+    make_task: Callable[..., Task], clock: SettableClock
+) -> None:
+    make_task("odd", function="echo")
+    make_task("even")
+    beating(clock)
+    said, fault = health()
+    assert fault == ""
+    assert "warning: task odd: no live node of queue default has the function echo" in said
+
+
+@pytest.fixture
+def status(settings: Any, tmp_path: Path) -> Callable[..., None]:
+    """Writes a node's status file; ages in seconds."""
+    settings.VAR_DIR = tmp_path
+    (tmp_path / "nodes").mkdir()
+
+    def write(
+        name: str, *, age: float = 0, tick: float = 0.1, pid: int = os.getpid(), state: str = "running"
+    ) -> None:
+        entry = {
+            "node": name,
+            "pid": pid,
+            "state": state,
+            "at": time.time() - age,
+            "last_tick_seconds_ago": tick,
+        }
+        (tmp_path / "nodes" / f"{name}.json").write_text(json.dumps(entry))
+
+    return write
+
+
+def test_a_node_that_ticks(status: Callable[..., None]) -> None:
+    status("a")
+    assert health("--node")[1] == ""
+
+
+def test_no_status_file(status: Callable[..., None]) -> None:
+    assert "No node of this machine has a status file" in health("--node")[1]
+
+
+@pytest.mark.parametrize("values", [{"tick": 31}, {"age": 31}, {"age": 20, "tick": 20}, {"state": "dead"}])
+def test_a_node_that_stands_still(status: Callable[..., None], values: dict[str, Any]) -> None:
+    status("a", **values)
+    assert health("--node")[1].startswith(f"a pid {os.getpid()}: ")
+
+
+def test_the_file_of_a_killed_node_does_not_condemn_its_successor(status: Callable[..., None]) -> None:
+    status("killed", age=600, pid=GONE)
+    assert "killed" in health("--node")[1]
+    status("in_the_same_container", age=300)
+    status("b")
+    assert health("--node")[1] == ""
+
+
+def test_a_status_file_that_is_no_json(status: Callable[..., None], tmp_path: Path) -> None:
+    (tmp_path / "nodes" / "x.json").write_text("{")
+    assert health("--node")[1].startswith("x.json: ")

@@ -1,0 +1,232 @@
+"""The tick, called by hand: it never raises, loses nothing, and begins what a lost answer has claimed (pains 6, 27)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED
+from django.db import OperationalError, connection, transaction
+
+from scheduling import clock
+from scheduling.engine.jobstore import TaskJobStore
+from scheduling.models import Execution, Node, Task
+from scheduling.services import executions, nodes, tasks
+from tests.conftest import TESTER, new_task
+from tests.scheduling.tick.conftest import HandTicked
+
+
+def ended() -> bool:
+    return not Execution.objects.exclude(state__in=("succeeded", "failed", "missed")).exists()
+
+
+def ask(function: str = "noop", parameters: dict[str, Any] | None = None, key: str = "task", **values: Any) -> Execution:
+    far = {"trigger": "cron", "trigger_params": {"expression": "0 0 1 1 *"}}
+    task = tasks.create(new_task(key, function=function, parameters=parameters or {}, **far | values), actor=TESTER)
+    return tasks.run_now(task.pk, actor=TESTER)
+
+
+def due(key: str, **values: Any) -> Task:
+    """A task that has been due for a moment."""
+    from django_apscheduler.models import DjangoJob
+
+    task = tasks.create(new_task(key, trigger="interval", trigger_params={"hours": 1}, **values), actor=TESTER)
+    DjangoJob.objects.filter(pk=str(task.pk)).update(next_run_time=clock.refresh())
+    return task
+
+
+def test_due_becomes_run_becomes_row(node: HandTicked) -> None:
+    task = due("due")
+    node.tick_until(lambda: Execution.objects.filter(task=task, state="succeeded").exists())
+    assert Execution.objects.count() == 1
+
+
+def _ended(execution: Execution) -> bool:
+    return Execution.objects.filter(pk=execution.pk, finished_at__isnull=False).exists()
+
+
+@contextmanager
+def lost_answer() -> Any:
+    """The next commit happens, but its answer does not arrive."""
+    commit = connection._commit
+
+    def lost() -> None:
+        commit()
+        connection._commit = commit  # type: ignore[method-assign]
+        raise OperationalError(2013, "Lost connection to server during query")
+
+    connection._commit = lost  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        connection._commit = commit  # type: ignore[method-assign]
+
+
+def test_a_claim_whose_answer_was_lost_is_read_back_and_runs_once(node: HandTicked) -> None:
+    ask()
+    with lost_answer():
+        node.tick()
+    assert Execution.objects.get().state == "running"
+    node.tick_until(ended)
+    row = Execution.objects.get()
+    assert (row.state, row.attempt) == ("succeeded", 1)
+
+
+def test_results_whose_answer_was_lost_are_not_stored_twice(node: HandTicked) -> None:
+    first = ask()
+    node.tick_until(lambda: len(node.state.recorder))
+    with lost_answer():
+        node.tick()
+    assert Execution.objects.get(pk=first.pk).state == "succeeded"
+    node.tick_until(lambda: not len(node.state.recorder))
+    assert not Execution.objects.exclude(state="succeeded").exists()
+
+
+def test_a_result_the_database_refuses_does_not_take_the_others_with_it(
+    node: HandTicked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scheduling import sql
+
+    executed = sql.finish_executions
+    bad = ask("echo", {"values": "poison"}, key="bad")
+    good = [ask("echo", {"values": "fine"}, key=f"good-{index}") for index in range(5)]
+
+    def finish(rows: list[Any]) -> set[int]:
+        if any(row["result"] and "poison" in row["result"] for row in rows):
+            raise connection.Database.DataError("refused")  # type: ignore[attr-defined]
+        return executed(rows)
+
+    from django.db import DataError
+
+    def wrapped(rows: list[Any]) -> set[int]:
+        try:
+            return finish(rows)
+        except connection.Database.DataError as error:  # type: ignore[attr-defined]
+            raise DataError(*error.args) from error
+
+    monkeypatch.setattr(sql, "finish_executions", wrapped)
+    node.tick_until(lambda: node.state.runs.running() == {} and len(node.state.recorder) == 0 and _ended(bad))
+    node.tick_until(ended)
+    assert set(Execution.objects.filter(pk__in=[row.pk for row in good]).values_list("state", flat=True)) == {"succeeded"}
+    row = Execution.objects.get(pk=bad.pk)
+    assert (row.state, row.reason) == ("failed", "result_unstorable")
+
+
+def test_a_busy_database_is_not_a_bad_value(node: HandTicked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that outlasts the repetitions: the results wait, none becomes unstorable."""
+    from scheduling import sql
+    from scheduling.sql import transactions
+
+    busy = {"sqlite": "database is locked", "postgresql": "x", "mysql": "x"}[connection.vendor]
+    monkeypatch.setattr(transactions, "TRIES", 1)
+    monkeypatch.setattr("scheduling.engine.scheduler.classify", lambda error: transactions.Fault.REPEAT)
+    monkeypatch.setattr("scheduling.engine.recorder.classify", lambda error: transactions.Fault.REPEAT)
+    ask()
+    node.tick_until(lambda: len(node.state.recorder))
+    finish = sql.finish_executions
+
+    def refuse(rows: list[Any]) -> set[int]:
+        raise OperationalError(busy)
+
+    monkeypatch.setattr(sql, "finish_executions", refuse)
+    node.tick()
+    node.tick()
+    assert len(node.state.recorder) == 1
+    monkeypatch.setattr(sql, "finish_executions", finish)
+    node.tick_until(ended)
+    assert Execution.objects.get().state == "succeeded"
+
+
+def test_a_dead_node_stops(node: HandTicked) -> None:
+    nodes.declare_dead(node.node_id, 0, clock.now())
+    ask()
+    node.tick()
+    assert node.died
+    assert Execution.objects.get().state == "queued"
+
+
+def test_a_row_that_was_never_begun_is_queued_again(node: HandTicked) -> None:
+    """Only after two looks, so that nothing that is on its way is taken for it."""
+    execution = ask()
+    Execution.objects.filter(pk=execution.pk).update(
+        state="running", node=Node.objects.get(), started_at=clock.now(), attempt=1
+    )
+    node.tick_until(ended)
+    row = Execution.objects.get()
+    assert (row.state, row.attempt) == ("succeeded", 2)
+
+
+def test_a_run_without_its_row_is_told_that_it_is_lost(node: HandTicked) -> None:
+    """P2: somebody else has taken the execution away."""
+    execution = ask("sleep", {"seconds": 600})
+    node.tick_until(lambda: node.state.runs.running())
+    Execution.objects.filter(pk=execution.pk).update(state="lost", reason="node_died", finished_at=clock.now())
+    node.tick_until(lambda: not node.state.runs.running())
+    assert Execution.objects.get().state == "lost"
+
+
+def test_cancel_progress_and_overdue(node: HandTicked) -> None:
+    cancelled = ask("sleep", {"seconds": 600}, key="cancelled")
+    late = ask("sleep", {"seconds": 600}, key="late", timeout_seconds=1)
+    node.tick_until(lambda: len(node.state.runs.running()) == 2)
+    executions.cancel(cancelled.pk, actor=TESTER)
+    node.tick_until(lambda: not node.state.runs.running() and not len(node.state.recorder))
+    rows = dict(Execution.objects.values_list("task_key", "state"))
+    assert rows == {"cancelled": "cancelled", "late": "timed_out"}
+    assert late.pk
+
+
+def test_listeners_hear_of_what_ended_by_the_tasks_key(node: HandTicked) -> None:
+    heard: list[tuple[int, str]] = []
+    node.scheduler.add_listener(
+        lambda event: heard.append((event.code, event.job_id)),
+        EVENT_JOB_EXECUTED | EVENT_JOB_ERROR | EVENT_JOB_MISSED,
+    )
+    ask(key="good")
+    ask("fail", {"message": "no"}, key="bad")
+    node.tick_until(ended)
+    assert sorted(heard) == sorted([(EVENT_JOB_EXECUTED, "good"), (EVENT_JOB_ERROR, "bad")])
+
+
+def test_the_live_rows_store_is_nobody_elses_to_use(transactional_db: None) -> None:
+    store = TaskJobStore()
+    assert (store.get_due_jobs(clock.now()), store.get_next_run_time(), store.get_all_jobs()) == ([], None, [])
+    with pytest.raises(TypeError, match="services"):
+        store.add_job(None)
+
+
+def test_a_job_in_a_store_that_a_project_adds_still_runs(node: HandTicked) -> None:
+    ran: list[int] = []
+    node.scheduler.start(paused=True)
+    try:
+        node.scheduler.add_job(ran.append, "date", args=(1,))
+        node.scheduler.state = 1
+        node.tick_until(lambda: ran == [1])
+    finally:
+        node.scheduler.shutdown(wait=False)
+
+
+def test_the_web_process_starts_no_scheduler() -> None:
+    """Pain 1."""
+    import threading
+
+    from django.urls import resolve
+
+    assert resolve("/admin/")
+    assert not [thread for thread in threading.enumerate() if thread.name in ("APScheduler", "heart")]
+
+
+def test_an_outer_transaction_is_not_repeated(transactional_db: None) -> None:
+    from scheduling.sql.transactions import in_transaction
+
+    calls: list[int] = []
+
+    def work() -> None:
+        calls.append(1)
+        raise OperationalError("database is locked")
+
+    with pytest.raises(OperationalError), transaction.atomic():
+        in_transaction(work)
+    assert calls == [1]
