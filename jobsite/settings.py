@@ -52,6 +52,9 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # probes come without the proxy
+    SECURE_HSTS_SECONDS = 3_600
 # The proxy that speaks TLS redirects to it and tells browsers to stay with it (deploy/nginx.conf).
 SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
@@ -167,7 +170,12 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 elif DATABASES["default"]["ENGINE"].endswith("mysql"):
     DATABASES["default"]["TEST"] = {"CHARSET": "utf8mb4"}
 # MySQL and MariaDB ignore the conditions of our indexes; the column order serves them all the same.
-SILENCED_SYSTEM_CHECKS = ["models.W037"]
+SILENCED_SYSTEM_CHECKS = [
+    "models.W037",
+    # Whether other names of the domain are under HTTPS too is not ours to say.
+    "security.W005",
+    "security.W021",
+]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Languages and time ------------------------------------------------------------------------------------------

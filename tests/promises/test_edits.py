@@ -36,7 +36,10 @@ def by_service(edited: list[Task], _folder: Path) -> None:
 
 def by_yaml(edited: list[Task], folder: Path) -> None:
     """Also the command's door: ``load_tasks --force``, since the tasks were made by a person."""
-    lines = [f"- {{key: {task.key}, function: noop, trigger: cron, trigger_params: {{expression: '* * * * * *'}}}}" for task in edited]
+    lines = [
+        f"- {{key: {task.key}, function: noop, trigger: cron, trigger_params: {{expression: '* * * * * *'}}}}"
+        for task in edited
+    ]
     file = folder / "tasks.yaml"
     file.write_text("tasks:\n" + "\n".join(lines))
     call_command("load_tasks", str(file), "--force", stdout=StringIO())
@@ -59,13 +62,19 @@ def by_admin(edited: list[Task], _folder: Path) -> None:
     for task in edited:
         values = {name: value for name, value in model_to_dict(task).items() if name in TaskForm.Meta.fields}
         form = {name: value for name, value in values.items() if value is not None and value is not False}
-        form |= {"parameters": "{}", "trigger_params": '{"expression": "* * * * * *"}', "seen_version": task.version}
+        form |= {
+            "parameters": "{}",
+            "trigger_params": '{"expression": "* * * * * *"}',
+            "seen_version": task.version,
+        }
         answer = client.post(f"/admin/scheduling/task/{task.pk}/change/", form)
         assert answer.status_code == 302, answer.content.decode()
 
 
 @pytest.mark.parametrize("door", [by_service, by_yaml, by_command, by_admin])
-def test_edits_are_in_effect_within_two_seconds_and_never_fire(nodes: Nodes, tmp_path: Path, door: Door) -> None:
+def test_edits_are_in_effect_within_two_seconds_and_never_fire(
+    nodes: Nodes, tmp_path: Path, door: Door
+) -> None:
     made = [
         tasks.create(new_task(f"edited-{index}", trigger_params=FAR), actor=TESTER)
         for index in range(EDITS_BY_EACH_DOOR)

@@ -139,9 +139,7 @@ class Worker:
 
     def _claim(self, now: datetime) -> None:
         seats = self.chance.randint(1, 20)
-        taken = in_transaction(
-            lambda: claims.claim(self.node_id, uuid.uuid4(), ["default"], seats, now)
-        )
+        taken = in_transaction(lambda: claims.claim(self.node_id, uuid.uuid4(), ["default"], seats, now))
         self.held += [(candidate, self.node_id) for candidate in taken]
         self.shop.count(claimed=len(taken))
 

@@ -103,7 +103,12 @@ def test_a_row_that_is_being_admitted_is_left_to_the_other(beside: Beside) -> No
         second = beside(lambda: admission.admit_due(now + timedelta(seconds=2))).result(10)
     assert (first.taken, second.taken) == (1, 0)
     assert admission.admit_due(now + timedelta(seconds=2)).taken == 1
-    assert sorted(Execution.objects.values_list("state", flat=True)) == ["missed", "missed", "queued", "skipped"]
+    assert sorted(Execution.objects.values_list("state", flat=True)) == [
+        "missed",
+        "missed",
+        "queued",
+        "skipped",
+    ]
 
 
 def test_a_run_asked_for_waits_for_the_admission_in_flight(beside: Beside) -> None:

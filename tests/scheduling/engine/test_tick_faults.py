@@ -80,9 +80,7 @@ def test_every_commit_of_a_tick_may_fail(
 ) -> None:
     """Pain 27, and the lost answer to a commit: what the database has done is found out, not done again."""
     work = Work(node)
-    number = go_through(
-        lambda: database.failing_commit(None, stored=stored), node, work, started
-    ).commits
+    number = go_through(lambda: database.failing_commit(None, stored=stored), node, work, started).commits
     assert number >= 3, "admission, exchange and sweep each commit"
     for at in range(1, number + 1):
         go_through(lambda at=at: database.failing_commit(at, stored=stored), node, work, started)  # type: ignore[misc]

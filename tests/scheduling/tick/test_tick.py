@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,9 +21,13 @@ def ended() -> bool:
     return not Execution.objects.exclude(state__in=("succeeded", "failed", "missed")).exists()
 
 
-def ask(function: str = "noop", parameters: dict[str, Any] | None = None, key: str = "task", **values: Any) -> Execution:
+def ask(
+    function: str = "noop", parameters: dict[str, Any] | None = None, key: str = "task", **values: Any
+) -> Execution:
     far = {"trigger": "cron", "trigger_params": {"expression": "0 0 1 1 *"}}
-    task = tasks.create(new_task(key, function=function, parameters=parameters or {}, **far | values), actor=TESTER)
+    task = tasks.create(
+        new_task(key, function=function, parameters=parameters or {}, **far | values), actor=TESTER
+    )
     return tasks.run_now(task.pk, actor=TESTER)
 
 
@@ -32,7 +35,9 @@ def due(key: str, **values: Any) -> Task:
     """A task that has been due for a moment."""
     from django_apscheduler.models import DjangoJob
 
-    task = tasks.create(new_task(key, trigger="interval", trigger_params={"hours": 1}, **values), actor=TESTER)
+    task = tasks.create(
+        new_task(key, trigger="interval", trigger_params={"hours": 1}, **values), actor=TESTER
+    )
     DjangoJob.objects.filter(pk=str(task.pk)).update(next_run_time=clock.refresh())
     return task
 
@@ -109,7 +114,9 @@ def test_a_result_the_database_refuses_does_not_take_the_others_with_it(
     monkeypatch.setattr(sql, "finish_executions", wrapped)
     node.tick_until(lambda: node.state.runs.running() == {} and len(node.state.recorder) == 0 and _ended(bad))
     node.tick_until(ended)
-    assert set(Execution.objects.filter(pk__in=[row.pk for row in good]).values_list("state", flat=True)) == {"succeeded"}
+    assert set(Execution.objects.filter(pk__in=[row.pk for row in good]).values_list("state", flat=True)) == {
+        "succeeded"
+    }
     row = Execution.objects.get(pk=bad.pk)
     assert (row.state, row.reason) == ("failed", "result_unstorable")
 
@@ -162,7 +169,9 @@ def test_a_run_without_its_row_is_told_that_it_is_lost(node: HandTicked) -> None
     """P2: somebody else has taken the execution away."""
     execution = ask("sleep", {"seconds": 600})
     node.tick_until(lambda: node.state.runs.running())
-    Execution.objects.filter(pk=execution.pk).update(state="lost", reason="node_died", finished_at=clock.now())
+    Execution.objects.filter(pk=execution.pk).update(
+        state="lost", reason="node_died", finished_at=clock.now()
+    )
     node.tick_until(lambda: not node.state.runs.running())
     assert Execution.objects.get().state == "lost"
 
@@ -192,7 +201,11 @@ def test_listeners_hear_of_what_ended_by_the_tasks_key(node: HandTicked) -> None
 
 def test_the_live_rows_store_is_nobody_elses_to_use(transactional_db: None) -> None:
     store = TaskJobStore()
-    assert (store.get_due_jobs(clock.now()), store.get_next_run_time(), store.get_all_jobs()) == ([], None, [])
+    assert (store.get_due_jobs(clock.now()), store.get_next_run_time(), store.get_all_jobs()) == (
+        [],
+        None,
+        [],
+    )
     with pytest.raises(TypeError, match="services"):
         store.add_job(None)
 
