@@ -134,8 +134,6 @@ class TaskAdmin(BaseAdmin[Task]):
     def get_form(
         self, request: HttpRequest, obj: Task | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        if obj is not None and not self.has_change_permission(request, obj):
-            kwargs["exclude"] = ("seen_version",)
         form: Any = super().get_form(request, obj, change, **kwargs)
         form.actor = actor_of(request)  # the class was made for this request alone
         return form

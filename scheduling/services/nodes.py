@@ -100,10 +100,16 @@ def declare_dead(node_id: uuid.UUID, seen_beat: int, now: datetime) -> int | Non
 def release_runs(node_id: uuid.UUID, now: datetime, reason: Reason, detail: str) -> int:
     """Ends what the node still runs: queued again where the task allows effects twice, else lost."""
     running = Execution.objects.filter(node_id=node_id, state=State.RUNNING)
-    again = Task.objects.filter(rerun_if_lost=True).values("pk")
-    rerun = list(
-        running.filter(task_id__in=again).order_by("id").values("id", "attempt", "node_id", "started_at")
+    # Locked, in the order of results: the node may be storing one of them at this very moment.
+    rows = list(
+        running.select_for_update().order_by("id").values("id", "task_id", "attempt", "node_id", "started_at")
     )
+    again = set(
+        Task.objects.filter(pk__in={row["task_id"] for row in rows}, rerun_if_lost=True).values_list(
+            "pk", flat=True
+        )
+    )
+    rerun = [row for row in rows if row["task_id"] in again]
     Attempt.objects.bulk_create(
         [
             Attempt(

@@ -71,13 +71,15 @@ class _Policy:
 
 def record(results: Sequence[Result], now: datetime) -> Recorded:
     """Writes a group of results in the caller's transaction. Writing the same group twice changes nothing more."""
-    by_id = {result.id: result for result in results}
-    rows = {result.id: _row(result) for result in results}
+    # Of two attempts at one execution in the same group, the newer one is the one that may still own the row.
+    by_id = {result.id: result for result in sorted(results, key=lambda result: result.order.attempt)}
+    rows = {id: _row(result) for id, result in by_id.items()}
     superseded = _retry(by_id, rows, now) | _hand_back(by_id, rows, now)
     accepted = sql.finish_executions(list(rows.values()))
     recorded = Recorded(accepted=set(accepted), task_ids={by_id[id].order.task_id for id in accepted})
     _keep_attempts([by_id[id] for id in superseded if id in accepted])
-    _look_at_refused([result for result in results if result.id not in accepted], rows, recorded, now)
+    stale = [result for result in results if result.id not in accepted or result is not by_id[result.id]]
+    _look_at_refused(stale, rows, recorded, now)
     return recorded
 
 

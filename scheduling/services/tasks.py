@@ -8,6 +8,7 @@ change, and the first occurrence under the new one is later than it (P3, P7).
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from datetime import datetime
 from typing import Any
 
@@ -71,6 +72,45 @@ def edit(task: Task, *, actor: Actor, allow_past: bool = False) -> Task:
         return verb
 
     return _change(task.pk, apply, actor=actor, validate=True, allow_past=allow_past)
+
+
+def edit_many(edited: list[Task], *, actor: Actor) -> list[Task]:
+    """Stores changes of many tasks that the caller has checked, in one transaction and few statements.
+
+    A schedule without a future time is stored, ended. Returns those left alone because somebody was faster.
+    """
+
+    def work() -> list[Task]:
+        now = clock.refresh()
+        ids = [task.pk for task in edited]
+        times = liverows.lock_many(ids, skip_locked=False)
+        for task_id in ids:
+            if task_id not in times or ((at := times[task_id]) is not None and at <= now):
+                admission.settle(task_id, now)
+        rows = Task.objects.present().select_for_update().filter(pk__in=ids)
+        stored = {task.pk: task for task in rows.prefetch_related("group", "pool", "owner")}
+        late: list[Task] = []
+        versions: list[TaskVersion] = []
+        moves: dict[int, datetime | None] = {}
+        for given in edited:
+            before = stored.get(given.pk)
+            if before is None or before.version != given.version:
+                late.append(given)
+                continue
+            task = copy(given)  # the transaction may be repeated
+            changes = difference(before, task)
+            if not changes.keys().isdisjoint(Task.SCHEDULE):
+                task.anchor_at = task.start_at or now
+            moves[task.pk] = task.next_time(now)
+            task.version, task.updated_at, task.schedule_error = before.version + 1, now, ""
+            task.save(force_update=True)
+            versions.append(_version(task, Verb.EDIT, actor, now, changes))
+            _follow_up(before, task, now)
+        TaskVersion.objects.bulk_create(versions)
+        liverows.move(moves)
+        return late
+
+    return in_transaction(work)
 
 
 def edited_meanwhile(version: int) -> str:
@@ -213,7 +253,13 @@ def difference(before: Task, after: Task) -> dict[str, list[Any]]:
 def record(task: Task, verb: Verb, actor: Actor, now: datetime, *, changes: dict[str, Any]) -> TaskVersion:
     """Writes who changed what; the caller's transaction holds both together."""
     assert transaction.get_connection().in_atomic_block  # noqa: S101
-    return TaskVersion.objects.create(
+    version = _version(task, verb, actor, now, changes)
+    version.save(force_insert=True)
+    return version
+
+
+def _version(task: Task, verb: Verb, actor: Actor, now: datetime, changes: dict[str, Any]) -> TaskVersion:
+    return TaskVersion(
         task=task,
         version=task.version,
         verb=verb,

@@ -12,8 +12,10 @@ import pytest
 from django.db import connection, transaction
 
 from scheduling import clock, sql
-from scheduling.models import Execution, Node, Pool, Task
-from scheduling.services import admission, claims, liverows, nodes, tasks
+from scheduling.executors import Outcome, RunOrder
+from scheduling.models import Attempt, Execution, Node, Pool, Task
+from scheduling.services import admission, claims, liverows, nodes, results, tasks
+from scheduling.services.results import Result
 from scheduling.sql.transactions import in_transaction
 from tests.conftest import TESTER, new_task
 
@@ -56,9 +58,9 @@ def queue(number: int, **values: Any) -> None:
 
 
 def test_two_open_claims_both_get_rows(beside: Beside) -> None:
-    """Over two queues, and none of the rows twice."""
-    queue(10)
-    queue(10, queue="reports")
+    """Over two queues, and none of the rows twice. (A claim holds the heads of all its lines, so there are plenty.)"""
+    queue(20)
+    queue(20, queue="reports")
     first_node, second_node = new_node(), new_node()
     with transaction.atomic():
         first = claim(first_node, 8)
@@ -69,15 +71,16 @@ def test_two_open_claims_both_get_rows(beside: Beside) -> None:
 
 def test_a_pool_that_another_claim_holds_is_served_next_time(beside: Beside) -> None:
     pool = Pool.objects.create(key="db", capacity=4)
-    queue(3, pool=pool, weight=2)
-    queue(3)
+    queue(5, pool=pool, weight=2)
+    queue(5)
     first_node, second_node = new_node(), new_node()
     with transaction.atomic():
         first = claim(first_node, 2)
         assert {candidate.pool_id for candidate in first} == {pool.pk}
         second = beside(lambda: claim(second_node, 10)).result(10)
-    assert [candidate.pool_id for candidate in second] == [0, 0, 0]
-    assert claim(second_node, 10) == [], "the pool is full"
+    assert [candidate.pool_id for candidate in second] == [0, 0, 0]  # the first one holds two it did not take
+    left = in_transaction(lambda: claim(second_node, 10))
+    assert {candidate.pool_id for candidate in left} == {0}, "the pool is full"
 
 
 def test_death_waits_for_a_claim_in_flight_and_sees_its_rows(beside: Beside) -> None:
@@ -91,6 +94,28 @@ def test_death_waits_for_a_claim_in_flight_and_sees_its_rows(beside: Beside) -> 
             death.result(0.5)
     assert death.result(10) == len(taken) == 5
     assert set(Execution.objects.values_list("state", "reason")) == {("lost", "node_died")}
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_death_waits_for_results_that_are_being_stored(beside: Beside, retries: int) -> None:
+    """P2: a run that has ended, or waits to be tried again, is not lost as well."""
+    queue(1, rerun_if_lost=True, retries=retries)
+    node_id = new_node()
+    (candidate,) = in_transaction(lambda: claim(node_id, 1))
+    order = RunOrder(
+        execution_id=candidate.id, attempt=1, task_id=candidate.task_id, task_key=candidate.task_key,
+        function=candidate.function, parameters={}, scheduled_for=candidate.scheduled_for,
+        origin=candidate.origin, deadline_at=None, timeout_seconds=None, idempotency_key="", executor="thread",
+        node_id=node_id,
+    )  # fmt: skip
+    with transaction.atomic():
+        results.record([Result(order, Outcome("failed", "exception"), clock.now())], clock.now())
+        death = beside(lambda: nodes.declare_dead(node_id, 0, clock.now()))
+        with pytest.raises(TimeoutError):
+            death.result(0.5)
+    assert death.result(10) == 0
+    assert Execution.objects.get().state == ("waiting" if retries else "failed")
+    assert [attempt.state for attempt in Attempt.objects.all()] == ["failed"] * retries
 
 
 def test_a_row_that_is_being_admitted_is_left_to_the_other(beside: Beside) -> None:

@@ -11,7 +11,6 @@ from django.db.models import Max, Q
 from django.utils.translation import gettext as _
 
 from scheduling import clock
-from scheduling.exceptions import Refused
 from scheduling.models import Group, Pool, Task, TaskVersion
 from scheduling.services import liverows, tasks
 from scheduling.services.actor import Actor
@@ -159,13 +158,12 @@ class _Loader:
     def write(self) -> None:
         for start in range(0, len(self.new), BATCH):
             self._add(self.new[start : start + BATCH])
-        for task, entry in self.changed:
-            try:
-                tasks.edit(task, actor=YAML, allow_past=True)
-            except Refused as error:  # somebody was faster
-                self._withdraw(self.summary.updated, task, entry, str(error))
-            except ValidationError as error:
-                self._withdraw(self.summary.updated, task, entry, " ".join(error.messages))
+        for start in range(0, len(self.changed), BATCH):
+            batch = {task.pk: (task, entry) for task, entry in self.changed[start : start + BATCH]}
+            for late in tasks.edit_many([task for task, _entry in batch.values()], actor=YAML):
+                task, entry = batch[late.pk]
+                message = _("Somebody has changed the task meanwhile. Load the file again.")
+                self._withdraw(self.summary.updated, task, entry, message)
 
     def _add(self, batch: list[tuple[Task, Entry]]) -> None:
         try:

@@ -10,7 +10,7 @@ import pytest
 from django_apscheduler.models import DjangoJob
 
 from scheduling.clock import SettableClock
-from scheduling.models import Task, TaskVersion
+from scheduling.models import Execution, Task, TaskVersion
 from scheduling.services import tasks
 from scheduling.services.actor import Actor
 from tests.scheduling.definitions.files import Loading, entry, tasks_file
@@ -145,6 +145,37 @@ def test_a_function_gives_its_defaults_where_the_file_is_silent(load: Loading) -
     assert [stored(key).timeout_seconds for key in "ab"] == [4 * 3600, 7]
 
 
+def test_what_was_due_before_the_load_is_admitted_under_the_old_definition(
+    load: Loading, clock: SettableClock
+) -> None:
+    load(tasks_file(entry(trigger_params="{minute: 1}")))
+    clock.move(minutes=1)
+    load(tasks_file(entry(trigger_params="{minute: 30}")))
+    execution = Execution.objects.get()
+    assert (execution.scheduled_for, execution.task_version) == (clock.now(), 1)
+    assert DjangoJob.objects.get(pk=str(stored().pk)).next_run_time == datetime(
+        2026, 6, 1, 12, 30, tzinfo=UTC
+    )
+
+
+def test_disabling_by_a_file_cancels_what_is_queued(load: Loading) -> None:
+    load(tasks_file(entry()))
+    execution = tasks.run_now(stored().pk, actor=PERSON)
+    load(tasks_file(entry(enabled="false")))
+    execution.refresh_from_db()
+    assert (execution.state, execution.reason) == ("cancelled", "task_disabled")
+    assert DjangoJob.objects.get(pk=str(stored().pk)).next_run_time is None
+
+
+def test_a_task_that_somebody_changed_meanwhile_is_left_alone(load: Loading) -> None:
+    load(tasks_file(entry(), entry("two")))
+    one, two = stored(), stored("two")
+    change(name="Mine")
+    one.name = two.name = "Theirs"
+    assert tasks.edit_many([one, two], actor=Actor(source="yaml")) == [one]
+    assert (stored().name, stored("two").name, stored("two").version) == ("Mine", "Theirs", 2)
+
+
 def test_two_thousand_tasks_load_within_ten_seconds(load: Loading) -> None:
     text = tasks_file(*(entry(f"t{number}", description="d", retries="1") for number in range(2_000)))
     begun = time.monotonic()
@@ -152,3 +183,6 @@ def test_two_thousand_tasks_load_within_ten_seconds(load: Loading) -> None:
     assert time.monotonic() - begun < 10
     assert (Task.objects.count(), TaskVersion.objects.count(), DjangoJob.objects.count()) == (2_000,) * 3
     assert "2000 unchanged" in load(text).counts
+    begun = time.monotonic()
+    assert "2000 updated" in load(text.replace("retries: 1", "retries: 2")).counts
+    assert time.monotonic() - begun < 10

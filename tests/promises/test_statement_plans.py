@@ -1,0 +1,156 @@
+"""What the engine asks all day long is answered in index order, however much is queued and however long the history.
+
+The plans are those of the very statements that the services send. A claim that sorts would lock every queued row
+on MariaDB, and starve the other nodes (engine: claim in index order).
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from scheduling import clock, sql
+from scheduling.models import Node, Pool, Task
+from scheduling.services import admission, claims, executions, liverows, nodes
+from scheduling.services.plans import plans
+from tests.conftest import new_task
+
+TASKS = 2_000
+HISTORY = 40_000
+QUEUED = 20_000
+WAITING = 5_000
+BATCH = 5_000
+BUSY_TABLES = ("scheduling_execution", "django_apscheduler_djangojob")
+
+Statement = tuple[str, Any]
+
+
+def fill(now: datetime) -> list[int]:
+    """A long history, a long queue over two queues and three pools, and many tasks, half of them due."""
+    pools = [None, *(Pool.objects.create(key=f"pool-{number}", capacity=50) for number in range(2))]
+    common = {"anchor_at": now, "created_at": now, "updated_at": now}
+    Task.objects.bulk_create([new_task(f"task-{number}", **common) for number in range(TASKS)], batch_size=500)
+    known = plans.read(Task.objects.values_list("pk", flat=True))
+    ids = sorted(known)
+
+    def row(number: int, state: str, reason: str = "") -> sql.Row:
+        plan = known[ids[number % TASKS]]
+        at = now - timedelta(seconds=number // TASKS, microseconds=1)
+        made = admission.new_row(plan, at, now, state, reason, slot=state)  # type: ignore[arg-type]
+        pool = pools[number % 3]
+        made |= {"queue": ("default", "reports")[number % 2], "pool_id": pool.pk if pool else 0}
+        return made | ({"finished_at": now} if state == "succeeded" else {})
+
+    class Named(str):
+        """States as the service passes them: their ``value`` is what is stored."""
+
+        __slots__ = ()
+
+        @property
+        def value(self) -> str:
+            return str(self)
+
+    wanted = [
+        *(row(number, Named("succeeded")) for number in range(HISTORY)),
+        *(row(number, Named("queued")) for number in range(QUEUED)),
+        *(row(number, Named("waiting"), "overlap") for number in range(WAITING)),
+    ]
+    for start in range(0, len(wanted), BATCH):
+        sql.insert_executions(wanted[start : start + BATCH])
+    liverows.create_many((id, now + timedelta(seconds=id % 2 * 3600 - 1)) for id in ids)
+    with connection.cursor() as cursor:
+        for table in (*BUSY_TABLES, "scheduling_task"):
+            cursor.execute(f"ANALYZE {'TABLE ' if connection.vendor == 'mysql' else ''}{table}")
+            if connection.vendor == "mysql":
+                cursor.fetchall()
+    return ids
+
+
+@pytest.fixture
+def sent() -> Iterator[Callable[[Callable[[], Any]], list[Statement]]]:
+    """Calls something in a transaction that is rolled back; returns the SELECTs that it sent about busy tables."""
+
+    def statements(work: Callable[[], Any]) -> list[Statement]:
+        found: list[Statement] = []
+
+        def note(execute: Any, text: str, params: Any, many: bool, context: Any) -> Any:
+            if text.startswith("SELECT") and any(table in text for table in BUSY_TABLES):
+                found.append((text, params))
+            return execute(text, params, many, context)
+
+        with transaction.atomic(), connection.execute_wrapper(note):
+            work()
+            transaction.set_rollback(True)
+        return found
+
+    return statements
+
+
+def faults(statement: Statement) -> list[str]:
+    """Sorts, temporary tables and whole tables read, in the plan of a statement."""
+    found = {"postgresql": postgresql, "mysql": mysql, "sqlite": sqlite}[connection.vendor](*statement)
+    return [f"{fault}: {statement[0]}" for fault in found]
+
+
+def explain(prefix: str, text: str, params: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"{prefix} {text}", params)
+        return list(cursor.fetchall())
+
+
+def postgresql(text: str, params: Any) -> Iterator[str]:
+    answer = explain("EXPLAIN (FORMAT JSON)", text, params)[0][0]
+    steps = [(json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]]
+    while steps:
+        step = steps.pop()
+        steps += step.get("Plans", [])
+        if "Sort" in step["Node Type"]:
+            yield step["Node Type"]
+        if step["Node Type"] == "Seq Scan" and step["Relation Name"] in BUSY_TABLES:
+            yield "Seq Scan"
+
+
+def mysql(text: str, params: Any) -> Iterator[str]:
+    for _id, _select, table, kind, *_rest, extra in explain("EXPLAIN", text, params):
+        if "filesort" in (extra or "") or "temporary" in (extra or ""):
+            yield str(extra)
+        if kind == "ALL" and table in BUSY_TABLES:
+            yield "ALL"
+
+
+def sqlite(text: str, params: Any) -> Iterator[str]:
+    for *_ids, detail in explain("EXPLAIN QUERY PLAN", text, params):
+        whole = detail.startswith("SCAN") and "INDEX" not in detail
+        if "TEMP B-TREE" in detail or (whole and any(table in detail for table in BUSY_TABLES)):
+            yield detail
+
+
+def test_no_statement_of_a_tick_sorts_or_reads_a_whole_table(
+    transactional_db: None, sent: Callable[[Callable[[], Any]], list[Statement]]
+) -> None:
+    now = clock.refresh()
+    ids = fill(now)
+    node = nodes.register(now, queues=["default", "reports"], functions=[], seats=64, lease_seconds=15)
+    nodes.set_state(node.pk, Node.State.ACTIVE, now)
+    queues = ["default", "reports"]
+    asked: dict[str, Callable[[], Any]] = {
+        "claim": lambda: claims.claim(node.pk, uuid.uuid4(), queues, 64, now),
+        "is anything queued": lambda: claims.anything_queued(queues),
+        "lock what is due": lambda: liverows.lock_due(now, 500),
+        "what is due next": lambda: liverows.earliest(),
+        "which tasks wait": lambda: admission.tasks_waiting(now, after=ids[50]),
+        "what is active": lambda: admission.count_active(ids[:200]),
+        "what this node runs": lambda: executions.running_on(node.pk),
+    }
+    wrong = {}
+    for name, work in asked.items():
+        statements = sent(work)
+        assert statements, f"{name}: nothing was sent"
+        wrong[name] = [fault for statement in statements for fault in faults(statement)]
+    assert {name: found for name, found in wrong.items() if found} == {}
