@@ -8,6 +8,8 @@ from django.views.generic import RedirectView
 
 from jobsite import views
 
+admin.site.site_header = admin.site.site_title = "Jobsite"
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/", admin.site.urls),
