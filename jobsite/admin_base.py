@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.contrib import admin
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ORDER_VAR, ChangeList
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db import IntegrityError
+from django.db.models import Model, ProtectedError, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _now
+from django.utils.translation import ngettext
 
+from scheduling.exceptions import Refused
 from scheduling.services.actor import Actor
+from scheduling.sql.transactions import in_transaction
 
 AnyModel = TypeVar("AnyModel", bound=Model)
 
@@ -46,13 +54,102 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
         return rows.order_by()[: self.MOST].count()
 
 
-class HistoryAdmin(BaseAdmin[AnyModel]):
+#: Rows that one action is done to, at most: the page waits for it.
+MOST_CHOSEN = 1_000
+
+
+def sentences(error: Exception) -> str:
+    """What a service has to say, in one line."""
+    if isinstance(error, ProtectedError):
+        return str(error.args[0])
+    return " ".join(error.messages) if isinstance(error, ValidationError) else str(error)
+
+
+class ServiceAdmin(BaseAdmin[AnyModel]):
+    """Pages whose writes are services: what a service refuses is told, and never a fault of the page."""
+
+    REFUSALS = (Refused, ValidationError, ProtectedError)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.actor = actor_of(request)  # the class was made for this request alone
+        form.refusal = getattr(request, "refusal", None)
+        return form
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """What only the service could see (somebody was faster) is shown in the form, with what was typed.
+
+        The page's transaction is repeated like every other one when the database asks for it.
+        """
+        if request.method != "POST":
+            return super().changeform_view(request, *args, **kwargs)
+        view = super().changeform_view
+        try:
+            return in_transaction(lambda: view(request, *args, **kwargs))
+        except self.REFUSALS as error:
+            request.refusal = error  # type: ignore[attr-defined]
+        except IntegrityError:  # the same unique value, stored a moment ago: now the form itself finds it
+            pass
+        return view(request, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
+        if request.method != "POST":
+            return super().delete_view(request, object_id, *args, **kwargs)
+        view = super().delete_view
+        try:
+            return in_transaction(lambda: view(request, object_id, *args, **kwargs))
+        except self.REFUSALS as error:
+            self.message_user(request, sentences(error), messages.ERROR)
+            return HttpResponseRedirect(
+                reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+            )
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """An action that the person may not do is forbidden; Django would say that none was chosen."""
+        wanted = request.POST.get("action", "")
+        known = {name for _function, name, _words in self._get_base_actions()}  # type: ignore[attr-defined]
+        if wanted in known and wanted not in self.get_actions(request):
+            raise PermissionDenied
+        return super().changelist_view(request, extra_context)
+
+    def each(self, request: HttpRequest, queryset: QuerySet[AnyModel], verb: Callable[[Any], object]) -> None:
+        """Calls the verb for each of the chosen rows; one that is refused does not stop the others."""
+        chosen = list(queryset[: MOST_CHOSEN + 1])
+        if len(chosen) > MOST_CHOSEN:
+            text = _now("Choose at most %(most)d.") % {"most": MOST_CHOSEN}
+            self.message_user(request, text, messages.ERROR)
+            return
+        done = 0
+        for row in chosen:
+            try:
+                verb(row)
+                done += 1
+            except self.REFUSALS as error:
+                self.message_user(request, f"{row}: {sentences(error)}", messages.ERROR)
+        if done:
+            text = ngettext("Done for %(number)d.", "Done for %(number)d.", done) % {"number": done}
+            self.message_user(request, text, messages.SUCCESS)
+
+
+class HistoryList(ChangeList):
+    """Ordered along an index whatever the address says: nobody sorts millions of rows by a click."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        self.params.pop(ORDER_VAR, None)
+        return super().get_ordering(request, queryset)
+
+
+class HistoryAdmin(ServiceAdmin[AnyModel]):
     """Rows that the program writes and people read."""
 
     paginator = BoundedPaginator
+    sortable_by = ()
     show_full_result_count = False
     list_per_page = 50
     actions = None
+
+    def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:
+        return HistoryList
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -67,8 +164,9 @@ class HistoryAdmin(BaseAdmin[AnyModel]):
 class ServiceForm(BaseForm[AnyModel]):
     """A form that asks the service's own rules before it says that all is well."""
 
-    #: Set for each request by the admin.
+    #: Set for each request by the admin: who asks, and what the service said when it was saved a moment ago.
     actor: Actor
+    refusal: Exception | None = None
 
     def check_service(self) -> None:
         """Raises what the service would raise. Called when the fields are in order."""
@@ -82,4 +180,14 @@ class ServiceForm(BaseForm[AnyModel]):
         except PermissionDenied as error:
             self.add_error(None, str(error))
         except ValidationError as error:
-            self.add_error(None, error)
+            self._add(error)
+        if self.refusal is not None and not self.errors:
+            self._add(self.refusal)
+
+    def _add(self, error: Exception) -> None:
+        if not isinstance(error, ValidationError):
+            self.add_error(None, sentences(error))
+            return
+        faults = error.message_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.messages}
+        for name, texts in faults.items():
+            self.add_error(name if name in self.fields else None, texts)

@@ -21,6 +21,21 @@ def time_zone_is_utc(**_: Any) -> list[CheckMessage]:
     return [Error("TIME_ZONE must be UTC and USE_TZ true: rows hold UTC.", id="jobsite.E001")]
 
 
+@register(Tags.compatibility)
+def lease_outlasts_the_beat(**_: Any) -> list[CheckMessage]:
+    beat, lease = settings.SCHEDULER["beat_seconds"], settings.SCHEDULER["lease_seconds"]
+    if lease > 2 * beat:
+        return []
+    return [
+        Error(
+            f"JOBSITE_LEASE_SECONDS={lease:g} is too short for JOBSITE_BEAT_SECONDS={beat:g}: "
+            "a node that is late with one beat would be declared dead while it runs.",
+            hint=f"Set a lease of more than {2 * beat:g} seconds, or beat more often.",
+            id="jobsite.E004",
+        )
+    ]
+
+
 @register(Tags.database)
 def database_is_new_enough(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.contrib import admin
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
-from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from jobsite.admin_base import HistoryAdmin, actor_of
-from scheduling.exceptions import Refused
-from scheduling.models import Attempt, Execution, ExecutionLog
+from scheduling.models import Attempt, Execution, ExecutionLog, Task
 from scheduling.services import executions
 
 #: Pieces of the log (8 KiB at most each) that a page shows: the newest ones.
@@ -48,6 +46,16 @@ class ExecutionAdmin(HistoryAdmin[Execution]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Execution]:
         return super().get_queryset(request).defer("traceback", "result", "message")
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Execution], search_term: str
+    ) -> tuple[QuerySet[Execution], bool]:
+        """Those of the task that has this key, and of deleted ones that had it: along the index by task."""
+        key = search_term.strip()
+        if not key:
+            return queryset, False
+        named = Task.objects.filter(Q(key=key) | Q(key__startswith=f"{key}~")).values_list("pk", flat=True)
+        return queryset.filter(task_id__in=list(named)), False
+
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("scheduling.cancel_execution"))
 
@@ -74,12 +82,4 @@ class ExecutionAdmin(HistoryAdmin[Execution]):
 
     @admin.action(description=_("Cancel"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Execution]) -> None:
-        for execution_id in queryset.values_list("pk", flat=True)[:1_000]:
-            try:
-                executions.cancel(execution_id, actor=actor_of(request))
-            except Refused as error:
-                self.message_user(request, f"#{execution_id}: {error}", messages.WARNING)
-            else:
-                self.message_user(
-                    request, _now("#%(id)d: asked to end.") % {"id": execution_id}, messages.SUCCESS
-                )
+        self.each(request, queryset, lambda row: executions.cancel(row.pk, actor=actor_of(request)))

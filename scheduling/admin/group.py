@@ -10,13 +10,20 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from jobsite.admin_base import BaseAdmin, actor_of
+from jobsite.admin_base import ServiceAdmin, ServiceForm, actor_of
 from scheduling.models import Group
 from scheduling.services import groups
 
 
+class GroupForm(ServiceForm[Group]):
+    class Meta:
+        model = Group
+        fields = groups.EDITABLE
+
+
 @admin.register(Group)
-class GroupAdmin(BaseAdmin[Group]):
+class GroupAdmin(ServiceAdmin[Group]):
+    form = GroupForm
     list_display = ("key", "name", "paused")
     search_fields = ("key", "name")
     readonly_fields = ("paused",)
@@ -29,8 +36,7 @@ class GroupAdmin(BaseAdmin[Group]):
         groups.delete(obj, actor=actor_of(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
-        for group in queryset:
-            groups.delete(group, actor=actor_of(request))
+        self.each(request, queryset, lambda group: groups.delete(group, actor=actor_of(request)))
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("scheduling.pause_task"))

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from jobsite.admin_base import BaseAdmin, ServiceForm, actor_of
+from jobsite.admin_base import ServiceAdmin, ServiceForm, actor_of
 from scheduling.models import Pool
 from scheduling.services import pools
 
@@ -16,14 +16,14 @@ from scheduling.services import pools
 class PoolForm(ServiceForm[Pool]):
     class Meta:
         model = Pool
-        fields = ("key", "name", "capacity", "paused")
+        fields = pools.EDITABLE
 
     def check_service(self) -> None:
         pools.check(self.instance)
 
 
 @admin.register(Pool)
-class PoolAdmin(BaseAdmin[Pool]):
+class PoolAdmin(ServiceAdmin[Pool]):
     form = PoolForm
     list_display = ("key", "name", "capacity", "paused")
     search_fields = ("key", "name")
@@ -35,5 +35,4 @@ class PoolAdmin(BaseAdmin[Pool]):
         pools.delete(obj, actor=actor_of(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Pool]) -> None:
-        for pool in queryset:
-            pools.delete(pool, actor=actor_of(request))
+        self.each(request, queryset, lambda pool: pools.delete(pool, actor=actor_of(request)))

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob
 
-from jobsite.admin_base import BaseAdmin, ServiceForm, actor_of
+from jobsite.admin_base import ServiceAdmin, ServiceForm, actor_of
 from scheduling import clock
-from scheduling.exceptions import InvalidTrigger, Refused
+from scheduling.exceptions import InvalidTrigger
 from scheduling.models import Task
 from scheduling.services import tasks
 
@@ -36,7 +37,7 @@ SECTIONS: tuple[tuple[Any, tuple[str, ...]], ...] = (
         ),
     ),
 )  # fmt: skip
-SEEN = ("state", "schedule", "next_run", "schedule_error", "built_in", "version", "created_at", "updated_at")
+SEEN = ("state", "schedule", "next_run", "schedule_error", "built_in", "versions", "created_at", "updated_at")
 
 
 class TaskForm(ServiceForm[Task]):
@@ -52,10 +53,9 @@ class TaskForm(ServiceForm[Task]):
         self.initial["seen_version"] = self.instance.version
 
     def check_service(self) -> None:
-        if self.instance.pk:
-            seen = self.cleaned_data.get("seen_version")
-            if seen is not None and seen != self.instance.version:
-                raise ValidationError(tasks.edited_meanwhile(self.instance.version))
+        # A request that does not say what it has seen has seen nothing.
+        if self.instance.pk and self.cleaned_data.get("seen_version") != self.instance.version:
+            raise ValidationError(tasks.edited_meanwhile(self.instance.version))
         if not self.instance.pk or not set(self.changed_data).isdisjoint(Task.SCHEDULE):
             tasks.check_future(self.instance, clock.refresh())
 
@@ -77,13 +77,14 @@ class TaskChangeList(ChangeList):
 
 
 @admin.register(Task)
-class TaskAdmin(BaseAdmin[Task]):
+class TaskAdmin(ServiceAdmin[Task]):
     form = TaskForm
     list_display = ("key", "name", "state", "schedule", "next_run", "function", "category", "group")
     list_filter = ("enabled", "paused", "trigger", "category", "queue")
     list_select_related = ("group",)
     search_fields = ("key", "name", "function")
     ordering = ("key",)
+    show_full_result_count = False
     autocomplete_fields = ("group", "pool", "owner")
     readonly_fields = SEEN
     fieldsets = [(title, {"fields": names}) for title, names in (*SECTIONS, (_("State"), SEEN))]
@@ -129,22 +130,13 @@ class TaskAdmin(BaseAdmin[Task]):
             at = DjangoJob.objects.filter(pk=str(task.pk)).values_list("next_run_time", flat=True).first()
         return at.isoformat(sep=" ", timespec="seconds") if at else "-"
 
+    @admin.display(description=_("version"))
+    def versions(self, task: Task) -> str:
+        """The number, leading to who changed what, when and why."""
+        address = reverse("admin:scheduling_taskversion_changelist")
+        return format_html('<a href="{}?task__id__exact={}">{}</a>', address, task.pk, task.version)
+
     # --- what is written
-
-    def get_form(
-        self, request: HttpRequest, obj: Task | None = None, change: bool = False, **kwargs: Any
-    ) -> Any:
-        form: Any = super().get_form(request, obj, change, **kwargs)
-        form.actor = actor_of(request)  # the class was made for this request alone
-        return form
-
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """A refusal that only the service could see (somebody was faster by a moment) is told, not a fault."""
-        try:
-            return super().changeform_view(request, *args, **kwargs)
-        except Refused as error:
-            self.message_user(request, str(error), messages.ERROR)
-            return HttpResponseRedirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: Task, form: Any, change: bool) -> None:
         if change:
@@ -171,7 +163,7 @@ class TaskAdmin(BaseAdmin[Task]):
         tasks.delete(obj.pk, actor=actor_of(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
-        self._each(request, queryset, lambda pk: tasks.delete(pk, actor=actor_of(request)))
+        self.each(request, queryset, lambda task: tasks.delete(task.pk, actor=actor_of(request)))
 
     # --- the verbs
 
@@ -186,36 +178,20 @@ class TaskAdmin(BaseAdmin[Task]):
 
     @admin.action(description=_("Run now"), permissions=["run"])
     def run(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
-        self._each(request, queryset, lambda pk: tasks.run_now(pk, actor=actor_of(request)))
+        self.each(request, queryset, lambda task: tasks.run_now(task.pk, actor=actor_of(request)))
 
     @admin.action(description=_("Pause"), permissions=["pause"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
-        self._each(request, queryset, lambda pk: tasks.pause(pk, actor=actor_of(request)))
+        self.each(request, queryset, lambda task: tasks.pause(task.pk, actor=actor_of(request)))
 
     @admin.action(description=_("Resume"), permissions=["pause"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
-        self._each(request, queryset, lambda pk: tasks.resume(pk, actor=actor_of(request)))
+        self.each(request, queryset, lambda task: tasks.resume(task.pk, actor=actor_of(request)))
 
     @admin.action(description=_("Enable"), permissions=["enable"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
-        self._each(request, queryset, lambda pk: tasks.enable(pk, actor=actor_of(request)))
+        self.each(request, queryset, lambda task: tasks.enable(task.pk, actor=actor_of(request)))
 
     @admin.action(description=_("Disable"), permissions=["enable"])
     def disable(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
-        self._each(request, queryset, lambda pk: tasks.disable(pk, actor=actor_of(request)))
-
-    def _each(self, request: HttpRequest, queryset: QuerySet[Task], verb: Callable[[int], object]) -> None:
-        """Calls the verb for each; one that is refused does not stop the others."""
-        done = 0
-        for task_id, key in self._chosen(queryset):
-            try:
-                verb(task_id)
-                done += 1
-            except Refused as error:
-                self.message_user(request, f"{key}: {error}", messages.ERROR)
-            except ValidationError as error:
-                self.message_user(request, f"{key}: {' '.join(error.messages)}", messages.ERROR)
-        self.message_user(request, _now("Done for %(number)d tasks.") % {"number": done}, messages.SUCCESS)
-
-    def _chosen(self, queryset: QuerySet[Task]) -> Iterable[tuple[int, str]]:
-        return list(queryset.values_list("pk", "key"))
+        self.each(request, queryset, lambda task: tasks.disable(task.pk, actor=actor_of(request)))

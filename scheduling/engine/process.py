@@ -22,7 +22,8 @@ from scheduling.engine.heart import Heart
 from scheduling.engine.jobstore import TaskJobStore
 from scheduling.engine.recorder import Recorder, isolate
 from scheduling.engine.runs import Runs
-from scheduling.engine.scheduler import NodeState, TaskScheduler
+from scheduling.engine.scheduler import TaskScheduler
+from scheduling.engine.state import NodeState
 from scheduling.exceptions import NodeIsDead
 from scheduling.models import Node, Reason
 from scheduling.services import nodes, results

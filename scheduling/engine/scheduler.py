@@ -10,7 +10,6 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED, JobExecutionEvent
@@ -19,8 +18,9 @@ from django.db import DatabaseError, Error
 
 from scheduling import clock, sql
 from scheduling.engine.keepers import Keeper, keepers
-from scheduling.engine.recorder import Recorder, isolate
-from scheduling.engine.runs import Key, Runs
+from scheduling.engine.recorder import isolate
+from scheduling.engine.runs import Key
+from scheduling.engine.state import NodeState
 from scheduling.exceptions import NodeIsDead
 from scheduling.runlog import Drained
 from scheduling.services import admission, claims, executions, liverows, results
@@ -33,26 +33,6 @@ logger = logging.getLogger(__name__)
 #: The pause after a tick that the database refused; doubled up to the longest.
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 5.0
-
-
-@dataclass(slots=True)
-class NodeState:
-    """What the parts of one node share. Written by the ticking thread, read by the watchdog."""
-
-    node_id: uuid.UUID
-    queues: list[str]
-    poll_seconds: float
-    runs: Runs
-    recorder: Recorder
-    claiming: bool = True  # False while draining, or when overdue threads hold too many seats
-    draining: bool = False
-    some_wait: bool = True  # the last sweep has found waiting executions
-    strangers: set[str] = field(default_factory=set)  # live rows that are no task's
-    doubtful_claim: uuid.UUID | None = None  # its commit's answer was lost
-    last_tick: float = field(default_factory=time.monotonic)  # monotonic: any tick, also a failed one
-    last_commit: float = field(default_factory=time.monotonic)  # monotonic: a tick the database answered
-    idle_ticks: int = 0  # in a row, that found nothing to do
-    trouble: str = ""  # what the database said last, while it refuses
 
 
 class TaskScheduler(BackgroundScheduler):

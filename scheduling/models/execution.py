@@ -186,7 +186,8 @@ class Execution(models.Model):
             models.Index(  # claims in its order, and the sum of each pool
                 name="execution_claim",
                 fields=["state", "queue", "pool_id", "rank", "id"],
-                condition=Q(state__in=("queued", "running")),
+                # "or", not "in": only so does SQLite see that a queued row is in the index.
+                condition=Q(state="queued") | Q(state="running"),
             ),
             models.Index(
                 name="execution_wake", fields=["state", "available_at"], condition=Q(state="waiting")

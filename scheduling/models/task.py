@@ -24,6 +24,20 @@ def default_time_zone() -> str:
     return str(settings.JOBSITE_TASK_TIME_ZONE)
 
 
+def build_trigger(schedule: Any) -> triggers.Trigger:
+    """The trigger that the fields of a task, or of whatever carries the same ones, mean. Raises InvalidTrigger."""
+    return triggers.build(
+        schedule.trigger,
+        schedule.trigger_params,
+        zone=schedule.time_zone,
+        start_at=schedule.start_at,
+        end_at=schedule.end_at,
+        gap=schedule.clock_gap,
+        fold=schedule.clock_overlap,
+        anchor_at=schedule.anchor_at,
+    )
+
+
 class TaskQuerySet(models.QuerySet["Task"]):
     def present(self) -> TaskQuerySet:
         """Those that have not been deleted."""
@@ -224,16 +238,7 @@ class Task(models.Model):
 
     def build_trigger(self) -> triggers.Trigger:
         """The trigger that computes this task's times. Raises InvalidTrigger."""
-        return triggers.build(
-            self.trigger,
-            self.trigger_params,
-            zone=self.time_zone,
-            start_at=self.start_at,
-            end_at=self.end_at,
-            gap=self.clock_gap,
-            fold=self.clock_overlap,
-            anchor_at=self.anchor_at,
-        )
+        return build_trigger(self)
 
     def next_time(self, now: datetime) -> datetime | None:
         """The next nominal time after ``now``, or None: it is at rest, or its schedule has ended."""

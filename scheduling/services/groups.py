@@ -8,6 +8,8 @@ from scheduling.services import admission, liverows
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 
+#: What people edit; ``paused`` is changed by its verbs alone.
+EDITABLE = ("key", "name", "description")
 #: Tasks of a group that are handled in one transaction.
 BATCH = 200
 
@@ -15,7 +17,7 @@ BATCH = 200
 def save(group: Group, *, actor: Actor) -> Group:
     """Stores a new or changed group. Raises ValidationError keyed by field."""
     group.full_clean()
-    group.save()
+    group.save(update_fields=EDITABLE if group.pk else None)
     return group
 
 

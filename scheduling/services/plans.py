@@ -11,6 +11,7 @@ from typing import Any
 
 from scheduling import triggers
 from scheduling.models import Task
+from scheduling.models.task import build_trigger
 
 #: Plans kept by one process; a trigger and a few words each.
 KEPT = 20_000
@@ -51,19 +52,6 @@ class Plan:
     pool_id: int | None
     weight: int
     timeout_seconds: int | None
-
-    def build_trigger(self) -> triggers.Trigger:
-        """Raises InvalidTrigger."""
-        return triggers.build(
-            self.trigger,
-            self.trigger_params,
-            zone=self.time_zone,
-            start_at=self.start_at,
-            end_at=self.end_at,
-            gap=self.clock_gap,
-            fold=self.clock_overlap,
-            anchor_at=self.anchor_at,
-        )
 
     @property
     def rank(self) -> int:
@@ -115,7 +103,7 @@ class Plans:
             kept = self._plans.get(plan.id)
             if kept and kept[0].version == plan.version and kept[1] is not None:
                 return kept[1]
-        trigger = plan.build_trigger()
+        trigger = build_trigger(plan)
         with self._lock:
             self._plans[plan.id] = (plan, trigger)
         return trigger

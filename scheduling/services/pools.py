@@ -10,6 +10,9 @@ from scheduling.models import Pool, Task
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 
+#: What people edit; the token bucket belongs to the claims.
+EDITABLE = ("key", "name", "capacity", "paused")
+
 
 def check(pool: Pool) -> None:
     """Raises ValidationError when a task of the pool weighs more than it holds: it could never start."""
@@ -31,7 +34,7 @@ def save(pool: Pool, *, actor: Actor) -> Pool:
             list(Pool.objects.select_for_update().filter(pk=pool.pk))
         pool.full_clean()
         check(pool)
-        pool.save()
+        pool.save(update_fields=EDITABLE if pool.pk else None)
 
     in_transaction(work)
     return pool

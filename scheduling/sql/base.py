@@ -83,11 +83,15 @@ class Statements(ABC):
     @abstractmethod
     def now(self) -> datetime: ...
 
+    @property
     @abstractmethod
-    def insert_executions(self, rows: list[Row]) -> None: ...
+    def insert_statement(self) -> str:
+        """Inserts executions; takes rows of ``INSERTED`` as JSON."""
 
+    @property
     @abstractmethod
-    def move_live_rows(self, moves: list[tuple[str, datetime | None]]) -> None: ...
+    def move_statement(self) -> str:
+        """Sets next times; takes rows of ``MOVED`` as JSON."""
 
     @abstractmethod
     def claim_executions(self, rows: list[Row], node: Any, claim: Any, at: datetime) -> None: ...
@@ -99,6 +103,14 @@ class Statements(ABC):
     def prepare_engine_session(self) -> None: ...
 
     # --- shared by them
+
+    def insert_executions(self, rows: list[Row]) -> None:
+        self.execute(self.insert_statement, self.encode(rows, INSERTED))
+
+    def move_live_rows(self, moves: list[tuple[str, datetime | None]]) -> None:
+        self.execute(
+            self.move_statement, self.encode([{"id": id, "next_run_time": at} for id, at in moves], MOVED)
+        )
 
     def name(self, column: str) -> str:
         return f"{self.quote}{column}{self.quote}"

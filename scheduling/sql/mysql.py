@@ -57,7 +57,7 @@ class MySQL(Statements):
         return moment.replace(tzinfo=UTC)
 
     @cached_property
-    def _insert(self) -> str:
+    def insert_statement(self) -> str:
         # The duplicate clause changes nothing; INSERT IGNORE would hide other faults too.
         return (
             f"INSERT INTO {EXECUTION} ({self.names(INSERTED)}, {self.names(CONSTANT)})"
@@ -65,15 +65,9 @@ class MySQL(Statements):
             f" ON DUPLICATE KEY UPDATE task_id = {EXECUTION}.task_id"
         )
 
-    def insert_executions(self, rows: list[Row]) -> None:
-        self.execute(self._insert, self.encode(rows, INSERTED))
-
     @cached_property
-    def _move(self) -> str:
+    def move_statement(self) -> str:
         return f"UPDATE {LIVE_ROW} j JOIN {self.records(MOVED)} ON v.id = j.id SET j.next_run_time = v.next_run_time"
-
-    def move_live_rows(self, moves: list[tuple[str, datetime | None]]) -> None:
-        self.execute(self._move, self.encode([{"id": id, "next_run_time": at} for id, at in moves], MOVED))
 
     @cached_property
     def _claim(self) -> str:

@@ -60,22 +60,16 @@ class PostgreSQL(Statements):
         return moment
 
     @cached_property
-    def _insert(self) -> str:
+    def insert_statement(self) -> str:
         return (
             f"INSERT INTO {EXECUTION} ({self.names(INSERTED)}, {self.names(CONSTANT)})"
             f" SELECT {self.values(INSERTED)}, {self.constants()} FROM {self.records(INSERTED)}"
             " ON CONFLICT (task_id, scheduled_for, slot) DO NOTHING"
         )
 
-    def insert_executions(self, rows: list[Row]) -> None:
-        self.execute(self._insert, self.encode(rows, INSERTED))
-
     @cached_property
-    def _move(self) -> str:
+    def move_statement(self) -> str:
         return f"UPDATE {LIVE_ROW} j SET next_run_time = v.next_run_time FROM {self.records(MOVED)} WHERE j.id = v.id"
-
-    def move_live_rows(self, moves: list[tuple[str, datetime | None]]) -> None:
-        self.execute(self._move, self.encode([{"id": id, "next_run_time": at} for id, at in moves], MOVED))
 
     @cached_property
     def _claim(self) -> str:

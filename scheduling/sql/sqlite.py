@@ -13,7 +13,6 @@ from scheduling.sql.base import (
     FINISHED,
     INSERTED,
     LIVE_ROW,
-    MOVED,
     NAMED,
     Row,
     Statements,
@@ -30,7 +29,7 @@ class SQLite(Statements):
         return datetime.now(UTC)
 
     @cached_property
-    def _insert(self) -> str:
+    def insert_statement(self) -> str:
         # "WHERE true" tells the parser that ON CONFLICT is not a join's ON.
         values = ", ".join(self.value(column) for column in INSERTED)
         return (
@@ -39,18 +38,12 @@ class SQLite(Statements):
             " ON CONFLICT (task_id, scheduled_for, slot) DO NOTHING"
         )
 
-    def insert_executions(self, rows: list[Row]) -> None:
-        self.execute(self._insert, self.encode(rows, INSERTED))
-
     @cached_property
-    def _move(self) -> str:
+    def move_statement(self) -> str:
         return (
             f"UPDATE {LIVE_ROW} SET next_run_time = {self.value('next_run_time')} FROM json_each(%s) v"
             f" WHERE {LIVE_ROW}.id = {self.value('id')}"
         )
-
-    def move_live_rows(self, moves: list[tuple[str, datetime | None]]) -> None:
-        self.execute(self._move, self.encode([{"id": id, "next_run_time": at} for id, at in moves], MOVED))
 
     @cached_property
     def _claim(self) -> str:

@@ -27,7 +27,7 @@ COUNTED = (Task, TaskVersion, DjangoJob, Execution, Group, Pool, Instance, Crede
 
 
 class Bad(NamedTuple):
-    door: str  # form, yaml, command, environment
+    door: str  # form, yaml, command, environment; a form of something else than a task: form/app/model
     field: str
     input: Any
     message: str  # a part of what is said
@@ -71,6 +71,20 @@ FORM = [
     ("overlap_policy", "maybe", "not one of the available choices"),
     ("retries", "101", "less than or equal to 100"),
     ("retry_jitter", "1.5", "less than or equal to 1.0"),
+]
+#: The forms of other things.
+OTHER_FORMS = [
+    ("form/scheduling/group", "key", "Night Shift", "a-z, 0-9"),
+    ("form/scheduling/group", "name", "", "required"),
+    ("form/scheduling/pool", "capacity", "0", "greater than or equal to 1"),
+    ("form/scheduling/pool", "capacity", "100001", "less than or equal to 100000"),
+    ("form/scheduling/pool", "capacity", "lots", "whole number"),
+    ("form/instances/instance", "dialect", "oracle", "not one of the available choices"),
+    ("form/instances/instance", "host", "db.example.com", "SQLite is a file"),
+    ("form/instances/instance", "port", "99999", "less than or equal to 65535"),
+    ("form/instances/instance", "options", '{"tsl": 1}', "tsl"),
+    ("form/instances/credential", "allowed_hosts", '["a,b"]', "a,b"),
+    ("form/instances/credential", "new_password", "x\ty", "control"),
 ]
 #: A YAML entry: key and value, as written, beside a good rest.
 YAML = [
@@ -130,7 +144,8 @@ ENVIRONMENT = [
     ("JOBSITE_KEEP_LOG_DAYS", "-1", "1 to 36500"),
 ]
 TABLE = [
-    *(Bad("form", *row) for row in FORM),
+    *(Bad("form/scheduling/task", *row) for row in FORM),
+    *(Bad(*row) for row in OTHER_FORMS),
     *(Bad("yaml", *row) for row in YAML),
     *(Bad("command", *row) for row in COMMANDS),
     *(Bad("environment", *row) for row in ENVIRONMENT),
@@ -144,6 +159,18 @@ GOOD_FORM = {
     "overlap_policy": "skip", "retries": "0", "retry_delay_seconds": "60", "retry_backoff": "fixed",
     "retry_max_delay_seconds": "3600", "retry_jitter": "0",
 }  # fmt: skip
+GOOD_FORMS = {
+    "scheduling/task": GOOD_FORM,
+    "scheduling/group": {"key": "night", "name": "Night", "description": ""},
+    "scheduling/pool": {"key": "db", "name": "", "capacity": "3"},
+    "instances/instance": {
+        "name": "one", "dialect": "sqlite", "host": "", "port": "", "database": "a.sqlite3", "credential": "",
+        "options": "{}", "description": "", "active": "on", "credential_password": "",
+    },
+    "instances/credential": {
+        "name": "ops", "username": "root", "new_password": "", "allowed_hosts": "[]", "description": "", "active": "on",
+    },
+}  # fmt: skip
 GOOD_YAML = {"key": "good", "function": "noop", "trigger": "cron", "trigger_params": "{hour: 3}"}
 
 
@@ -151,11 +178,11 @@ def rows() -> list[int]:
     return [model._default_manager.count() for model in COUNTED]
 
 
-def by_form(field: str, value: str) -> str:
+def by_form(model: str, field: str, value: str) -> str:
     """What the add form says at the field."""
     client = Client()
     client.force_login(get_user_model().objects.get())
-    answer = client.post("/admin/scheduling/task/add/", GOOD_FORM | {field: value})
+    answer = client.post(f"/admin/{model}/add/", GOOD_FORMS[model] | {field: value})
     assert answer.status_code == 200, "the form took it"
     errors = answer.context["adminform"].form.errors
     name = field.removesuffix("_0")
@@ -191,8 +218,8 @@ def test_bad_input_is_named_and_changes_nothing(bad: Bad, tmp_path: Path) -> Non
     get_user_model().objects.create_superuser("someone", password="x")
     tasks.create(new_task("taken"), actor=TESTER)
     before = rows()
-    if bad.door == "form":
-        said = by_form(bad.field, bad.input)
+    if bad.door.startswith("form/"):
+        said = by_form(bad.door.removeprefix("form/"), bad.field, bad.input)
     elif bad.door == "yaml":
         said = by_yaml(bad.field, bad.input, tmp_path)
         assert ALIASED.get(bad.field, bad.field) in said
@@ -241,5 +268,5 @@ def test_bad_environment_stops_the_start_and_names_itself(tmp_path: Path) -> Non
 
 def test_the_table_is_long_enough_and_has_every_door() -> None:
     assert len(TABLE) >= 60
-    assert {bad.door for bad in TABLE} == {"form", "yaml", "command", "environment"}
+    assert {bad.door.partition("/")[0] for bad in TABLE} == {"form", "yaml", "command", "environment"}
     assert len(set(map(str, TABLE))) == len(TABLE)

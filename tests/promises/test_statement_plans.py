@@ -28,6 +28,9 @@ WAITING = 5_000
 BATCH = 5_000
 BUSY_TABLES = ("scheduling_execution", "django_apscheduler_djangojob")
 
+#: How the databases say that they read one from end to end.
+WHOLE_TABLE = ("Seq Scan", "ALL", *(f"SCAN {table}" for table in BUSY_TABLES))
+
 Statement = tuple[str, Any]
 
 
@@ -35,7 +38,9 @@ def fill(now: datetime) -> list[int]:
     """A long history, a long queue over two queues and three pools, and many tasks, half of them due."""
     pools = [None, *(Pool.objects.create(key=f"pool-{number}", capacity=50) for number in range(2))]
     common = {"anchor_at": now, "created_at": now, "updated_at": now}
-    Task.objects.bulk_create([new_task(f"task-{number}", **common) for number in range(TASKS)], batch_size=500)
+    Task.objects.bulk_create(
+        [new_task(f"task-{number}", **common) for number in range(TASKS)], batch_size=500
+    )
     known = plans.read(Task.objects.values_list("pk", flat=True))
     ids = sorted(known)
 
@@ -95,6 +100,10 @@ def sent() -> Iterator[Callable[[Callable[[], Any]], list[Statement]]]:
 def faults(statement: Statement) -> list[str]:
     """Sorts, temporary tables and whole tables read, in the plan of a statement."""
     found = {"postgresql": postgresql, "mysql": mysql, "sqlite": sqlite}[connection.vendor](*statement)
+    # Sums over what is active, and the tasks that wait: narrow rows, once a second, without locks. To sort those
+    # is no harm; to look for them in the history would be.
+    if "GROUP BY" in statement[0] or "DISTINCT" in statement[0]:
+        found = (fault for fault in found if fault in WHOLE_TABLE)
     return [f"{fault}: {statement[0]}" for fault in found]
 
 

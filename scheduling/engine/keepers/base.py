@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-if TYPE_CHECKING:
-    from scheduling.engine.scheduler import NodeState
+from scheduling.engine.state import NodeState
 
 
 class Keeper(ABC):

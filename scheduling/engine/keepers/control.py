@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from scheduling.context import LOST
 from scheduling.engine.keepers.base import Keeper
+from scheduling.engine.state import NodeState
 from scheduling.models import Reason
 from scheduling.services import executions
-
-if TYPE_CHECKING:
-    from scheduling.engine.scheduler import NodeState
 
 logger = logging.getLogger(__name__)
 

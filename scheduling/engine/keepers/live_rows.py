@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from scheduling.engine.keepers.base import Keeper
+from scheduling.engine.state import NodeState
 from scheduling.services import repair
-
-if TYPE_CHECKING:
-    from scheduling.engine.scheduler import NodeState
 
 logger = logging.getLogger(__name__)
 

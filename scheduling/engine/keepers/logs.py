@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from scheduling import context
 from scheduling.engine.keepers.base import Keeper
+from scheduling.engine.state import NodeState
 from scheduling.services import executions
 from scheduling.sql.transactions import in_transaction
-
-if TYPE_CHECKING:
-    from scheduling.engine.scheduler import NodeState
 
 
 class Logs(Keeper):

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from scheduling.context import TIMEOUT
 from scheduling.engine.keepers.base import Keeper
+from scheduling.engine.state import NodeState
 from scheduling.models import Node
 from scheduling.services import executions, nodes
-
-if TYPE_CHECKING:
-    from scheduling.engine.scheduler import NodeState
 
 logger = logging.getLogger(__name__)
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from scheduling.engine.keepers.base import Keeper
+from scheduling.engine.state import NodeState
 from scheduling.services import admission
-
-if TYPE_CHECKING:
-    from scheduling.engine.scheduler import NodeState
 
 
 class Waiting(Keeper):

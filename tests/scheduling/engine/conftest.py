@@ -17,7 +17,8 @@ from scheduling.engine import runs as runs_module
 from scheduling.engine.keepers import keepers
 from scheduling.engine.recorder import Recorder
 from scheduling.engine.runs import Runs
-from scheduling.engine.scheduler import NodeState, TaskScheduler
+from scheduling.engine.scheduler import TaskScheduler
+from scheduling.engine.state import NodeState
 from scheduling.executors import Outcome, RunOrder
 from scheduling.models import ACTIVE, Execution, Node, Task
 from scheduling.services import liverows, nodes, tasks

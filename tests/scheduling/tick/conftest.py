@@ -10,7 +10,8 @@ import pytest
 from scheduling import clock, context
 from scheduling.engine.recorder import Recorder
 from scheduling.engine.runs import Runs
-from scheduling.engine.scheduler import NodeState, TaskScheduler
+from scheduling.engine.scheduler import TaskScheduler
+from scheduling.engine.state import NodeState
 from scheduling.models import Node
 from scheduling.services import nodes
 

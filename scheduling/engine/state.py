@@ -1,0 +1,30 @@
+"""What the parts of one node share."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass, field
+
+from scheduling.engine.recorder import Recorder
+from scheduling.engine.runs import Runs
+
+
+@dataclass(slots=True)
+class NodeState:
+    """Written by the ticking thread (and by the main thread when it drains), read by the watchdog."""
+
+    node_id: uuid.UUID
+    queues: list[str]
+    poll_seconds: float
+    runs: Runs
+    recorder: Recorder
+    claiming: bool = True  # False while draining, or when overdue threads hold too many seats
+    draining: bool = False
+    some_wait: bool = True  # the last sweep has found waiting executions
+    strangers: set[str] = field(default_factory=set)  # live rows that are no task's
+    doubtful_claim: uuid.UUID | None = None  # its commit's answer was lost
+    last_tick: float = field(default_factory=time.monotonic)  # monotonic: any tick, also a failed one
+    last_commit: float = field(default_factory=time.monotonic)  # monotonic: a tick the database answered
+    idle_ticks: int = 0  # in a row, that found nothing to do
+    trouble: str = ""  # what the database said last, while it refuses
