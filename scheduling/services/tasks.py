@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from scheduling import clock
 from scheduling.exceptions import EditedMeanwhile, Refused
-from scheduling.models import Execution, Reason, Task, TaskVersion
+from scheduling.models import Execution, Pool, Reason, Task, TaskVersion
 from scheduling.services import admission, liverows
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
@@ -35,6 +35,7 @@ def create(task: Task, *, actor: Actor, allow_past: bool = False) -> Task:
     def work() -> Task:
         now = clock.refresh()
         prepare_new(task, now)
+        _hold_pool(task)
         task.full_clean()
         next_time = _first_time(task, now, allow_past)
         task.save(force_insert=True)
@@ -146,6 +147,7 @@ def delete(task_id: int, *, actor: Actor) -> Task:
         if task.built_in:
             raise Refused("built_in", _("A built-in task cannot be deleted, only disabled."))
         task.deleted_at = now
+        task.group = task.pool = None  # they may be deleted too, some day
         suffix = f"~{task.pk}"
         task.key = task.key[: 100 - len(suffix)] + suffix
         return Verb.DELETE
@@ -190,6 +192,7 @@ def _change(
         if rescheduled:
             task.anchor_at = task.start_at or now
         if validate:
+            _hold_pool(task)
             task.full_clean()
         next_time = _first_time(task, now, allow_past or not rescheduled)
         task.version += 1
@@ -202,6 +205,12 @@ def _change(
         return task
 
     return in_transaction(work)
+
+
+def _hold_pool(task: Task) -> None:
+    """Locks the task's pool, so that its capacity does not sink below the task's weight meanwhile."""
+    if task.pool_id is not None:
+        task.pool = Pool.objects.select_for_update().filter(pk=task.pool_id).first()
 
 
 def _locked(task_id: int) -> Task:

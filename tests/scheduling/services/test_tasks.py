@@ -12,7 +12,7 @@ from django_apscheduler.models import DjangoJob
 
 from scheduling.clock import SettableClock
 from scheduling.exceptions import EditedMeanwhile, Refused
-from scheduling.models import Execution, State, Task, TaskVersion
+from scheduling.models import Execution, Group, Pool, State, Task, TaskVersion
 from scheduling.services import admission, tasks
 from scheduling.services.actor import Actor
 from tests.conftest import new_task
@@ -210,3 +210,19 @@ def test_queued_runs_keep_the_parameters_of_their_birth(clock: SettableClock, ma
         ({"seconds": 1}, 1),
         ({"seconds": 2}, 2),
     ]
+
+
+def test_a_deleted_task_lets_go_of_its_group_and_pool(clock: SettableClock, make_task: MakeTask) -> None:
+    group, pool = Group.objects.create(key="night", name="Night"), Pool.objects.create(key="db", capacity=2)
+    task = make_task(group=group, pool=pool)
+    tasks.delete(task.pk, actor=ACTOR)
+    group.delete()
+    pool.delete()
+    assert TaskVersion.objects.latest("version").changes["pool"] == ["db", None]
+
+
+def test_a_task_heavier_than_its_pool_is_refused(clock: SettableClock, make_task: MakeTask) -> None:
+    task = make_task(pool=Pool.objects.create(key="db", capacity=2))
+    task.weight = 3
+    with pytest.raises(ValidationError, match="2 at the most"):
+        tasks.edit(task, actor=ACTOR)

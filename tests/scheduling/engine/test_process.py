@@ -1,0 +1,276 @@
+"""The life of a node, in a thread of the tests: what it does about runs that do not listen, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from pytest import MonkeyPatch
+from pytest_django.fixtures import SettingsWrapper
+
+from scheduling import clock, registry
+from scheduling.context import current_run
+from scheduling.engine import process as process_module
+from scheduling.engine.process import DEAD, FAILED, STOPPED, Options, Process, status_path
+from scheduling.models import Execution, ExecutionLog, Node
+from scheduling.registry import Registry, task
+from scheduling.services import admission, executions, nodes, tasks
+from tests.conftest import TESTER, await_, new_task
+from tests.scheduling.engine.conftest import YEARLY
+
+logger = logging.getLogger(__name__)
+
+
+class Running:
+    """A node in a thread; ``let_go`` ends the runs that listen to nobody else."""
+
+    def __init__(self, **options: Any) -> None:
+        values = {
+            "queues": ["default"], "threads": 4, "drain_seconds": 0.2, "poll_seconds": 0.05,
+            "beat_seconds": 0.5, "lease_seconds": 15.0,
+        }  # fmt: skip
+        self.process = Process(Options(**values | options))
+        self.code: int | None = None
+        self.let_go = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        self.code = self.process.run()
+
+    def start(self) -> None:
+        self._thread.start()
+        await_(lambda: Node.objects.filter(state="active") or self.code is not None, what="the node is active")
+
+    def end(self, seconds: float = 30) -> int | None:
+        """Its exit code, once it has one."""
+        self._thread.join(seconds)
+        assert not self._thread.is_alive(), "the node does not end"
+        return self.code
+
+    def stop(self) -> int | None:
+        self.process.ask_to_stop()
+        return self.end()
+
+
+@pytest.fixture
+def node(transactional_db: None, settings: SettingsWrapper, tmp_path: Path, monkeypatch: MonkeyPatch) -> Iterator[Running]:
+    """Not started yet; with two functions beside those of the product's: ``stubborn`` and ``talk``."""
+    settings.VAR_DIR = tmp_path
+    monkeypatch.setattr(process_module, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(process_module, "GRACE_SECONDS", 0.5)
+    made = Running()
+    with registry.use(Registry()):
+
+        @task("Listen to nobody")
+        def stubborn() -> str:
+            made.let_go.wait(60)
+            return "done"
+
+        @task("Sleep and listen")
+        def listen() -> None:
+            current_run().sleep(60)
+
+        @task("Talk")
+        def talk() -> None:
+            run = current_run()
+            for number in range(3):
+                logger.warning("standard %d", number)
+                run.log(f"own {number}")
+            run.progress(2, 3, "two of three")
+            made.let_go.wait(60)
+            run.log("the end")
+
+        yield made
+        made.let_go.set()
+        if made._thread.is_alive():
+            made.process.ask_to_stop()
+            made.end()
+
+
+def ask(function: str, key: str = "task", **values: Any) -> Execution:
+    made = tasks.create(new_task(key, function=function, **YEARLY | values), actor=TESTER)
+    return tasks.run_now(made.pk, actor=TESTER)
+
+
+def row(execution: Execution) -> Execution:
+    return Execution.objects.get(pk=execution.pk)
+
+
+def await_state(execution: Execution, state: str, seconds: float = 20) -> Execution:
+    await_(lambda: row(execution).state == state, seconds, f"{execution} becomes {state}")
+    return row(execution)
+
+
+# --- runs that go on
+
+
+def test_a_run_that_ignores_the_drain_is_given_up(node: Running) -> None:
+    """Design, "drain": 30 s, then it is asked, 5 s later it is lost(node_stopped), and the node ends with 0."""
+    execution = ask("stubborn")
+    node.start()
+    await_state(execution, "running")
+    assert node.stop() == STOPPED
+    assert (row(execution).state, row(execution).reason) == ("lost", "node_stopped")
+    assert Node.objects.get().state == "stopped"
+
+
+def test_what_may_run_twice_is_left_to_the_next_node(node: Running) -> None:
+    """P4: lost to the drain, queued again, and the attempt is kept."""
+    execution = ask("stubborn", rerun_if_lost=True)
+    node.start()
+    await_state(execution, "running")
+    assert node.stop() == STOPPED
+    assert row(execution).state == "queued"
+    assert list(execution.attempts.values_list("attempt", "state", "reason")) == [(1, "lost", "node_stopped")]
+
+
+def test_an_overdue_run_keeps_its_seat_and_its_slot_until_it_returns(node: Running) -> None:
+    """Pain 18, design "thread runs"."""
+    execution = ask("stubborn", timeout_seconds=1)
+    node.start()
+    await_(lambda: row(execution).overdue, what="it is overdue")
+    behind = tasks.run_now(execution.task_id, actor=TESTER)
+    assert (row(execution).state, behind.state) == ("running", "waiting")
+    node.let_go.set()
+    ended = await_state(execution, "timed_out")
+    assert (ended.reason, ended.attempt) == ("timeout", 1)
+    await_state(behind, "succeeded")
+
+
+def test_a_node_full_of_overdue_runs_claims_nothing_and_says_so(node: Running) -> None:
+    for number in range(3):
+        ask("stubborn", key=f"stubborn-{number}", timeout_seconds=1)
+    node.start()
+    await_(lambda: "overdue" in Node.objects.get().detail, what="it says so")
+    later = ask("talk", key="later")
+    time.sleep(0.5)  # nothing can be awaited: nothing must happen
+    assert row(later).state == "queued"
+    node.let_go.set()
+    await_state(later, "succeeded")
+    await_(lambda: Node.objects.get().detail == "", what="it takes that back")
+
+
+def test_cancel_reaches_a_run_within_two_seconds(node: Running) -> None:
+    execution = ask("listen")
+    node.start()
+    await_state(execution, "running")
+    executions.cancel(execution.pk, actor=TESTER)
+    ended = await_state(execution, "cancelled")
+    assert ended.finished_at is not None
+    assert ended.cancel_requested_at is not None
+    assert (ended.finished_at - ended.cancel_requested_at).total_seconds() <= 2
+
+
+def test_what_a_run_says_is_seen_while_it_runs_and_stays_in_order(node: Running) -> None:
+    """``logging`` and the run's own log land in one place."""
+    execution = ask("talk")
+    node.start()
+    await_(lambda: row(execution).progress_done == 2, what="progress is seen")
+    await_(lambda: "own 2" in said(execution), what="the log is seen")
+    assert (row(execution).state, row(execution).progress_total) == ("running", 3)
+    assert row(execution).progress_text == "two of three"
+    node.let_go.set()
+    await_state(execution, "succeeded")
+    words = [f"{kind} {number}" for number in range(3) for kind in ("standard", "own")]
+    lines = said(execution).splitlines()
+    assert [line.removeprefix(f"{__name__}: ") for line in lines] == [*words, "the end"]
+    chunks = list(ExecutionLog.objects.filter(execution=execution).order_by("seq"))
+    assert [chunk.at for chunk in chunks] == sorted(chunk.at for chunk in chunks)
+    assert {chunk.level for chunk in chunks} == {"WARNING", "INFO"}
+
+
+def said(execution: Execution) -> str:
+    chunks = ExecutionLog.objects.filter(execution=execution).order_by("seq")
+    return "\n".join(chunks.values_list("text", flat=True))
+
+
+# --- how it ends
+
+
+def test_a_second_request_to_stop_ends_it_at_once(node: Running) -> None:
+    node.process.options = Options(["default"], 4, 60.0, 0.05, 0.5, 15.0)
+    execution = ask("stubborn")
+    node.start()
+    await_state(execution, "running")
+    node.process.ask_to_stop()
+    await_(lambda: Node.objects.get().state == "draining", what="it drains")
+    node.process.ask_to_stop()
+    assert node.end(5) == DEAD
+    assert row(execution).state == "running", "it is the other nodes' to give up"
+
+
+def test_a_node_that_others_have_given_up_ends_itself(node: Running) -> None:
+    """P2, pain 11: with 70, without writing anything more; its runs are told."""
+    execution = ask("listen")
+    node.start()
+    await_state(execution, "running")
+    dead = Node.objects.get()
+    await_(
+        lambda: nodes.declare_dead(dead.pk, Node.objects.get().beat, clock.refresh()) is not None,
+        what="between two beats it is declared dead",
+    )
+    assert node.end() == DEAD
+    assert (row(execution).state, row(execution).reason) == ("lost", "node_died")
+    assert Node.objects.get().state == "dead"
+
+
+def test_a_tick_that_stands_still_ends_the_process(node: Running, monkeypatch: MonkeyPatch) -> None:
+    """Pain 43: never alive but silent."""
+    stuck = threading.Event()
+    node.start()
+    monkeypatch.setattr(process_module, "STANDSTILL_SECONDS", 0.5)
+    monkeypatch.setattr(admission, "tasks_waiting", lambda *_a, **_k: stuck.wait(30) and [])
+    assert node.end() == DEAD
+    stuck.set()
+
+
+def test_a_tick_that_dies_ends_the_process(node: Running, monkeypatch: MonkeyPatch) -> None:
+    """Pain 6: what no ``except`` catches kills the thread, and that is noticed."""
+
+    def fall(_error: Exception) -> float:
+        raise SystemExit
+
+    node.start()
+    monkeypatch.setattr(node.process.scheduler, "_after_trouble", fall)
+    monkeypatch.setattr(node.process.scheduler, "_tick", lambda: 1 / 0)
+    assert node.end() == DEAD
+
+
+def test_a_database_that_refuses_at_the_start_is_said(
+    node: Running, monkeypatch: MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_args: Any, **_values: Any) -> Node:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(nodes, "register", refuse)
+    node.start()
+    assert node.end() == FAILED
+    assert "cannot start" in caplog.text
+
+
+def test_the_status_file_tells_of_the_node_while_it_runs(node: Running) -> None:
+    node.start()
+    path = status_path(Node.objects.get().pk)
+    await_(path.exists, what="the status file is there")
+    status = json.loads(path.read_text())
+    assert (status["state"], status["running"], status["trouble"]) == ("running", 0, "")
+    assert node.stop() == STOPPED
+    assert not path.exists()
+
+
+def test_once_ends_when_nothing_is_left_to_do(node: Running) -> None:
+    node.process.options = Options(["default"], 4, 5.0, 0.05, 0.5, 15.0, once=True)
+    node.let_go.set()
+    execution = ask("stubborn")
+    node.start()
+    assert node.end() == STOPPED
+    assert row(execution).state == "succeeded"
+
+
