@@ -42,6 +42,9 @@ STATIC: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("makemigrations", ("manage.py", "makemigrations", "--check", "--dry-run")),
 )
 
+#: What a step's environment has beside the common one: Django judges an installation behind HTTPS.
+VARIABLES = {"manage.py check": {"JOBSITE_HTTPS": "true"}}
+
 #: Answers whether a server takes the URL's user; its last line says why not.
 PROBES = {
     "postgresql": """
@@ -183,17 +186,21 @@ class Checks:
         say(f"\n=== {name}")
         began = time.monotonic()
         command = [str(self.python), *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self.variables(database), stdin=subprocess.DEVNULL)
+        variables = {**self.variables(database), **VARIABLES.get(name, {})}
+        done = subprocess.run(command, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL)
         return Result(name, done.returncode == 0, time.monotonic() - began)
 
     def variables(self, database: str) -> Mapping[str, str]:
         """The caller's environment less what steers an installation: the answer must not depend on it."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("JOBSITE_")}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("JOBSITE_") or name.startswith("JOBSITE_TEST_")
+        }
         kept.pop("SECRET_KEY", None)
         return kept | {
             "DATABASE_URL": database,
             "JOBSITE_VAR": str(self.scratch / "var"),
-            "JOBSITE_HTTPS": "true",
             "PYTHONUNBUFFERED": "1",
             "NO_COLOR" if not sys.stdout.isatty() else "FORCE_COLOR": "1",
         }

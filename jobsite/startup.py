@@ -92,10 +92,12 @@ def static_digest() -> str:
 
 def load_default_tasks() -> str:
     """Load each app's default_tasks.yaml; what a person has changed since stays as it is (``load_tasks``)."""
-    said = io.StringIO()
+    counts = []
     for path in default_task_files():
+        said = io.StringIO()
         call_command("load_tasks", str(path), stdout=said)
-    return " ".join(said.getvalue().split())
+        counts.append(f"{path.parent.name}: {said.getvalue().splitlines()[-1]}")
+    return "; ".join(counts)
 
 
 def default_task_files() -> list[Path]:

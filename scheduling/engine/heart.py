@@ -11,6 +11,7 @@ from collections.abc import Callable
 from django.db import Error
 
 from scheduling import clock, sql
+from scheduling.engine import silence
 from scheduling.exceptions import NodeIsDead
 from scheduling.services import nodes
 from scheduling.sql.transactions import drop_connection
@@ -66,11 +67,12 @@ class Heart(threading.Thread):
             while not self._stop_asked.is_set():
                 began = time.monotonic()
                 try:
-                    sql.prepare_engine_session()
-                    if began >= next_beat:
-                        nodes.beat(self.node_id, clock.now())
-                        next_beat = began + self.beat_seconds
-                    self._look_at_others()
+                    with silence.bounded():
+                        sql.prepare_engine_session()
+                        if began >= next_beat:
+                            nodes.beat(self.node_id, clock.now())
+                            next_beat = began + self.beat_seconds
+                        self._look_at_others()
                 except Error as error:  # InterfaceError too, which is no DatabaseError
                     logger.warning(
                         "no beat: the database does not answer", extra={"cause": str(error).strip()[:300]}

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import Error
 
 from scheduling import clock, registry, runlog, sql
-from scheduling.engine import journal
+from scheduling.engine import journal, silence
 from scheduling.engine.heart import Heart
 from scheduling.engine.jobstore import TaskJobStore
 from scheduling.engine.recorder import Recorder, isolate
@@ -86,6 +86,7 @@ class Process:
         self.scheduler.add_jobstore(TaskJobStore(), "tasks")
         heart = Heart(node.pk, beat_seconds=self.options.beat_seconds, died=self._die)
         heart.start()
+        silence.watch()
         self.scheduler.start()
         logger.info(
             "scheduler started",
@@ -208,8 +209,9 @@ class Process:
 
     def _try(self, what: str, call: Callable[[], None]) -> None:
         try:
-            sql.prepare_engine_session()
-            call()
+            with silence.bounded():
+                sql.prepare_engine_session()
+                call()
         except NodeIsDead:
             self._dead.set()
         except Error as error:

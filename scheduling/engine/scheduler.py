@@ -17,6 +17,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from django.db import DatabaseError, Error
 
 from scheduling import clock, sql
+from scheduling.engine import silence
 from scheduling.engine.keepers import Keeper, keepers
 from scheduling.engine.recorder import isolate
 from scheduling.engine.runs import Key
@@ -51,14 +52,23 @@ class TaskScheduler(BackgroundScheduler):
         self._keepers: list[tuple[Keeper, float]] = [(keeper, 0.0) for keeper in keepers()]
         self._others_due = 0.0  # monotonic
 
-    # --- APScheduler's hook
+    # --- APScheduler's hooks
+
+    def _main_loop(self) -> None:
+        """The life of the ticking thread, whose connection ends with it."""
+        try:
+            super()._main_loop()
+        finally:
+            drop_connection()
 
     def _process_jobs(self) -> float:
         """One tick; returns the seconds to wait. Never raises: the thread must not die (pain 6)."""
         self.node.last_tick = time.monotonic()
         try:
-            sql.prepare_engine_session()
-            wait = min(self._tick(), self._process_other_jobs())
+            with silence.bounded():
+                sql.prepare_engine_session()
+                wait = self._tick()
+            wait = min(wait, self._process_other_jobs())
         except NodeIsDead as error:
             logger.critical("this node was declared dead by another", extra={"cause": str(error)})
             self._died()

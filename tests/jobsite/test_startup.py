@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,17 @@ def test_an_ordinary_user_named_admin_is_left_alone() -> None:
     User.objects.create_user(username="admin", password="irrelevant")
     assert startup.create_admin()[1] is False
     assert not User.objects.get(username="admin").is_superuser
+
+
+@pytest.mark.django_db
+def test_the_default_tasks_of_each_app_are_loaded_once() -> None:
+    first = startup.load_default_tasks()
+    assert re.fullmatch(
+        r"scheduling: [1-9]\d* added, 0 .*; instances: [1-9]\d* added, 0 .*, 0 refused", first
+    )
+    assert re.fullmatch(
+        r"scheduling: 0 added, .*; instances: 0 added, .*, 0 refused", startup.load_default_tasks()
+    )
 
 
 @pytest.mark.django_db

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connections
 from pytest import MonkeyPatch
-from pytest_django.fixtures import SettingsWrapper
 
 from scheduling import clock, registry
 from scheduling.context import current_run
@@ -42,11 +41,16 @@ class Running:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
-        self.code = self.process.run()
+        try:
+            self.code = self.process.run()
+        finally:
+            connections.close_all()
 
     def start(self) -> None:
         self._thread.start()
-        await_(lambda: Node.objects.filter(state="active") or self.code is not None, what="the node is active")
+        await_(
+            lambda: Node.objects.filter(state="active") or self.code is not None, what="the node is active"
+        )
 
     def end(self, seconds: float = 30) -> int | None:
         """Its exit code, once it has one."""
@@ -58,9 +62,20 @@ class Running:
         self.process.ask_to_stop()
         return self.end()
 
+    def leave(self) -> None:
+        """What the end of the process does for one that has ended itself: nothing of it goes on."""
+        self.let_go.set()
+        if self._thread.is_alive():
+            self.stop()
+        scheduler = getattr(self.process, "scheduler", None)
+        if scheduler is not None and scheduler.running:
+            scheduler.shutdown(wait=False)
+
 
 @pytest.fixture
-def node(transactional_db: None, settings: SettingsWrapper, tmp_path: Path, monkeypatch: MonkeyPatch) -> Iterator[Running]:
+def node(
+    transactional_db: None, settings: Any, tmp_path: Path, monkeypatch: MonkeyPatch
+) -> Iterator[Running]:
     """Not started yet; with two functions beside those of the product's: ``stubborn`` and ``talk``."""
     settings.VAR_DIR = tmp_path
     monkeypatch.setattr(process_module, "LOOK_SECONDS", 0.05)
@@ -88,10 +103,7 @@ def node(transactional_db: None, settings: SettingsWrapper, tmp_path: Path, monk
             run.log("the end")
 
         yield made
-        made.let_go.set()
-        if made._thread.is_alive():
-            made.process.ask_to_stop()
-            made.end()
+        made.leave()
 
 
 def ask(function: str, key: str = "task", **values: Any) -> Execution:
@@ -231,6 +243,7 @@ def test_a_tick_that_stands_still_ends_the_process(node: Running, monkeypatch: M
     stuck.set()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_tick_that_dies_ends_the_process(node: Running, monkeypatch: MonkeyPatch) -> None:
     """Pain 6: what no ``except`` catches kills the thread, and that is noticed."""
 
@@ -272,5 +285,3 @@ def test_once_ends_when_nothing_is_left_to_do(node: Running) -> None:
     node.start()
     assert node.end() == STOPPED
     assert row(execution).state == "succeeded"
-
-

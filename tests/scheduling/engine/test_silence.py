@@ -6,9 +6,9 @@ By hand, with the proxy silent for 45 s: twenty runs in progress end with their 
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 
 import pytest
 from django.db import Error, connection
@@ -24,14 +24,13 @@ def _only_where_needed(transactional_db: None) -> None:
         pytest.skip("only PostgreSQL's driver waits without an end")
 
 
-def wait_for_the_server(bounded: threading.Event) -> Fault:
+def wait_for_the_server(backends: SimpleQueue[int]) -> Fault:
     """A statement that gets no answer for a minute; returns what kind of fault ended it."""
     try:
-        with silence.bounded():
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT 1")
-                bounded.set()
-                cursor.execute("SELECT pg_sleep(60)")
+        with silence.bounded(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            backends.put(cursor.fetchone()[0])
+            cursor.execute("SELECT pg_sleep(60)")
     except Error as error:
         return classify(error)
     finally:
@@ -40,13 +39,15 @@ def wait_for_the_server(bounded: threading.Event) -> Fault:
 
 
 def test_a_connection_that_gets_no_answer_is_cut() -> None:
-    bounded = threading.Event()
+    backends: SimpleQueue[int] = SimpleQueue()
     with ThreadPoolExecutor(1) as threads:
-        waiting: Future[Fault] = threads.submit(wait_for_the_server, bounded)
-        assert bounded.wait(10)
+        waiting: Future[Fault] = threads.submit(wait_for_the_server, backends)
+        backend = backends.get(timeout=10)
         assert silence.cut_silent(60) == 0, "it has not been silent for long"
         await_(lambda: silence.cut_silent(0.1), 5, "it is cut")
         assert waiting.result(5) is Fault.AWAY
+    with connection.cursor() as cursor:  # which sleeps on, and notices nothing
+        cursor.execute("SELECT pg_terminate_backend(%s)", [backend])
 
 
 def test_a_connection_that_rests_is_left_alone() -> None:
