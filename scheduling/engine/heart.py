@@ -79,7 +79,7 @@ class Heart(threading.Thread):
                     )
                     self._watch.start_again()
                     drop_connection()
-                self._stop_asked.wait(WATCH_SECONDS)
+                self._stop_asked.wait(min(WATCH_SECONDS, self.beat_seconds))
         except NodeIsDead:
             self._died()
         finally:

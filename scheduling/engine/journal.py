@@ -68,6 +68,8 @@ def read() -> list[tuple[Path, list[Result]]]:
     for path in sorted(folder().glob("*.json")):
         try:
             found.append((path, [_unpack(entry) for entry in json.loads(path.read_text(encoding="utf-8"))]))
+        except FileNotFoundError:
+            continue  # another node that starts at the same time has played it back
         except (OSError, ValueError, KeyError, TypeError) as error:
             logger.error("journal cannot be read", extra={"path": str(path), "cause": str(error)})
             path.rename(path.with_suffix(".unreadable"))

@@ -9,8 +9,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import FrameType
 
 from django.conf import settings
@@ -67,7 +69,8 @@ class Process:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self._stop = threading.Event()
+        self._asked = False  # to stop
+        self._wake: SimpleQueue[None] = SimpleQueue()
         self._dead = threading.Event()
 
     def run(self) -> int:
@@ -106,10 +109,20 @@ class Process:
         return code
 
     def ask_to_stop(self, signum: int = signal.SIGTERM, _frame: FrameType | None = None) -> None:
-        """Begins the drain; a second time ends it at once."""
-        if self._stop.is_set():
+        """Begins the drain; a second time ends it at once.
+
+        A signal calls this in the midst of the main thread's own wait: an Event's lock might be held by it.
+        """
+        if self._asked:
             self._dead.set()
-        self._stop.set()
+        self._asked = True
+        self._wake.put(None)
+
+    def _asked_within(self, seconds: float) -> bool:
+        if not self._asked:
+            with suppress(Empty):
+                self._wake.get(timeout=seconds)
+        return self._asked
 
     # --- start
 
@@ -144,7 +157,7 @@ class Process:
 
     def _wait(self, state: NodeState) -> int:
         """Until asked to stop, or until something is wrong that only a new process mends."""
-        while not self._stop.wait(LOOK_SECONDS):
+        while not self._asked_within(LOOK_SECONDS):
             if self._dead.is_set():
                 self._abandon(state, "declared dead by another node")
                 return DEAD
