@@ -91,7 +91,15 @@ def children_of(pid: int) -> set[int]:
 
 
 def living(pids: set[int]) -> set[int]:
-    return {pid for pid in pids if Path(f"/proc/{pid}").exists()}
+    """Those that run; one that has ended and that nobody has asked after (a container's init may not) does not."""
+    return {pid for pid in pids if state_of(pid) not in ("", "Z", "X")}
+
+
+def state_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def test_it_starts_twice_in_one_folder_and_stops_cleanly(tmp_path: Path) -> None:
