@@ -20,7 +20,7 @@ from jobsite.admin_base import ServiceAdmin, ServiceForm, actor_of
 from scheduling import clock
 from scheduling.exceptions import InvalidTrigger
 from scheduling.models import Task
-from scheduling.services import tasks
+from scheduling.services import health, tasks
 
 SECTIONS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (None, ("key", "name", "description", "category", "group", "owner", "remark")),
@@ -60,8 +60,13 @@ class TaskForm(ServiceForm[Task]):
             tasks.check_future(self.instance, clock.refresh())
 
 
+def lacks_function(task: Task, functions: dict[str, set[str]]) -> bool:
+    """Whether nodes take from the task's queue, and none of them has its function (P6)."""
+    return task.queue in functions and task.function not in functions[task.queue]
+
+
 class TaskChangeList(ChangeList):
-    """Reads the next times of the page's tasks in one query."""
+    """Reads what the page says of its tasks beside their rows: next times and missing functions, a query each."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -71,8 +76,10 @@ class TaskChangeList(ChangeList):
                 "pk", "next_run_time"
             )
         )
+        functions = health.functions_of(health.beating(clock.now()))
         for task in rows:
             task.live_time = times.get(str(task.pk))
+            task.lacks_function = lacks_function(task, functions)
         self.result_list = rows
 
 
@@ -113,7 +120,12 @@ class TaskAdmin(ServiceAdmin[Task]):
             return _now("disabled")
         if task.is_at_rest:
             return _now("paused")
-        return _now("broken") if task.schedule_error else _now("enabled")
+        if task.schedule_error:
+            return _now("broken: the schedule cannot be computed")
+        missing: bool | None = getattr(task, "lacks_function", None)
+        if missing is None:
+            missing = lacks_function(task, health.functions_of(health.beating(clock.now())))
+        return _now("broken: no node has the function") if missing else _now("enabled")
 
     @admin.display(description=_("schedule"))
     def schedule(self, task: Task) -> str:

@@ -48,12 +48,18 @@ def beating(now: datetime) -> list[Node]:
     return [node for node in nodes if now - node.heartbeat_at <= timedelta(seconds=node.lease_seconds)]
 
 
-def broken(nodes: list[Node]) -> list[Broken]:
-    """Enabled tasks whose function no node of their queue has. Queues without a node are left out."""
+def functions_of(nodes: list[Node]) -> dict[str, set[str]]:
+    """Which functions the nodes of each queue have, together. A queue without a node is left out."""
     functions: dict[str, set[str]] = {}
     for node in nodes:
         for queue in node.queues:
             functions.setdefault(queue, set()).update(node.functions)
+    return functions
+
+
+def broken(nodes: list[Node]) -> list[Broken]:
+    """Enabled tasks whose function no node of their queue has. Queues without a node are left out."""
+    functions = functions_of(nodes)
     rows = Task.objects.present().filter(enabled=True, queue__in=functions)
     pairs = set(rows.order_by().values_list("queue", "function").distinct())
     missing = {(queue, function) for queue, function in pairs if function not in functions[queue]}

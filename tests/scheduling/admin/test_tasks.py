@@ -14,8 +14,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
-from scheduling.models import Execution, Group, Pool, Task, TaskVersion
-from scheduling.services import tasks
+from scheduling import clock
+from scheduling.models import Execution, Group, Node, Pool, Task, TaskVersion
+from scheduling.services import nodes, tasks
 from tests.bad_inputs.test_bad_inputs import GOOD_FORM
 from tests.conftest import TESTER
 
@@ -188,3 +189,19 @@ def test_groups_and_pools_are_written_by_their_services(make_task: MakeTask) -> 
     )
     assert "at least that" in answer.content.decode()
     assert Pool.objects.get().capacity == 3
+
+
+def test_a_task_whose_function_no_node_has_is_broken_until_one_has_it(make_task: MakeTask) -> None:
+    """P6: computed from what the live nodes say, so it heals by itself; the task's row is not touched."""
+    make_task()
+    client = login(superuser=True)
+    assert "broken" not in client.get(LIST).content.decode()
+    node = nodes.register(clock.now(), queues=["default"], functions=["other"], seats=1, lease_seconds=15)
+    assert "broken: no node has the function" in client.get(LIST).content.decode()
+    assert (
+        "broken: no node has the function"
+        in client.get(f"{LIST}{Task.objects.get().pk}/change/").content.decode()
+    )
+    Node.objects.filter(pk=node.pk).update(functions=["other", "noop"])
+    assert "broken" not in client.get(LIST).content.decode()
+    assert TaskVersion.objects.count() == 1
