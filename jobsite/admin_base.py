@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.contrib import admin, messages
-from django.contrib.admin.views.main import ORDER_VAR, ChangeList
+from django.contrib import messages
+from django.contrib.admin.views.main import ORDER_VAR
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import IntegrityError
@@ -22,20 +22,57 @@ from scheduling.exceptions import Refused
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 
+__all__ = [
+    "BaseAdmin", "BoundedPaginator", "ChangeList", "HistoryAdmin", "HistoryList", "RowsInside", "ServiceAdmin",
+    "ServiceForm", "actor_of", "sentences",
+]  # fmt: skip
+
 AnyModel = TypeVar("AnyModel", bound=Model)
 
 if TYPE_CHECKING:
-    BaseAdmin = admin.ModelAdmin[AnyModel]
-    BaseForm = ModelForm[AnyModel]
-else:  # Django's classes take no parameters at run time
+    from django.contrib import admin
+    from django.contrib.admin.views.main import ChangeList
 
-    class BaseAdmin(admin.ModelAdmin):
+    LookAdmin = admin.ModelAdmin[AnyModel]
+    Rows = admin.TabularInline[Any, Any]
+    BaseForm = ModelForm[AnyModel]
+else:  # neither Django's classes nor unfold's take parameters at run time
+    from unfold.admin import ModelAdmin, TabularInline
+    from unfold.views import ChangeList
+
+    class LookAdmin(ModelAdmin):
         def __class_getitem__(cls, _model: object) -> type:
             return cls
+
+    Rows = TabularInline
 
     class BaseForm(ModelForm):
         def __class_getitem__(cls, _model: object) -> type:
             return cls
+
+
+class BaseAdmin(LookAdmin[AnyModel]):
+    """The look of every page of the admin: another one is chosen here and nowhere else."""
+
+    list_filter_submit = False
+    list_filter_sheet = False
+    list_fullwidth = True
+    compressed_fields = True
+    warn_unsaved_form = True
+
+
+class RowsInside(Rows):
+    """Rows of another table, shown for reading within a page."""
+
+    can_delete = False
+    extra = 0
+    tab = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 def actor_of(request: HttpRequest) -> Actor:

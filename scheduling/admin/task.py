@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -16,7 +15,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob
 
-from jobsite.admin_base import ServiceAdmin, ServiceForm, actor_of
+from jobsite.admin_base import ChangeList, ServiceAdmin, ServiceForm, actor_of
 from scheduling import clock
 from scheduling.exceptions import InvalidTrigger
 from scheduling.models import Task

@@ -1,0 +1,1 @@
+"""The REST API of managed instances: one noun a file."""
