@@ -8,22 +8,17 @@ live row and counts in a statement begun after the lock was given; so every earl
 from __future__ import annotations
 
 import logging
-import uuid
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db.models import Count
-from django.utils.translation import gettext as _
 
-from scheduling import clock, registry, sql
-from scheduling.exceptions import ParametersInvalid, Refused, UnknownFunction
+from scheduling import sql
 from scheduling.models import ACTIVE, NEVER, Execution, Origin, Reason, State, Task
 from scheduling.services import liverows, misfire
-from scheduling.services.actor import Actor
 from scheduling.services.plans import Plan, plans
 from scheduling.sql.transactions import in_transaction
 
@@ -33,8 +28,6 @@ logger = logging.getLogger(__name__)
 BATCH = 500
 #: Executions of one task that may wait for their turn.
 WAITING_CAP = 1_000
-#: How long a request's idempotency key is remembered.
-KEY_LIFE = timedelta(hours=24)
 
 
 @dataclass(slots=True)
@@ -220,80 +213,6 @@ def _report(admitted: Admitted) -> None:
         logger.debug(
             "admitted", extra={"live_rows": admitted.taken, **{f"rows_{k}": v for k, v in outcomes.items()}}
         )
-
-
-def run_now(
-    task_id: int,
-    *,
-    actor: Actor,
-    parameters: dict[str, Any] | None = None,
-    idempotency_key: str = "",
-    force: bool = False,
-) -> Execution:
-    """Asks for one run at once; the schedule is untouched, and a paused or disabled task runs too.
-
-    It is never skipped: while as many as allowed run, it waits, and ``detail`` says behind what. ``force``
-    lets it run beside them. ``parameters`` replace those of the task one by one. Asking again with the same
-    idempotency key within a day gives the first execution back. Raises Refused and ValidationError.
-    """
-    if len(idempotency_key) > 64:
-        raise ValidationError({"idempotency_key": _("At most 64 characters are allowed.")})
-
-    def work() -> int:
-        now = clock.refresh()
-        liverows.lock(task_id)
-        plan = plans.read([task_id]).get(task_id)
-        if plan is None:
-            raise Refused("task_deleted", _("The task has been deleted."))
-        if idempotency_key:
-            earlier = Execution.objects.filter(
-                task_id=task_id, scheduled_for__gte=now - KEY_LIFE, slot=idempotency_key
-            ).values_list("id", flat=True)
-            for execution_id in earlier[:1]:
-                return execution_id
-        values = _checked(plan, parameters)
-        load = count_active([task_id])[task_id]
-        state, reason = (State.QUEUED, "") if force else load.place(plan, must_run=True)
-        if state == State.SKIPPED:
-            raise Refused(
-                "queue_full", _("%(number)d runs of this task are waiting already.") % {"number": WAITING_CAP}
-            )
-        row = new_row(
-            plan,
-            now,
-            now,
-            state,
-            reason,
-            origin=Origin.API if actor.source == "api" else Origin.MANUAL,
-            slot=idempotency_key or uuid.uuid4().hex,
-            detail=_behind(task_id) if state == State.WAITING else "",
-            parameters=values,
-        )
-        execution = Execution.objects.create(**row, requested_by_id=actor.user_id)
-        return execution.pk
-
-    return Execution.objects.get(pk=in_transaction(work))
-
-
-def _checked(plan: Plan, parameters: dict[str, Any] | None) -> dict[str, Any]:
-    values: dict[str, Any] = {**plan.parameters, **(parameters or {})}
-    try:
-        registry.get(plan.function).validate(values)
-    except UnknownFunction as error:
-        raise Refused("function_missing", str(error)) from error
-    except ParametersInvalid as error:
-        texts = [f"{name}: {text}" for name, all_ in error.errors.items() for text in all_]
-        raise ValidationError({"parameters": texts}) from error
-    return values
-
-
-def _behind(task_id: int) -> str:
-    ahead = (
-        Execution.objects.filter(task_id=task_id, state__in=ACTIVE)
-        .order_by("id")
-        .values_list("id", "state")[:3]
-    )
-    return "waits behind " + ", ".join(f"#{id} ({state})" for id, state in ahead)
 
 
 def promote(now: datetime, task_ids: Iterable[int]) -> int:

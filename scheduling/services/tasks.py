@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from scheduling import clock
 from scheduling.exceptions import EditedMeanwhile, Refused
 from scheduling.models import Execution, Pool, Reason, Task, TaskVersion
-from scheduling.services import admission, liverows
+from scheduling.services import admission, liverows, requests
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 
@@ -156,8 +156,8 @@ def delete(task_id: int, *, actor: Actor) -> Task:
 
 
 def run_now(task_id: int, **request: Any) -> Execution:
-    """Asks for one run at once; see ``admission.run_now``."""
-    return admission.run_now(task_id, **request)
+    """Asks for one run at once; see ``requests.run_now``."""
+    return requests.run_now(task_id, **request)
 
 
 def _setter(name: str, value: bool, verb: Verb) -> Callable[[Task, datetime], Verb]:
