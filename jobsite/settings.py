@@ -320,6 +320,7 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "django.server": {"level": "WARNING"},
         "apscheduler": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
     },
 }
 
