@@ -1,0 +1,16 @@
+"""The addresses of the pages outside the admin, under /scheduler/."""
+
+from __future__ import annotations
+
+from django.urls import path, re_path
+
+from scheduling.views import board, verbs
+
+urlpatterns = [
+    path("", board.show, name="board"),
+    re_path(
+        rf"^tasks/(?P<task_id>[0-9]+)/(?P<verb>{'|'.join(verbs.VERBS)})/$",
+        verbs.act,
+        name="task-verb",
+    ),
+]
