@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from scheduling.views import board, verbs
+from scheduling.views import board, home, verbs
 
 urlpatterns = [
     path("", board.show, name="board"),
+    path("cards/", board.part, name="board-cards"),
+    path("reload/", board.reload, name="board-reload"),
+    path("now/", home.now, name="home-now"),
+    path("days/", home.days, name="home-days"),
     re_path(
         rf"^tasks/(?P<task_id>[0-9]+)/(?P<verb>{'|'.join(verbs.VERBS)})/$",
         verbs.act,

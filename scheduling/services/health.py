@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -57,13 +57,24 @@ def beating(now: datetime) -> list[Node]:
     return [node for node in Node.objects.filter(state__in=Node.LIVE) if beats(node, now)]
 
 
-def functions_of(nodes: list[Node]) -> dict[str, set[str]]:
+def functions_of(nodes: Iterable[Node]) -> dict[str, set[str]]:
     """Which functions the nodes of each queue have, together. A queue without a node is left out."""
     functions: dict[str, set[str]] = {}
     for node in nodes:
         for queue in node.queues:
             functions.setdefault(queue, set()).update(node.functions)
     return functions
+
+
+def standing(task: Task, functions: dict[str, set[str]]) -> str:
+    """How a task stands, in one word: disabled, paused, broken or enabled. ``functions`` by queue, of live nodes."""
+    if not task.enabled:
+        return "disabled"
+    if task.is_at_rest:
+        return "paused"
+    if task.schedule_error or (task.queue in functions and task.function not in functions[task.queue]):
+        return "broken"
+    return "enabled"
 
 
 def broken(nodes: list[Node]) -> list[Broken]:
@@ -100,13 +111,15 @@ class Alarm:
 QUEUES_NAMED = 2
 
 
-def alarm(now: datetime) -> Alarm:
-    """Looks once, by at most three short questions: it is asked on every page."""
+def alarm(now: datetime, *, functions: bool = False) -> Alarm:
+    """Looks once, by at most four short questions: it is asked on every page.
+
+    The nodes come without the names of their ``functions``, which may be thousands, unless those are asked for.
+    """
     running = Execution.objects.filter(node=OuterRef("pk"), state=State.RUNNING).order_by().values("node")
     used = Coalesce(Subquery(running.annotate(number=Count("id")).values("number")), 0)
-    # Without the names of their functions, which may be thousands.
-    rows = Node.objects.filter(state__in=Node.LIVE).defer("functions").annotate(used=used)
-    nodes = list(rows.order_by("-started_at"))
+    rows = Node.objects.filter(state__in=Node.LIVE).annotate(used=used).order_by("-started_at")
+    nodes = list(rows if functions else rows.defer("functions"))
     alive = [node for node in nodes if beats(node, now)]
     if not alive:
         last = Node.objects.order_by("-heartbeat_at").values_list("heartbeat_at", flat=True).first()
