@@ -10,6 +10,7 @@ from typing import Any
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 from jobsite import environment
@@ -128,6 +129,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",  # first: refuses whom it has locked out
     "django.contrib.auth.backends.ModelBackend",
@@ -175,6 +177,9 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Jobsite",
     "SITE_SYMBOL": "schedule",
     "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("jobsite.svg")}
+    ],
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
@@ -193,6 +198,7 @@ UNFOLD: dict[str, Any] = {
             "950": "oklch(28.2% .091 267.935)",
         },
     },
+    "DASHBOARD_CALLBACK": "scheduling.views.home.dashboard",
     "SIDEBAR": {"show_search": True, "command_search": False, "navigation": "jobsite.navigation.sidebar"},
 }
 

@@ -232,6 +232,11 @@ class Task(models.Model):
             models.CheckConstraint(name="task_weight", condition=models.Q(weight__gte=1, weight__lte=1_000)),
             models.CheckConstraint(name="task_max_concurrent", condition=models.Q(max_concurrent__gte=0)),
         )
+        indexes = (  # finds queues that no node takes from, on every page
+            models.Index(
+                name="task_queue", fields=["queue"], condition=models.Q(deleted_at=None, enabled=True)
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name or self.key
