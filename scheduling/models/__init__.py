@@ -17,6 +17,7 @@ from scheduling.models.group import Group
 from scheduling.models.log import ExecutionLog
 from scheduling.models.node import Node
 from scheduling.models.pool import Pool
+from scheduling.models.tally import Tally
 from scheduling.models.task import Task
 from scheduling.models.version import TaskVersion
 
@@ -33,6 +34,7 @@ __all__ = [
     "Pool",
     "Reason",
     "State",
+    "Tally",
     "Task",
     "TaskVersion",
     "idempotency_key",

@@ -281,14 +281,17 @@ class Task(models.Model):
             models.CheckConstraint(name="task_weight", condition=models.Q(weight__gte=1, weight__lte=1_000)),
             models.CheckConstraint(name="task_max_concurrent", condition=models.Q(max_concurrent__gte=0)),
         )
-        # What lists are filtered by, each in the order of the list.
         indexes = (
-            models.Index(name="task_category", fields=["category", "key"]),
-            models.Index(name="task_queue", fields=["queue", "key"]),
-            models.Index(name="task_trigger", fields=["trigger", "key"]),
-            models.Index(name="task_group", fields=["group", "key"]),
-            models.Index(name="task_state", fields=["enabled", "paused", "key"]),
-            models.Index(name="task_name", fields=["name", "id"]),
+            models.Index(  # finds queues that no node takes from, on every page
+                name="task_queue", fields=["queue"], condition=models.Q(deleted_at=None, enabled=True)
+            ),
+            # What lists are filtered by, each in the order of the list.
+            models.Index(name="task_by_queue", fields=["queue", "key"]),
+            models.Index(name="task_by_category", fields=["category", "key"]),
+            models.Index(name="task_by_trigger", fields=["trigger", "key"]),
+            models.Index(name="task_by_group", fields=["group", "key"]),
+            models.Index(name="task_by_state", fields=["enabled", "paused", "key"]),
+            models.Index(name="task_by_name", fields=["name", "id"]),
         )
 
     def __str__(self) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.formats import date_format
@@ -17,6 +16,7 @@ from django.views.decorators.http import require_GET
 from scheduling import clock, triggers
 from scheduling.exceptions import InvalidTrigger
 from scheduling.models import Task
+from scheduling.views.access import staff_only
 
 COUNT = 10
 #: A schedule is short; a list of dates may be longer.
@@ -34,8 +34,8 @@ class Run:
 
 
 @require_GET
-@permission_required("scheduling.view_task", raise_exception=True)
-def schedule_preview(request: HttpRequest) -> HttpResponse:
+@staff_only("scheduling.view_task")
+def show(request: HttpRequest) -> HttpResponse:
     """The fields of the form as the query string; a piece of HTML. What is wrong is said in it, by field."""
     asked = {name: text[:FIELD_LENGTH].strip() for name, text in request.GET.items()}
     now = clock.now()
