@@ -22,20 +22,22 @@ NONE = "–"
 
 
 @register.filter
-def moment(at: datetime | None) -> SafeString | str:
+def moment(at: datetime | None, shown_in: str = "") -> SafeString | str:
     """A time: the browser shows it relative and in its own zone (static/js/times.js), with UTC on hover.
 
-    Without JavaScript it reads as an absolute time of the display zone, which it names.
+    ``shown_in``: the zone to show it in instead, such as the one that a schedule follows. Without JavaScript it
+    reads as an absolute time of that zone, or the display zone, which it names.
     """
     if at is None:
         return NONE
-    zone = ZoneInfo(settings.JOBSITE_DISPLAY_TIME_ZONE or "UTC")
+    wanted = shown_in or settings.JOBSITE_DISPLAY_TIME_ZONE
+    zone = ZoneInfo(wanted or "UTC")
     local = at.astimezone(zone)
     return format_html(
         '<time datetime="{}" title="{} UTC" data-moment data-zone="{}">{} {}</time>',
         at.astimezone(UTC).isoformat(),
         f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
-        settings.JOBSITE_DISPLAY_TIME_ZONE,
+        wanted,
         f"{local:%Y-%m-%d %H:%M:%S}",
         local.tzname() or zone.key,
     )
