@@ -23,27 +23,31 @@ UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 NONE = "–"
 
 
-def _time(at: datetime | None, kind: str) -> SafeString | str:
-    """A time for static/js/times.js. Without JavaScript it reads absolute, in the display zone, which it names."""
+def _time(at: datetime | None, kind: str, shown_in: str = "") -> SafeString | str:
+    """A time for static/js/times.js. Without JavaScript it reads absolute, in its zone or the display zone, named."""
     if at is None:
         return NONE
-    zone = ZoneInfo(settings.JOBSITE_DISPLAY_TIME_ZONE or "UTC")
+    wanted = shown_in or settings.JOBSITE_DISPLAY_TIME_ZONE
+    zone = ZoneInfo(wanted or "UTC")
     local = at.astimezone(zone)
     return format_html(
         '<time datetime="{}" title="{} UTC" data-moment="{}" data-zone="{}">{} {}</time>',
         at.astimezone(UTC).isoformat(),
         f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
         kind,
-        settings.JOBSITE_DISPLAY_TIME_ZONE,
+        wanted,
         f"{local:%Y-%m-%d %H:%M:%S}",
         local.tzname() or zone.key,
     )
 
 
 @register.filter
-def moment(at: datetime | None) -> SafeString | str:
-    """A time: the browser shows it absolute and relative, in its own zone, with UTC on hover."""
-    return _time(at, "")
+def moment(at: datetime | None, shown_in: str = "") -> SafeString | str:
+    """A time: the browser shows it absolute and relative, in its own zone, with UTC on hover.
+
+    ``shown_in``: the zone to show it in instead, such as the one that a schedule follows.
+    """
+    return _time(at, "", shown_in)
 
 
 @register.filter

@@ -18,7 +18,8 @@ from scheduling.models.log import ExecutionLog
 from scheduling.models.node import Node
 from scheduling.models.pool import Pool
 from scheduling.models.tally import Tally
-from scheduling.models.task import Task, TaskVersion
+from scheduling.models.task import Task
+from scheduling.models.version import TaskVersion
 
 __all__ = [
     "ACTIVE",
