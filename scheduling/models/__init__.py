@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scheduling.models.answer import StoredAnswer
 from scheduling.models.attempt import Attempt
 from scheduling.models.execution import (
     ACTIVE,
@@ -32,6 +33,7 @@ __all__ = [
     "Pool",
     "Reason",
     "State",
+    "StoredAnswer",
     "Task",
     "TaskVersion",
     "idempotency_key",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from scheduling.services.definitions.exporting import export
+from scheduling.services.definitions.fields import function_defaults
+from scheduling.services.definitions.files import default_files
 from scheduling.services.definitions.merging import Summary, load
 from scheduling.services.definitions.reading import Problem
 
-__all__ = ["Problem", "Summary", "export", "load"]
+__all__ = ["Problem", "Summary", "default_files", "export", "function_defaults", "load"]
