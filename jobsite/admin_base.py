@@ -23,8 +23,8 @@ from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 
 __all__ = [
-    "BaseAdmin", "BoundedPaginator", "ChangeList", "HistoryAdmin", "HistoryList", "RowsInside", "ServiceAdmin",
-    "ServiceForm", "actor_of", "sentences",
+    "BaseAdmin", "BoundedPaginator", "ChangeList", "HistoryAdmin", "HistoryList", "RowsInside", "SelectInput",
+    "ServiceAdmin", "ServiceForm", "TextArea", "TextInput", "actor_of", "sentences",
 ]  # fmt: skip
 
 AnyModel = TypeVar("AnyModel", bound=Model)
@@ -35,10 +35,17 @@ if TYPE_CHECKING:
 
     LookAdmin = admin.ModelAdmin[AnyModel]
     Rows = admin.TabularInline[Any, Any]
+    from django.forms import Select as SelectInput
+    from django.forms import Textarea as TextArea
+    from django.forms import TextInput
+
     BaseForm = ModelForm[AnyModel]
 else:  # neither Django's classes nor unfold's take parameters at run time
     from unfold.admin import ModelAdmin, TabularInline
     from unfold.views import ChangeList
+    from unfold.widgets import UnfoldAdminSelectWidget as SelectInput
+    from unfold.widgets import UnfoldAdminTextareaWidget as TextArea
+    from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
 
     class LookAdmin(ModelAdmin):
         def __class_getitem__(cls, _model: object) -> type:

@@ -13,6 +13,7 @@ admin.site.site_header = admin.site.site_title = "Jobsite"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/", admin.site.urls),
+    path("scheduler/", include("scheduling.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include("jobsite.rest.urls")),
     path("healthz", views.healthz, name="healthz"),

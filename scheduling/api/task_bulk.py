@@ -97,9 +97,11 @@ class TaskBulk:
     def reload(self: Any, request: Any) -> Response:
         """Merges YAML: adds new tasks, updates those nobody has edited, keeps the others as they are."""
         asked = self.read(ReloadSerializer)
-        texts = [("yaml", asked["yaml"])] if "yaml" in asked else definitions.default_files()
         options = {"force": asked["force"], "dry_run": asked["dry_run"], "actor": self.actor()}
-        return Response(_merged([(name, definitions.load(text, **options)) for name, text in texts]))
+        if "yaml" in asked:
+            return Response(_merged(definitions.load(asked["yaml"], **options)))
+        return Response(_merged(definitions.reload(**options)))
+
 
 
 def _result(key: str, pk: int | None, verb: Callable[[int], Task | Execution]) -> dict[str, Any]:
@@ -118,17 +120,12 @@ def _result(key: str, pk: int | None, verb: Callable[[int], Task | Execution]) -
 LISTS = ("added", "updated", "unchanged", "kept", "left_deleted")
 
 
-def _merged(summaries: list[tuple[str, definitions.Summary]]) -> dict[str, Any]:
-    """What all the files did, together."""
-    answer: dict[str, Any] = {
-        name: [key for _file, summary in summaries for key in getattr(summary, name)] for name in LISTS
-    }
+def _merged(summary: definitions.Summary) -> dict[str, Any]:
+    answer: dict[str, Any] = {name: getattr(summary, name) for name in LISTS}
     for name in ("warnings", "problems"):
         answer[name] = [
-            {"file": file, "line": each.line, "key": each.key, "field": each.field, "message": each.message}
-            for file, summary in summaries
+            {"line": each.line, "key": each.key, "field": each.field, "message": each.message}
             for each in getattr(summary, name)
         ]
-    answer["counts"] = {name: len(answer[name]) for name in LISTS}
-    answer["counts"]["refused"] = sum(summary.refused for _file, summary in summaries)
+    answer["counts"] = {name: len(answer[name]) for name in LISTS} | {"refused": summary.refused}
     return answer

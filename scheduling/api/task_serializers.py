@@ -147,7 +147,6 @@ class ReloadSerializer(StrictSerializer):
 
 
 class ProblemSerializer(serializers.Serializer):
-    file = serializers.CharField()
     line = serializers.IntegerField()
     key = serializers.CharField()
     field = serializers.CharField()

@@ -19,7 +19,7 @@ from scheduling.api.execution_serializers import ExecutionSerializer
 from scheduling.api.task_serializers import ReasonSerializer, RunSerializer, TaskSerializer
 from scheduling.exceptions import EditedMeanwhile
 from scheduling.models import Task
-from scheduling.services import board, tasks
+from scheduling.services import listing, tasks
 
 KEY = "[a-z0-9][a-z0-9_.-]{0,99}"
 
@@ -45,10 +45,10 @@ class TaskViewSet(
     }
 
     def prepared(self, page: list[Any]) -> list[Any]:
-        return board.with_live_values(page)
+        return listing.with_live_values(page)
 
     def shown(self, row: Task) -> Any:
-        return super().shown(board.with_live_values([row])[0])
+        return super().shown(listing.with_live_values([row])[0])
 
     def answer(self, row: Any, code: int = status.HTTP_200_OK) -> Response:
         return self.tagged(super().answer(row, code))

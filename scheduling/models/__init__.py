@@ -18,7 +18,9 @@ from scheduling.models.group import Group
 from scheduling.models.log import ExecutionLog
 from scheduling.models.node import Node
 from scheduling.models.pool import Pool
-from scheduling.models.task import Task, TaskVersion
+from scheduling.models.tally import Tally
+from scheduling.models.task import Task
+from scheduling.models.version import TaskVersion
 
 __all__ = [
     "ACTIVE",
@@ -34,6 +36,7 @@ __all__ = [
     "Reason",
     "State",
     "StoredAnswer",
+    "Tally",
     "Task",
     "TaskVersion",
     "idempotency_key",

@@ -200,6 +200,11 @@ class Execution(models.Model):
             models.Index(name="execution_node", fields=["node", "state"], condition=Q(state="running")),
             models.Index(name="execution_history", fields=["task", "id"]),
             models.Index(name="execution_outcome", fields=["state", "id"]),
+            models.Index(  # tallies read nothing but this
+                name="execution_finished",
+                fields=["finished_at", "state", "run_ms"],
+                condition=Q(finished_at__isnull=False),
+            ),
             models.Index(name="execution_chain", fields=["chain_id"], condition=Q(chain_id__isnull=False)),
         )
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
+
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 
 from scheduling import clock
-from scheduling.models import Node, Task
+from scheduling.models import Execution, Node, State, Task
 from scheduling.services import liverows, repair
 
 #: Something due for longer than this, and not admitted, says that nobody ticks.
@@ -42,10 +47,14 @@ class Health:
         return not self.reasons
 
 
+def beats(node: Node, now: datetime) -> bool:
+    """Whether a live node was seen within its lease."""
+    return now - node.heartbeat_at <= timedelta(seconds=node.lease_seconds)
+
+
 def beating(now: datetime) -> list[Node]:
     """The live nodes that were seen within their lease."""
-    nodes = Node.objects.filter(state__in=Node.LIVE)
-    return [node for node in nodes if now - node.heartbeat_at <= timedelta(seconds=node.lease_seconds)]
+    return [node for node in Node.objects.filter(state__in=Node.LIVE) if beats(node, now)]
 
 
 def functions_of(nodes: list[Node]) -> dict[str, set[str]]:
@@ -71,6 +80,60 @@ def broken(nodes: list[Node]) -> list[Broken]:
         for task_id, key, function, queue in found.values_list("id", "key", "function", "queue")
         if (queue, function) in missing
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What every page says while the scheduling stands still, in whole or in part."""
+
+    nodes: Sequence[Node]  # that live; each with ``used`` seats
+    silent: bool  # none of them beats
+    last_seen: datetime | None  # of any node, while silent
+    queues: list[str]  # that tasks are in and no node takes from, the first ones
+
+    @property
+    def is_raised(self) -> bool:
+        return self.silent or bool(self.queues)
+
+
+#: Queues without a node that are named.
+QUEUES_NAMED = 2
+
+
+def alarm(now: datetime) -> Alarm:
+    """Looks once, by at most three short questions: it is asked on every page."""
+    running = Execution.objects.filter(node=OuterRef("pk"), state=State.RUNNING).order_by().values("node")
+    used = Coalesce(Subquery(running.annotate(number=Count("id")).values("number")), 0)
+    # Without the names of their functions, which may be thousands.
+    rows = Node.objects.filter(state__in=Node.LIVE).defer("functions").annotate(used=used)
+    nodes = list(rows.order_by("-started_at"))
+    alive = [node for node in nodes if beats(node, now)]
+    if not alive:
+        last = Node.objects.order_by("-heartbeat_at").values_list("heartbeat_at", flat=True).first()
+        return Alarm(nodes, silent=True, last_seen=last, queues=[])
+    served = {queue for node in alive for queue in node.queues}
+    return Alarm(nodes, silent=False, last_seen=None, queues=_unserved(served))
+
+
+def _unserved(served: set[str]) -> list[str]:
+    """Queues of enabled tasks that are not served. Each is found by one step in the index, none by reading tasks."""
+    found: list[str] = []
+    gaps = Q()
+    for below, above in pairwise([None, *sorted(served), None]):
+        gap = Q()
+        if below is not None:
+            gap &= Q(queue__gt=below)
+        if above is not None:
+            gap &= Q(queue__lt=above)
+        gaps |= gap
+    rows = Task.objects.present().filter(gaps, enabled=True).order_by("queue").values_list("queue", flat=True)
+    while len(found) < QUEUES_NAMED:
+        after = rows.filter(queue__gt=found[-1]) if found else rows
+        queue = after.first()
+        if queue is None:
+            break
+        found.append(queue)
+    return found
 
 
 def check() -> Health:

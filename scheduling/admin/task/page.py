@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.forms.widgets import Script
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -15,48 +14,14 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob
 
-from jobsite.admin_base import ChangeList, ServiceAdmin, ServiceForm, actor_of
+from jobsite.admin_base import ChangeList, ServiceAdmin, actor_of
 from scheduling import clock
+from scheduling.admin.task.form import SECTIONS, TaskForm
 from scheduling.exceptions import InvalidTrigger
 from scheduling.models import Task
 from scheduling.services import health, tasks
 
-SECTIONS: tuple[tuple[Any, tuple[str, ...]], ...] = (
-    (None, ("key", "name", "description", "category", "group", "owner", "remark")),
-    (_("What"), ("function", "parameters")),
-    (_("When"), ("trigger", "trigger_params", "time_zone", "start_at", "end_at", "clock_gap", "clock_overlap")),
-    (_("Where"), ("executor", "queue", "pool", "weight", "priority", "timeout_seconds")),
-    (_("When runs were missed"), ("misfire_policy", "misfire_grace_seconds", "catch_up_limit")),
-    (_("When runs overlap"), ("max_concurrent", "overlap_policy")),
-    (
-        _("When a run fails"),
-        (
-            "retries", "retry_delay_seconds", "retry_backoff", "retry_max_delay_seconds", "retry_jitter",
-            "rerun_if_lost",
-        ),
-    ),
-)  # fmt: skip
 SEEN = ("state", "schedule", "next_run", "schedule_error", "built_in", "versions", "created_at", "updated_at")
-
-
-class TaskForm(ServiceForm[Task]):
-    #: The version that the person has seen: a form that has become old is refused, not merged.
-    seen_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
-
-    class Meta:
-        model = Task
-        fields = [name for _title, names in SECTIONS for name in names]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.initial["seen_version"] = self.instance.version
-
-    def check_service(self) -> None:
-        # A request that does not say what it has seen has seen nothing.
-        if self.instance.pk and self.cleaned_data.get("seen_version") != self.instance.version:
-            raise ValidationError(tasks.edited_meanwhile(self.instance.version))
-        if not self.instance.pk or not set(self.changed_data).isdisjoint(Task.SCHEDULE):
-            tasks.check_future(self.instance, clock.refresh())
 
 
 def lacks_function(task: Task, functions: dict[str, set[str]]) -> bool:
@@ -95,6 +60,10 @@ class TaskAdmin(ServiceAdmin[Task]):
     readonly_fields = SEEN
     fieldsets = [(title, {"fields": names}) for title, names in (*SECTIONS, (_("State"), SEEN))]
     actions = ("run", "pause", "resume", "enable", "disable")
+
+    class Media:
+        css = {"all": ("css/forms.css",)}
+        js = (Script("js/parameters.js", type="module"), Script("js/schedule.js", type="module"))
 
     # --- what is shown
 
