@@ -7,6 +7,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from jobsite import views
+from scheduling.views import health as scheduler_health
 
 admin.site.site_header = admin.site.site_title = "Jobsite"
 
@@ -17,4 +18,6 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include("jobsite.rest.urls")),
     path("healthz", views.healthz, name="healthz"),
+    path("healthz/scheduler", scheduler_health.show, name="healthz-scheduler"),
+    path("readyz", views.readyz, name="readyz"),
 ]

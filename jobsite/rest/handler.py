@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
-from django.db import DatabaseError, IntegrityError
+from django.db import DatabaseError, IntegrityError, InterfaceError
 from django.db.models import ProtectedError
 from django.utils.translation import gettext as _
 from drf_standardized_errors.handler import ExceptionHandler
@@ -40,6 +40,6 @@ def _as_answer(error: Exception) -> Any:
         return TooLarge(_("The request is too large."))
     if isinstance(error, IntegrityError):
         return Conflict(_("Somebody else has stored the same a moment ago. Ask again."))
-    if isinstance(error, DatabaseError) and classify(error) is not Fault.OTHER:
+    if isinstance(error, DatabaseError | InterfaceError) and classify(error) is not Fault.OTHER:
         return Unavailable(_("The database does not answer in time. Ask again."))
     return None

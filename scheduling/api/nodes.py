@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db.models import Count
-from rest_framework import serializers
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.decorators import action
+from rest_framework.response import Response
 
 from jobsite.rest.permissions import of_model
 from jobsite.rest.views import HouseViewSet, Lists, Shows
 from scheduling.models import Execution, Node, State
+from scheduling.services import nodes
 
 
 class NodeSerializer(serializers.ModelSerializer):
@@ -20,7 +24,7 @@ class NodeSerializer(serializers.ModelSerializer):
         model = Node
         fields = (
             "id", "state", "detail", "host", "pid", "version", "queues", "seats", "running", "started_at",
-            "heartbeat_at", "ended_at", "lease_seconds",
+            "heartbeat_at", "drain_asked_at", "ended_at", "lease_seconds",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -42,7 +46,10 @@ class NodeViewSet(Lists, Shows, HouseViewSet):
         "-started_at": ("-started_at", "-id"),
         "started_at": ("started_at", "id"),
     }
-    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("scheduling.node", "list", "retrieve")
+    needs: ClassVar[dict[str, tuple[str, ...]]] = {
+        **of_model("scheduling.node", "list", "retrieve"),
+        "drain": ("scheduling.drain_node",),
+    }
 
     def get_serializer_class(self) -> Any:
         return NodeSerializer if self.action == "list" else NodeDetailSerializer
@@ -57,3 +64,10 @@ class NodeViewSet(Lists, Shows, HouseViewSet):
 
     def shown(self, row: Node) -> Any:
         return super().shown(self.prepared([row])[0])
+
+    @extend_schema(request=None, responses={202: NodeDetailSerializer}, filters=False)
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def drain(self, request: Any, pk: str) -> Response:
+        """Asks it to claim nothing more, to let its runs end, and to stop; it sees that within 2 s."""
+        node = nodes.drain(self.get_object().pk, actor=self.actor())
+        return self.answer(node, status.HTTP_202_ACCEPTED)

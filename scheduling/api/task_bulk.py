@@ -103,7 +103,6 @@ class TaskBulk:
         return Response(_merged(definitions.reload(**options)))
 
 
-
 def _result(key: str, pk: int | None, verb: Callable[[int], Task | Execution]) -> dict[str, Any]:
     result: dict[str, Any] = {"key": key, "ok": False, "code": "", "detail": "", "execution": None}
     if pk is None:

@@ -5,18 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
+from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
+from jobsite.rest.idempotency import once
+from jobsite.rest.schema import IDEMPOTENT
 from scheduling import clock
-from scheduling.api.task_serializers import VersionSerializer
+from scheduling.api.task_serializers import (
+    CloneSerializer,
+    RollbackSerializer,
+    TaskSerializer,
+    VersionSerializer,
+)
 from scheduling.api.triggers import AfterSerializer, PreviewAnswerSerializer, preview_answer
 from scheduling.models import TaskVersion
+from scheduling.services import tasks, versions
 from scheduling.triggers.preview import preview_of
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "next_runs": ("scheduling.view_task",),
     "versions": ("scheduling.view_task", "scheduling.view_taskversion"),
+    "rollback": ("scheduling.change_task", "scheduling.view_taskversion"),
+    "clone": ("scheduling.add_task", "scheduling.view_task"),
 }
 
 
@@ -41,3 +52,29 @@ class TaskHistory:
         rows = TaskVersion.objects.filter(task_id=self.get_object().pk).select_related("by")
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(VersionSerializer(page, many=True).data)
+
+    @extend_schema(request=RollbackSerializer, responses=TaskSerializer, filters=False)
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def rollback(self: Any, request: Any, key: str) -> Response:
+        """Gives it the definition that it had, as a new version; key, enabled and paused stay as they are."""
+        asked = self.read(RollbackSerializer)
+        actor = self.actor(asked.get("reason", ""))
+        seen = asked.get("seen_version")
+        task = versions.rollback(self.get_object().pk, asked["version"], actor=actor, seen_version=seen)
+        return self.answer(task)
+
+    @extend_schema(
+        request=CloneSerializer, responses={201: TaskSerializer}, parameters=[IDEMPOTENT], filters=False
+    )
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def clone(self: Any, request: Any, key: str) -> Response:
+        """Makes a copy under another key, disabled, so that nothing runs twice unasked."""
+        task = self.get_object()
+
+        def work() -> tuple[int, Any]:
+            asked = self.read(CloneSerializer)
+            actor = self.actor(asked.get("reason", ""))
+            copied = tasks.clone(task.pk, asked["key"], actor=actor, name=asked.get("name", ""))
+            return status.HTTP_201_CREATED, self.shown(copied)
+
+        return self.tagged(once(request, work))

@@ -90,6 +90,21 @@ def as_mapping(value: Any) -> dict[str, Any]:
     return value
 
 
+class RollbackSerializer(ReasonSerializer):
+    version = fields.WholeNumber(min_value=1, max_value=2**31 - 1, help_text=_("The one to go back to."))
+    seen_version = fields.WholeNumber(
+        required=False,
+        min_value=1,
+        max_value=2**31 - 1,
+        help_text=_("The present one as it was read: refused with 409 when it is another by now."),
+    )
+
+
+class CloneSerializer(ReasonSerializer):
+    key = fields.Text(max_length=100)
+    name = fields.Text(required=False, max_length=200)
+
+
 class ByFunctionSerializer(StrictSerializer):
     """A task from as little as possible: the rest is what the function declares and the usual defaults."""
 

@@ -12,7 +12,8 @@ from scheduling.api.groups import GroupViewSet
 from scheduling.api.health import HealthAlias, HealthView
 from scheduling.api.nodes import NodeViewSet
 from scheduling.api.pools import PoolViewSet
-from scheduling.api.tasks import TaskViewSet
+from scheduling.api.stats import StatsView, TaskStatsView
+from scheduling.api.tasks import KEY, TaskViewSet
 from scheduling.api.triggers import PreviewView
 
 routes: tuple[tuple[str, Any, str], ...] = (
@@ -27,5 +28,7 @@ urlpatterns = [
     path("health/", HealthAlias.as_view()),
     path("functions/", FunctionsView.as_view(), name="functions"),
     re_path(r"^functions/(?P<name>\w{1,200})/$", FunctionView.as_view(), name="function"),
+    path("stats/", StatsView.as_view(), name="stats"),
+    re_path(rf"^stats/tasks/(?P<key>{KEY})/$", TaskStatsView.as_view(), name="task-stats"),
     path("triggers/preview/", PreviewView.as_view(), name="preview"),
 ]
