@@ -56,7 +56,7 @@ X_FRAME_OPTIONS = "DENY"
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # probes come without the proxy
+    SECURE_REDIRECT_EXEMPT = [r"^healthz(/scheduler)?$", r"^readyz$"]  # probes come without the proxy
     SECURE_HSTS_SECONDS = 3_600
 # The proxy that speaks TLS redirects to it and tells browsers to stay with it (deploy/nginx.conf).
 SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]
@@ -200,6 +200,61 @@ UNFOLD: dict[str, Any] = {
     },
     "DASHBOARD_CALLBACK": "scheduling.views.home.dashboard",
     "SIDEBAR": {"show_search": True, "command_search": False, "navigation": "jobsite.navigation.sidebar"},
+}
+
+# --- The API -----------------------------------------------------------------------------------------------------
+
+#: How often one token or person, and one address that gives neither, may call.
+JOBSITE_API_RATE = environment.rate("JOBSITE_API_RATE", "1200/minute")
+JOBSITE_API_ANONYMOUS_RATE = environment.rate("JOBSITE_API_ANONYMOUS_RATE", "120/minute")
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "jobsite.rest.authentication.TokenHeader",  # first: it answers 401 with the header that is wanted
+        "rest_framework.authentication.SessionAuthentication",  # with CSRF
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["jobsite.rest.permissions.Needs"],
+    "DEFAULT_THROTTLE_CLASSES": ["jobsite.rest.throttling.PerCaller"],
+    "DEFAULT_PARSER_CLASSES": ["jobsite.rest.parsers.StorableJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "jobsite.rest.pagination.Keyset",
+    "DEFAULT_FILTER_BACKENDS": ["jobsite.rest.filters.StrictFilters"],
+    "DEFAULT_SCHEMA_CLASS": "jobsite.rest.schema.HouseSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,
+    "UNICODE_JSON": True,
+    # Behind the one proxy that speaks TLS, the address is the one that it tells.
+    "NUM_PROXIES": 1 if HTTPS else 0,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+DRF_STANDARDIZED_ERRORS = {
+    "EXCEPTION_HANDLER_CLASS": "jobsite.rest.handler.Handler",
+    "ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True,
+}
+#: For how many days a token is valid when nobody says otherwise.
+JOBSITE_TOKEN_DAYS = environment.whole("JOBSITE_TOKEN_DAYS", 90, least=1, most=3_650)
+REST_KNOX = {
+    "TOKEN_TTL": timedelta(days=JOBSITE_TOKEN_DAYS),
+    "TOKEN_PREFIX": "jobsite_",  # so that a token that has got out is known for what it is
+    "AUTH_HEADER_PREFIX": "Token",
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Jobsite",
+    "DESCRIPTION": "Tasks, their executions, and the database instances they look after. The guide: docs/api.md.",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "ExecutionStateEnum": "scheduling.models.State",
+        "OriginEnum": "scheduling.models.Origin",
+        "NodeStateEnum": "scheduling.models.Node.State",
+        "TaskStateEnum": "scheduling.api.task_serializers.STATES",
+        "SyncRecordStateEnum": "instances.models.SyncRecord.State",
+        "SyncSessionOriginEnum": "instances.models.SyncSession.Origin",
+    },
 }
 
 # --- The database ------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
 
 from jobsite import views
+from scheduling.views import health as scheduler_health
 
 admin.site.site_header = admin.site.site_title = "Jobsite"
 admin.site.index_title = _("Home")
@@ -17,5 +18,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("scheduler/", include("scheduling.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("api/v1/", include("jobsite.rest.urls")),
     path("healthz", views.healthz, name="healthz"),
+    path("healthz/scheduler", scheduler_health.show, name="healthz-scheduler"),
+    path("readyz", views.readyz, name="readyz"),
 ]

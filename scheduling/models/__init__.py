@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scheduling.models.answer import StoredAnswer
 from scheduling.models.attempt import Attempt
 from scheduling.models.execution import (
     ACTIVE,
@@ -34,6 +35,7 @@ __all__ = [
     "Pool",
     "Reason",
     "State",
+    "StoredAnswer",
     "Tally",
     "Task",
     "TaskVersion",
