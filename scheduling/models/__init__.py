@@ -16,6 +16,7 @@ from scheduling.models.execution import (
 from scheduling.models.group import Group
 from scheduling.models.log import ExecutionLog
 from scheduling.models.node import Node
+from scheduling.models.notice import Notice
 from scheduling.models.pool import Pool
 from scheduling.models.task import Task, TaskVersion
 
@@ -28,6 +29,7 @@ __all__ = [
     "ExecutionLog",
     "Group",
     "Node",
+    "Notice",
     "Origin",
     "Pool",
     "Reason",

@@ -14,6 +14,7 @@ from django.db.models import F
 from jobsite import __version__
 from scheduling.exceptions import NodeIsDead
 from scheduling.models import Attempt, Execution, Node, Reason, State, Task
+from scheduling.services import notices
 from scheduling.sql.transactions import in_transaction
 
 logger = logging.getLogger(__name__)
@@ -126,6 +127,7 @@ def release_runs(node_id: uuid.UUID, now: datetime, reason: Reason, detail: str)
         queued_at=now,
         overdue=False,
     )
+    notices.note([(row["id"], row["task_id"]) for row in rows if row["task_id"] not in again], now)
     return moved + running.update(state=State.LOST, reason=reason, detail=detail, finished_at=now)
 
 
