@@ -35,6 +35,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 rows(_("Groups"), "folder", "scheduling", "group"),
                 rows(_("Pools"), "dataset", "scheduling", "pool"),
                 rows(_("Nodes"), "dns", "scheduling", "node"),
+                rows(_("Notices"), "mail", "scheduling", "notice"),
                 rows(_("Changes"), "difference", "scheduling", "taskversion"),
             ],
         },

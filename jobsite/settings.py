@@ -365,6 +365,21 @@ JOBSITE_SYNC_PARALLEL = environment.whole("JOBSITE_SYNC_PARALLEL", 8, least=1, m
 #: The file with the keys that encrypt stored passwords, newest first, one a line.
 JOBSITE_KEY_FILE = environment.folder("JOBSITE_KEY_FILE", VAR_DIR / "keys") or VAR_DIR / "keys"
 
+# --- Mail --------------------------------------------------------------------------------------------------------
+
+#: Where the pages are for those who read a mail; empty: mails hold no links.
+JOBSITE_BASE_URL = environment.text("JOBSITE_BASE_URL").rstrip("/")
+_MAIL = environment.mail_server("JOBSITE_EMAIL")
+#: Whether there is a mail server; without one, notices of failures are kept and shown, but not sent.
+JOBSITE_MAIL = _MAIL is not None
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if JOBSITE_MAIL else 'dummy'}.EmailBackend"
+EMAIL_TIMEOUT = 10  # seconds, for each answer of the server
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.text("JOBSITE_EMAIL_FROM", "jobsite@localhost")
+if _MAIL is not None:
+    EMAIL_HOST, EMAIL_PORT = _MAIL["host"], _MAIL["port"]
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _MAIL["user"], _MAIL["password"]
+    EMAIL_USE_TLS, EMAIL_USE_SSL = _MAIL["starttls"], _MAIL["tls"]
+
 # --- Logs --------------------------------------------------------------------------------------------------------
 
 LOG_FORMAT = environment.choice("JOBSITE_LOG_FORMAT", "text", ("text", "json"))

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from jobsite.fields import ExactCharField
 from scheduling import executors, registry, triggers
 from scheduling.exceptions import FieldErrors, InvalidTrigger, ParametersInvalid, UnknownFunction
+from scheduling.models.addresses import AddressListField
 from scheduling.models.group import Group
 from scheduling.models.names import key_validator, queue_validator
 from scheduling.models.pool import Pool
@@ -243,6 +244,13 @@ class Task(models.Model):
         help_text=_("A run whose node died is run again. Its effects may then happen more than once."),
     )
 
+    notify_on_failure = AddressListField(
+        _("tell of failures"),
+        help_text=_(
+            "Mail addresses. A mail tells of a run that has failed for good: at most one an hour for this task."
+        ),
+    )
+
     # --- state
     enabled = models.BooleanField(_("enabled"), default=True, editable=False)
     paused = models.BooleanField(_("paused"), default=False, editable=False)
@@ -262,7 +270,7 @@ class Task(models.Model):
         "executor", "queue", "pool", "weight", "priority", "timeout_seconds",
         "misfire_policy", "misfire_grace_seconds", "catch_up_limit", "max_concurrent", "overlap_policy",
         "retries", "retry_delay_seconds", "retry_backoff", "retry_max_delay_seconds", "retry_jitter",
-        "rerun_if_lost", "enabled",
+        "rerun_if_lost", "notify_on_failure", "enabled",
     )  # fmt: skip
     #: The part of it that decides when the task runs.
     SCHEDULE = ("trigger", "trigger_params", "time_zone", "start_at", "end_at", "clock_gap", "clock_overlap")

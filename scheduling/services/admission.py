@@ -197,6 +197,7 @@ def new_row(
         "weight": plan.weight,
         "timeout_seconds": plan.timeout_seconds,
         "available_at": now,
+        "admitted_at": now,
         "queued_at": now,
         "finished_at": None if state in ACTIVE else now,
         "covers_until": None,

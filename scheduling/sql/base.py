@@ -33,6 +33,7 @@ INSERTED: dict[str, str] = {
     "weight": "int",
     "timeout_seconds": "int",
     "available_at": "moment",
+    "admitted_at": "moment",
     "queued_at": "moment",
     "finished_at": "moment",
     "covers_until": "moment",

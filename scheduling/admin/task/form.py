@@ -27,7 +27,7 @@ SECTIONS: tuple[tuple[Any, tuple[str, ...]], ...] = (
         _("When a run fails"),
         (
             "retries", "retry_delay_seconds", "retry_backoff", "retry_max_delay_seconds", "retry_jitter",
-            "rerun_if_lost",
+            "rerun_if_lost", "notify_on_failure",
         ),
     ),
     (_("About it"), ("description", "category", "group", "owner", "remark")),
