@@ -7,12 +7,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import template
-from django.conf import settings
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+
+from jobsite import zones
 
 register = template.Library()
 
@@ -22,20 +23,22 @@ NONE = "–"
 
 
 @register.filter
-def moment(at: datetime | None) -> SafeString | str:
-    """A time: the browser shows it relative and in its own zone (static/js/times.js), with UTC on hover.
+def moment(at: datetime | None, form: str = "") -> SafeString | str:
+    """A time, absolute and relative, or with the form "relative" only that; with the absolute one and UTC on hover.
 
-    Without JavaScript it reads as an absolute time of the display zone, which it names.
+    The browser shows it in the zone that the person has chosen, else in its own (static/js/times.js). Without
+    JavaScript it reads as an absolute time of the display zone, which it names.
     """
     if at is None:
         return NONE
-    zone = ZoneInfo(settings.JOBSITE_DISPLAY_TIME_ZONE or "UTC")
+    zone = ZoneInfo(zones.without_browser())
     local = at.astimezone(zone)
     return format_html(
-        '<time datetime="{}" title="{} UTC" data-moment data-zone="{}">{} {}</time>',
+        '<time datetime="{}" title="{} UTC" data-moment="{}" data-zone="{}">{} {}</time>',
         at.astimezone(UTC).isoformat(),
         f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
-        settings.JOBSITE_DISPLAY_TIME_ZONE,
+        form,
+        zones.chosen(),
         f"{local:%Y-%m-%d %H:%M:%S}",
         local.tzname() or zone.key,
     )
