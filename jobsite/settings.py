@@ -97,6 +97,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "jobsite.zones.ZoneMiddleware",
     "axes.middleware.AxesMiddleware",  # last: it answers for a login that was locked out
 ]
 
@@ -323,7 +324,7 @@ TIME_ZONE = "UTC"  # rows, Python and JSON speak UTC; zones appear in triggers a
 
 #: The zone in which new tasks are written.
 JOBSITE_TASK_TIME_ZONE = environment.text("JOBSITE_TASK_TIME_ZONE", "Asia/Shanghai")
-#: The zone in which pages show times; empty: the browser's.
+#: The zone in which pages show times where neither the person nor the browser names one; empty: UTC.
 JOBSITE_DISPLAY_TIME_ZONE = environment.text("JOBSITE_DISPLAY_TIME_ZONE")
 
 # --- The scheduler -----------------------------------------------------------------------------------------------

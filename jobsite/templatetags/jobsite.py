@@ -9,12 +9,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import template
-from django.conf import settings
 from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+
+from jobsite import zones
 
 register = template.Library()
 
@@ -24,18 +25,20 @@ NONE = "–"
 
 
 def _time(at: datetime | None, kind: str, shown_in: str = "") -> SafeString | str:
-    """A time for static/js/times.js. Without JavaScript it reads absolute, in its zone or the display zone, named."""
+    """A time for static/js/times.js, which shows it in the zone that the person has chosen, else in the browser's.
+
+    ``shown_in`` overrides both. Without JavaScript it reads absolute, in its zone or the display zone, named.
+    """
     if at is None:
         return NONE
-    wanted = shown_in or settings.JOBSITE_DISPLAY_TIME_ZONE
-    zone = ZoneInfo(wanted or "UTC")
+    zone = ZoneInfo(shown_in or zones.without_browser())
     local = at.astimezone(zone)
     return format_html(
         '<time datetime="{}" title="{} UTC" data-moment="{}" data-zone="{}">{} {}</time>',
         at.astimezone(UTC).isoformat(),
         f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
         kind,
-        wanted,
+        shown_in or zones.chosen(),
         f"{local:%Y-%m-%d %H:%M:%S}",
         local.tzname() or zone.key,
     )

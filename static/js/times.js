@@ -21,7 +21,7 @@ export function distance(milliseconds) {
 export function absolute(at, zone) {
   return new Intl.DateTimeFormat(language, {
     dateStyle: "medium",
-    timeStyle: "medium",
+    timeStyle: "long", // with the zone
     ...(zone ? { timeZone: zone } : {}),
   }).format(at);
 }
