@@ -363,6 +363,11 @@ JOBSITE_LOG_ROOTS = [Path(root) for root in environment.words("JOBSITE_LOG_ROOTS
 JOBSITE_ALLOW_SOCKETS = environment.flag("JOBSITE_ALLOW_SOCKETS", False)
 #: Instances that one collection speaks to at the same time.
 JOBSITE_SYNC_PARALLEL = environment.whole("JOBSITE_SYNC_PARALLEL", 8, least=1, most=64)
+#: Names and patterns (as of a shell) of accounts that the collection leaves out, by dialect, beside the servers' own.
+JOBSITE_ACCOUNTS_LEFT_OUT = {
+    dialect: environment.words(f"JOBSITE_ACCOUNTS_LEFT_OUT_{dialect.upper()}")
+    for dialect in ("mysql", "postgresql")
+}
 #: The file with the keys that encrypt stored passwords, newest first, one a line.
 JOBSITE_KEY_FILE = environment.folder("JOBSITE_KEY_FILE", VAR_DIR / "keys") or VAR_DIR / "keys"
 

@@ -69,6 +69,35 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='DatabaseSizeAggregate',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('period', models.CharField(choices=[('day', 'day'), ('week', 'week'), ('month', 'month'), ('quarter', 'quarter')], max_length=10, verbose_name='period')),
+                ('start', models.DateField(verbose_name='start')),
+                ('end', models.DateField(verbose_name='end')),
+                ('samples', models.PositiveIntegerField(verbose_name='samples')),
+                ('first_date', models.DateField(verbose_name='first sample')),
+                ('last_date', models.DateField(verbose_name='last sample')),
+                ('first_bytes', models.BigIntegerField(verbose_name='first bytes')),
+                ('last_bytes', models.BigIntegerField(verbose_name='last bytes')),
+                ('min_bytes', models.BigIntegerField(verbose_name='least bytes')),
+                ('max_bytes', models.BigIntegerField(verbose_name='most bytes')),
+                ('average_bytes', models.BigIntegerField(verbose_name='average bytes')),
+                ('change_bytes', models.BigIntegerField(null=True, verbose_name='change in bytes')),
+                ('change_percent', models.FloatField(null=True, verbose_name='change in percent')),
+                ('growth_per_day_bytes', models.BigIntegerField(null=True, verbose_name='growth per day in bytes')),
+                ('final', models.BooleanField(verbose_name='final')),
+                ('computed_at', models.DateTimeField(verbose_name='computed')),
+                ('database', jobsite.fields.ExactCharField(max_length=255, verbose_name='database')),
+                ('instance', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='database_size_aggregates', to='instances.instance', verbose_name='instance')),
+            ],
+            options={
+                'verbose_name': 'database size by period',
+                'verbose_name_plural': 'database sizes by period',
+                'ordering': ('-start', 'instance', 'database'),
+            },
+        ),
+        migrations.CreateModel(
             name='DatabaseSize',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -88,6 +117,52 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='InstanceAccount',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', jobsite.fields.ExactCharField(max_length=400, verbose_name='name')),
+                ('username', jobsite.fields.ExactCharField(max_length=255, verbose_name='user name')),
+                ('host', jobsite.fields.ExactCharField(blank=True, max_length=255, verbose_name='host')),
+                ('kind', models.CharField(choices=[('user', 'user'), ('role', 'role'), ('public', 'everybody')], default='user', max_length=10, verbose_name='kind')),
+                ('superuser', models.BooleanField(default=False, verbose_name='superuser')),
+                ('locked', models.BooleanField(default=False, verbose_name='cannot log in')),
+                ('grant_admin', models.BooleanField(default=False, verbose_name='may give rights')),
+                ('expires_at', models.DateTimeField(null=True, verbose_name='expires')),
+                ('attributes', models.JSONField(default=dict, verbose_name='attributes')),
+                ('privileges', models.JSONField(null=True, verbose_name='privileges')),
+                ('facts', models.JSONField(default=list, verbose_name='facts')),
+                ('server_id', models.CharField(blank=True, max_length=40, verbose_name="server's number")),
+                ('active', models.BooleanField(default=True, verbose_name='active')),
+                ('first_seen_at', models.DateTimeField(verbose_name='first seen')),
+                ('last_seen_at', models.DateTimeField(verbose_name='last seen')),
+                ('dropped_at', models.DateTimeField(null=True, verbose_name='dropped')),
+                ('instance', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='accounts', to='instances.instance', verbose_name='instance')),
+            ],
+            options={
+                'verbose_name': 'account',
+                'verbose_name_plural': 'accounts',
+                'ordering': ('instance', 'name'),
+            },
+        ),
+        migrations.CreateModel(
+            name='InstanceDatabase',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', jobsite.fields.ExactCharField(max_length=255, verbose_name='name')),
+                ('active', models.BooleanField(default=True, verbose_name='active')),
+                ('first_seen_at', models.DateTimeField(verbose_name='first seen')),
+                ('last_seen_at', models.DateTimeField(verbose_name='last seen')),
+                ('dropped_at', models.DateTimeField(null=True, verbose_name='dropped')),
+                ('returned_at', models.DateTimeField(null=True, verbose_name='back again')),
+                ('instance', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='databases', to='instances.instance', verbose_name='instance')),
+            ],
+            options={
+                'verbose_name': 'database',
+                'verbose_name_plural': 'databases',
+                'ordering': ('instance', 'name'),
+            },
+        ),
+        migrations.CreateModel(
             name='InstanceSize',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -102,6 +177,36 @@ class Migration(migrations.Migration):
                 'verbose_name': 'instance size',
                 'verbose_name_plural': 'instance sizes',
                 'ordering': ('-date', 'instance'),
+            },
+        ),
+        migrations.CreateModel(
+            name='InstanceSizeAggregate',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('period', models.CharField(choices=[('day', 'day'), ('week', 'week'), ('month', 'month'), ('quarter', 'quarter')], max_length=10, verbose_name='period')),
+                ('start', models.DateField(verbose_name='start')),
+                ('end', models.DateField(verbose_name='end')),
+                ('samples', models.PositiveIntegerField(verbose_name='samples')),
+                ('first_date', models.DateField(verbose_name='first sample')),
+                ('last_date', models.DateField(verbose_name='last sample')),
+                ('first_bytes', models.BigIntegerField(verbose_name='first bytes')),
+                ('last_bytes', models.BigIntegerField(verbose_name='last bytes')),
+                ('min_bytes', models.BigIntegerField(verbose_name='least bytes')),
+                ('max_bytes', models.BigIntegerField(verbose_name='most bytes')),
+                ('average_bytes', models.BigIntegerField(verbose_name='average bytes')),
+                ('change_bytes', models.BigIntegerField(null=True, verbose_name='change in bytes')),
+                ('change_percent', models.FloatField(null=True, verbose_name='change in percent')),
+                ('growth_per_day_bytes', models.BigIntegerField(null=True, verbose_name='growth per day in bytes')),
+                ('final', models.BooleanField(verbose_name='final')),
+                ('computed_at', models.DateTimeField(verbose_name='computed')),
+                ('database_count', models.PositiveIntegerField(verbose_name='databases')),
+                ('average_database_bytes', models.BigIntegerField(null=True, verbose_name='average bytes of a database')),
+                ('instance', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='instance_size_aggregates', to='instances.instance', verbose_name='instance')),
+            ],
+            options={
+                'verbose_name': 'instance size by period',
+                'verbose_name_plural': 'instance sizes by period',
+                'ordering': ('-start', 'instance'),
             },
         ),
         migrations.CreateModel(
@@ -149,9 +254,35 @@ class Migration(migrations.Migration):
                 'ordering': ('session', 'id'),
             },
         ),
+        migrations.CreateModel(
+            name='AccountChange',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', jobsite.fields.ExactCharField(max_length=400, verbose_name='name')),
+                ('kind', models.CharField(choices=[('added', 'added'), ('privileges_changed', 'privileges changed'), ('attributes_changed', 'attributes changed'), ('renamed', 'renamed'), ('dropped', 'dropped'), ('restored', 'restored')], max_length=20, verbose_name='kind')),
+                ('at', models.DateTimeField(verbose_name='when')),
+                ('difference', models.JSONField(default=dict, verbose_name='difference')),
+                ('instance', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='account_changes', to='instances.instance', verbose_name='instance')),
+                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='changes', to='instances.instanceaccount', verbose_name='account')),
+                ('session', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='account_changes', to='instances.syncsession', verbose_name='session')),
+            ],
+            options={
+                'verbose_name': 'account change',
+                'verbose_name_plural': 'account changes',
+                'ordering': ('-id',),
+            },
+        ),
         migrations.AddIndex(
             model_name='instance',
             index=models.Index(fields=['active', 'deleted_at'], name='instance_collectable'),
+        ),
+        migrations.AddIndex(
+            model_name='databasesizeaggregate',
+            index=models.Index(fields=['period', 'start', 'instance'], name='database_aggregate_start'),
+        ),
+        migrations.AddConstraint(
+            model_name='databasesizeaggregate',
+            constraint=models.UniqueConstraint(fields=('instance', 'database', 'period', 'start'), name='database_aggregate_once'),
         ),
         migrations.AddIndex(
             model_name='databasesize',
@@ -162,12 +293,36 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('instance', 'database', 'date'), name='database_size_daily'),
         ),
         migrations.AddIndex(
+            model_name='instanceaccount',
+            index=models.Index(fields=['name', 'instance'], name='account_by_name'),
+        ),
+        migrations.AddConstraint(
+            model_name='instanceaccount',
+            constraint=models.UniqueConstraint(fields=('instance', 'name'), name='account_once'),
+        ),
+        migrations.AddIndex(
+            model_name='instancedatabase',
+            index=models.Index(fields=['name', 'instance'], name='instance_database_by_name'),
+        ),
+        migrations.AddConstraint(
+            model_name='instancedatabase',
+            constraint=models.UniqueConstraint(fields=('instance', 'name'), name='instance_database_once'),
+        ),
+        migrations.AddIndex(
             model_name='instancesize',
             index=models.Index(fields=['date', 'instance'], name='instance_size_by_date'),
         ),
         migrations.AddConstraint(
             model_name='instancesize',
             constraint=models.UniqueConstraint(fields=('instance', 'date'), name='instance_size_daily'),
+        ),
+        migrations.AddIndex(
+            model_name='instancesizeaggregate',
+            index=models.Index(fields=['period', 'start', 'instance'], name='instance_aggregate_start'),
+        ),
+        migrations.AddConstraint(
+            model_name='instancesizeaggregate',
+            constraint=models.UniqueConstraint(fields=('instance', 'period', 'start'), name='instance_aggregate_once'),
         ),
         migrations.AddIndex(
             model_name='syncsession',
@@ -180,5 +335,17 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='syncrecord',
             constraint=models.UniqueConstraint(fields=('session', 'instance'), name='sync_record_once'),
+        ),
+        migrations.AddIndex(
+            model_name='accountchange',
+            index=models.Index(fields=['account', '-id'], name='account_change_account'),
+        ),
+        migrations.AddIndex(
+            model_name='accountchange',
+            index=models.Index(fields=['instance', '-id'], name='account_change_instance'),
+        ),
+        migrations.AddIndex(
+            model_name='accountchange',
+            index=models.Index(fields=['at'], name='account_change_at'),
         ),
     ]
