@@ -42,6 +42,7 @@ def build_trigger(schedule: Any) -> triggers.Trigger:
         gap=schedule.clock_gap,
         fold=schedule.clock_overlap,
         anchor_at=schedule.anchor_at,
+        spread_key=schedule.key,
     )
 
 
