@@ -332,6 +332,9 @@ JOBSITE_DISPLAY_TIME_ZONE = environment.text("JOBSITE_DISPLAY_TIME_ZONE")
 SCHEDULER: dict[str, Any] = {
     "queues": environment.words("JOBSITE_QUEUES", ("default",)),
     "threads": environment.whole("JOBSITE_THREADS", 64, least=1, most=1_000),
+    "processes": environment.whole("JOBSITE_PROCESSES", 8, least=0, most=500),
+    # What is asked to end in a process of its own is killed after this.
+    "kill_grace_seconds": environment.number("JOBSITE_KILL_GRACE_SECONDS", 5, least=0, most=600),
     "drain_seconds": environment.number("JOBSITE_DRAIN_SECONDS", 30, least=0, most=86_400),
     # An edit made elsewhere is noticed within one poll.
     "poll_seconds": environment.number("JOBSITE_POLL_SECONDS", 0.25, least=0.05, most=2),
