@@ -9,6 +9,9 @@ from django.contrib.auth.models import Group, User
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from jobsite.admin_base import BaseAdmin
+from jobsite.admin_tokens import TokenAdmin
+
+__all__ = ["RoleAdmin", "TokenAdmin", "UserAdmin"]
 
 for model in (User, Group):
     admin.site.unregister(model)
