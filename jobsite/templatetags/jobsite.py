@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -62,6 +62,12 @@ def duration(milliseconds: float | None) -> str:
     if whole < 86_400:
         return _("%(hours)d h %(minutes)d min") % {"hours": whole // 3_600, "minutes": whole % 3_600 // 60}
     return _("%(days)d d %(hours)d h") % {"days": whole // 86_400, "hours": whole % 86_400 // 3_600}
+
+
+@register.filter
+def long_duration(span: timedelta | None) -> str:
+    """A span of time as ``duration`` says it."""
+    return duration(None if span is None else span / timedelta(milliseconds=1))
 
 
 @register.filter

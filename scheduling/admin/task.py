@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob
 
 from jobsite.admin_base import ChangeList, ServiceAdmin, ServiceForm, actor_of
+from jobsite.templatetags.jobsite import moment
 from scheduling import clock
 from scheduling.exceptions import InvalidTrigger
 from scheduling.models import Task
@@ -139,7 +140,7 @@ class TaskAdmin(ServiceAdmin[Task]):
             at = task.live_time
         else:
             at = DjangoJob.objects.filter(pk=str(task.pk)).values_list("next_run_time", flat=True).first()
-        return at.isoformat(sep=" ", timespec="seconds") if at else "-"
+        return moment(at)
 
     @admin.display(description=_("version"))
     def versions(self, task: Task) -> str:
