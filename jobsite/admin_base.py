@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.contrib import messages
 from django.contrib.admin.views.main import ORDER_VAR
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
+from django.core.paginator import Paginator
 from django.db import IntegrityError
 from django.db.models import Model, ProtectedError, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _now
 from django.utils.translation import ngettext
 
@@ -23,8 +25,8 @@ from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 
 __all__ = [
-    "BaseAdmin", "ChangeList", "HistoryAdmin", "HistoryList", "PasswordInput", "RowsInside", "ServiceAdmin",
-    "ServiceForm", "actor_of", "sentences",
+    "BaseAdmin", "BoundedPaginator", "ChangeList", "HistoryAdmin", "HistoryList", "PasswordInput", "RowsInside",
+    "SelectInput", "ServiceAdmin", "ServiceForm", "TextArea", "TextInput", "actor_of", "sentences",
 ]  # fmt: skip
 
 AnyModel = TypeVar("AnyModel", bound=Model)
@@ -37,11 +39,18 @@ if TYPE_CHECKING:
     from django.forms import PasswordInput
 
     Rows = admin.TabularInline[Any, Any]
+    from django.forms import Select as SelectInput
+    from django.forms import Textarea as TextArea
+    from django.forms import TextInput
+
     BaseForm = ModelForm[AnyModel]
 else:  # neither Django's classes nor unfold's take parameters at run time
     from unfold.admin import ModelAdmin, TabularInline
     from unfold.views import ChangeList
     from unfold.widgets import UnfoldAdminPasswordWidget as PasswordInput
+    from unfold.widgets import UnfoldAdminSelectWidget as SelectInput
+    from unfold.widgets import UnfoldAdminTextareaWidget as TextArea
+    from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
 
     class LookAdmin(ModelAdmin):
         def __class_getitem__(cls, _model: object) -> type:
@@ -93,6 +102,18 @@ class RowsInside(Rows):
 
 def actor_of(request: HttpRequest) -> Actor:
     return Actor(user=request.user, source="admin")
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]
+    """Counts no further than MOST rows: tables may be large, and nobody turns that many pages."""
+
+    MOST = 10_000
+
+    @cached_property
+    def count(self) -> int:
+        rows = self.object_list
+        assert isinstance(rows, QuerySet)  # noqa: S101 (for mypy)
+        return rows.order_by()[: self.MOST].count()
 
 
 #: Rows that one action is done to, at most: the page waits for it.
