@@ -58,3 +58,11 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
     ]
+
+
+def account(request: HttpRequest) -> list[dict[str, Any]]:
+    """What the menu at the person's name offers."""
+    return [
+        {"title": _("Change password"), "link": reverse("admin:password_change")},
+        {"title": _("Time zone"), "link": reverse("time_zone")},
+    ]

@@ -145,6 +145,8 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # only failures are kept
 AXES_ENABLE_ADMIN = False  # manage.py axes_reset
 AXES_VERBOSE = False
+AXES_LOCKOUT_TEMPLATE = "locked_out.html"
+AXES_HTTP_RESPONSE_CODE = 429
 SESSION_COOKIE_AGE = 14 * 86_400
 
 # Alpine, which the admin's look is built on, evaluates its attributes: hence unsafe-eval. No script stands in a page.
@@ -199,6 +201,7 @@ UNFOLD: dict[str, Any] = {
             "950": "oklch(28.2% .091 267.935)",
         },
     },
+    "ACCOUNT": {"navigation": "jobsite.navigation.account"},
     "DASHBOARD_CALLBACK": "scheduling.views.home.dashboard",
     "SIDEBAR": {"show_search": True, "command_search": False, "navigation": "jobsite.navigation.sidebar"},
 }
@@ -391,6 +394,7 @@ if _MAIL is not None:
 
 # --- Logs --------------------------------------------------------------------------------------------------------
 
+DEFAULT_EXCEPTION_REPORTER_FILTER = "jobsite.reports.ReporterFilter"
 LOG_FORMAT = environment.choice("JOBSITE_LOG_FORMAT", "text", ("text", "json"))
 LOG_LEVEL = environment.choice("JOBSITE_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING: dict[str, Any] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -31,7 +31,7 @@ def _time(at: datetime | None, kind: str, shown_in: str = "") -> SafeString | st
     """
     if at is None:
         return NONE
-    zone = ZoneInfo(shown_in or zones.without_browser())
+    zone = ZoneInfo(shown_in) if shown_in else zones.current()
     local = at.astimezone(zone)
     return format_html(
         '<time datetime="{}" title="{} UTC" data-moment="{}" data-zone="{}">{} {}</time>',
@@ -95,6 +95,12 @@ def duration(milliseconds: float | None) -> str:
     if whole < 86_400:
         return _("%(hours)d h %(minutes)d min") % {"hours": whole // 3_600, "minutes": whole % 3_600 // 60}
     return _("%(days)d d %(hours)d h") % {"days": whole // 86_400, "hours": whole % 86_400 // 3_600}
+
+
+@register.filter
+def long_duration(span: timedelta | None) -> str:
+    """A span of time as ``duration`` says it."""
+    return duration(None if span is None else span / timedelta(milliseconds=1))
 
 
 @register.filter

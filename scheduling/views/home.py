@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 from django_apscheduler.models import DjangoJob
 
+from jobsite import zones
 from jobsite.templatetags.jobsite import state_label
-from jobsite.viewer import zone_of
 from scheduling import clock
 from scheduling.models import NEVER, State, Task
 from scheduling.services import health, stats
@@ -41,7 +41,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if not may_see(request):
         return context
     now = clock.refresh()
-    zone = zone_of(request)
+    zone = zones.current()
     counted = stats.read(stats.first_moment(DAYS, zone, now))
     state = now_context(request, now, counted)
     html, cursor = live.part(request, "scheduling/parts/now.html", state)
@@ -176,7 +176,7 @@ def node_rows(alarm: health.Alarm, now: datetime) -> list[Row]:
 def days_context(
     request: HttpRequest, now: datetime, counted: list[stats.Counted] | None = None
 ) -> dict[str, Any]:
-    zone = zone_of(request)
+    zone = zones.current()
     days = stats.by_day(DAYS, zone, now, counted)
     used = [state for state in STACK if any(day.counts.get(state) for day in days)] or [State.SUCCEEDED]
     chart = {
