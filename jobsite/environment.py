@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
+PERIODS = ("second", "minute", "hour", "day")
 
 #: URL scheme → Django's database backend.
 ENGINES = {
@@ -61,6 +62,17 @@ def number(name: str, default: float, *, least: float, most: float) -> float:
     if not least <= result <= most:  # also refuses NaN
         raise ImproperlyConfigured(f"{name}={value} is out of range: {least:g} to {most:g} is allowed.")
     return result
+
+
+def rate(name: str, default: str) -> str:
+    """So many a second, minute, hour or day, such as ``600/minute``."""
+    value = text(name) or default
+    number, _slash, period = value.partition("/")
+    if not (number.isascii() and number.isdecimal() and 1 <= int(number[:9]) <= 10**8 and period in PERIODS):
+        raise ImproperlyConfigured(
+            f"{name}={value!r} is no rate: a whole number, / and one of {', '.join(PERIODS)}, such as 600/minute."
+        )
+    return value
 
 
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:

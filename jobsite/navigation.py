@@ -29,6 +29,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {
             "title": _("Scheduling"),
             "items": [
+                page(_("Board"), "dashboard", "board", "scheduling.view_task"),
                 rows(_("Tasks"), "event_repeat", "scheduling", "task"),
                 rows(_("Executions"), "history", "scheduling", "execution"),
                 rows(_("Groups"), "folder", "scheduling", "group"),

@@ -112,6 +112,7 @@ def _row(result: Result) -> sql.Row:
         "progress_done": progress.done if progress else None,
         "progress_total": progress.total if progress else None,
         "progress_text": progress.text if progress else "",
+        "exit_code": outcome.exit_code,
     }
 
 
@@ -191,6 +192,7 @@ def _attempt(result: Result) -> Attempt:
         error_class=outcome.error_class,
         message=outcome.message,
         traceback=outcome.traceback,
+        exit_code=outcome.exit_code,
     )
 
 

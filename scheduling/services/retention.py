@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from scheduling.models import ENDED, Attempt, Execution, ExecutionLog, Notice, State, Task
+from scheduling.services import answers
 from scheduling.sql.transactions import in_transaction
 
 #: Rows removed in one transaction, and the pause after it.
@@ -47,6 +48,8 @@ def prune(
             in_transaction(lambda ids=ids: ExecutionLog.objects.filter(pk__in=ids).delete())  # type: ignore[misc]
             time.sleep(PAUSE_SECONDS)
         pruned.log_lines += len(ids)
+        between(pruned)
+    while not dry_run and answers.forget(now, most=BATCH) == BATCH:
         between(pruned)
     return pruned
 
