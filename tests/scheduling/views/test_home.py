@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from scheduling.clock import SettableClock
 from scheduling.models import Execution, Task
 from scheduling.services import tallies, tasks
+from scheduling.views import belief
 from tests.conftest import TESTER
 from tests.scheduling.views.conftest import login, new_execution, new_node
 
@@ -103,7 +104,7 @@ def test_nothing_new_is_204_and_something_new_comes_with_its_cursor(busy: Task, 
     client = login(superuser=True)
     page = client.get("/admin/").content.decode()
     for address in ("/scheduler/now/", "/scheduler/days/"):
-        cursor = re.search(rf'data-live="{address}" data-cursor="(\w+)"', page)
+        cursor = re.search(rf'data-live="{address}" (?:data-every="60" )?data-cursor="(\w+)"', page)
         assert cursor
         answer = client.get(address, {"cursor": cursor[1]})
         assert (answer.status_code, answer.content, answer["X-Cursor"]) == (204, b"", cursor[1])
@@ -143,6 +144,29 @@ def test_who_may_not_see_executions_gets_the_list_of_apps(busy: Task) -> None:
     assert client.get("/scheduler/now/").status_code == 403
     assert client.get("/scheduler/days/").status_code == 403
     assert Client().get("/scheduler/now/")["Location"].startswith("/admin/login/")
+
+
+def test_what_took_long_to_find_out_is_believed_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = [100.0]
+    monkeypatch.setattr(belief, "TIMES", 20.0)
+    monkeypatch.setattr(belief, "MOST", 2)
+    monkeypatch.setattr(belief.time, "monotonic", lambda: at[0])
+    answers: list[str] = []
+
+    def find() -> str:
+        at[0] += 0.5
+        answers.append("x" * (len(answers) + 1))
+        return answers[-1]
+
+    known: belief.Belief[str] = belief.Belief()
+    assert [known.get("a", find), known.get("a", find)] == ["x", "x"]
+    at[0] += 9.9
+    assert known.get("a", find) == "x"
+    at[0] += 0.2
+    assert known.get("a", find) == "xx"
+    assert known.get("b", find) == "xxx"
+    assert known.get("c", find) == "xxxx"  # more than are remembered: the others are forgotten
+    assert known.get("a", find) == "xxxxx"
 
 
 def test_an_empty_installation_is_told_how_to_begin() -> None:
