@@ -1,1 +1,1 @@
-"""The REST API of managed instances: one noun a file."""
+"""The API of this app: one noun a file. Permission is checked here, state in the services."""

@@ -1,1 +1,1 @@
-"""The REST API of scheduling: one noun a file. Permissions are checked here; writes are one line to a service."""
+"""The API of this app: one noun a file. Permission is checked here, state in the services."""

@@ -19,15 +19,22 @@ from scheduling.services import tasks
 
 SECTIONS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (None, ("name", "key", "function", "parameters")),
-    (_("When"), ("trigger", "trigger_params", "time_zone", "start_at", "end_at", "clock_gap", "clock_overlap")),
-    (_("Where"), ("executor", "queue", "pool", "weight", "priority", "timeout_seconds")),
+    (
+        _("When"),
+        (
+            "trigger", "trigger_params", "time_zone", "start_at", "end_at", "clock_gap", "clock_overlap",
+            "jitter_seconds",
+        ),
+    ),
+    (_("Where"), ("executor", "queue", "pool", "weight", "priority")),
+    (_("Limits"), ("timeout_seconds", "memory_limit_mb", "cpu_limit_seconds")),
     (_("When runs were missed"), ("misfire_policy", "misfire_grace_seconds", "catch_up_limit")),
     (_("When runs overlap"), ("max_concurrent", "overlap_policy")),
     (
         _("When a run fails"),
         (
             "retries", "retry_delay_seconds", "retry_backoff", "retry_max_delay_seconds", "retry_jitter",
-            "rerun_if_lost",
+            "no_retry_on", "rerun_if_lost", "notify_on_failure",
         ),
     ),
     (_("About it"), ("description", "category", "group", "owner", "remark")),
@@ -53,7 +60,7 @@ class MomentInput(forms.SplitDateTimeWidget):
     """Date and time with the browser's own pickers, which need no script and speak its language."""
 
     def __init__(self) -> None:
-        look = {"class": "input moment-part"}
+        look: dict[str, Any] = {"class": "input moment-part"}
         super().__init__(
             date_attrs={"type": "date", "aria-label": _("Date"), **look},
             time_attrs={"type": "time", "step": "1", "aria-label": _("Time"), **look},

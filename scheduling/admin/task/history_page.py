@@ -34,7 +34,10 @@ def show(page: ServiceAdmin[Task], request: HttpRequest, object_id: str) -> Http
     for version in listed:
         version.words = readable(version.changes)
     first, second = number_of(request.GET.get("from")), number_of(request.GET.get("to"))
-    pair = [rows.select_related("by").filter(version=number).first() for number in (first, second)]
+    pair = [
+        rows.select_related("by").filter(version=number).first() if number is not None else None
+        for number in (first, second)
+    ]
     context: dict[str, Any] = {
         **context_for(page, request, task, _("Versions")),
         "listed": listed[:PER_PAGE],

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from django.apps import apps
 
-from scheduling.services.definitions.merging import Summary, load
+from scheduling.services.actor import Actor
+from scheduling.services.definitions.merging import YAML, Summary, load
 
 
 def default_task_files() -> list[Path]:
@@ -15,11 +16,14 @@ def default_task_files() -> list[Path]:
     return [path for path in files if path.is_file()]
 
 
-def reload(*, dry_run: bool = False) -> Summary:
-    """Loads the files of all apps; what a person has changed or deleted stays so. One summary of them all."""
+def reload(*, force: bool = False, dry_run: bool = False, actor: Actor = YAML) -> Summary:
+    """Loads the files of all apps; what a person has changed or deleted stays so, unless ``force``d.
+
+    One summary of them all.
+    """
     total = Summary()
     for path in default_task_files():
-        summary = load(path.read_text(encoding="utf-8"), dry_run=dry_run)
+        summary = load(path.read_text(encoding="utf-8"), force=force, dry_run=dry_run, actor=actor)
         for name in Summary.__slots__:
             getattr(total, name).extend(getattr(summary, name))
     return total
