@@ -67,6 +67,7 @@ def _terms(asked: dict[str, str], params: Any, now: datetime) -> dict[str, Any]:
     }
     number = asked.get("task", "")
     task = Task.objects.present().filter(pk=int(number)).first() if number.isdecimal() else None
+    terms["spread_key"] = asked.get("key") or (task.key if task is not None else "")
     same = task is not None and (task.trigger, task.trigger_params, task.time_zone) == (
         asked.get("trigger"),
         params,

@@ -50,6 +50,17 @@ def test_boxes_expression_and_json_keep_in_step(person: Callable[..., Person]) -
     type_(page, "[data-expression]", "@daily")
     assert boxes(page) == "0 0 0 * * * *"
     assert params(page)["expression"] == "@daily"
+    type_(page, "[data-expression]", "0 2 * * 1-5")
+    page.select_option("[data-dialect]", "quartz")  # numbers its weekdays otherwise, and wants a "?"
+    assert params(page) == {"dialect": "quartz", "expression": "0 0 2 ? * MON-FRI"}
+    type_(page, '[data-box="day"]', "15W")
+    assert (boxes(page), page.input_value("[data-expression]")) == (
+        "0 0 2 15W * MON-FRI *",
+        "0 0 2 15W * MON-FRI",
+    )
+    type_(page, '[data-box="day_of_week"]', "?")
+    expect(preview).to_contain_text("15")
+    page.select_option("[data-dialect]", "unix")
     type_(page, "[data-expression]", "61 * * * *")
     expect(preview).to_contain_text("0–59")
     page.click(".schedule summary")
