@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -385,7 +385,8 @@ class Task(models.Model):
             elif name == "owner":
                 value = value.get_username() if value else None
             elif isinstance(value, datetime):
-                value = value.isoformat()
+                # The same instant is the same value, whatever zone it was typed in.
+                value = (value.astimezone(UTC) if value.tzinfo else value).isoformat()
             values[name] = value
         return values
 
