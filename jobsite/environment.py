@@ -146,3 +146,44 @@ def _database(name: str, value: str) -> dict[str, Any]:
         "PORT": str(port or ""),
         "OPTIONS": dict(parse_qsl(url.query)),
     }
+
+
+#: Schemes of mail servers: plain (or TLS by STARTTLS when the server is asked for it), and TLS from the first byte.
+MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+
+
+def mail_server(name: str) -> dict[str, Any] | None:
+    """A mail server from ``NAME_URL`` (``smtp://``, ``smtp+tls://`` for STARTTLS, ``smtps://``), or from
+    ``NAME_HOST``, ``_PORT``, ``_USER``, ``_PASSWORD`` and ``_TLS`` (none, starttls, tls). None: neither is set.
+    """
+    value = text(f"{name}_URL")
+    if not value:
+        host = text(f"{name}_HOST")
+        tls = choice(f"{name}_TLS", "none", ("none", "starttls", "tls"))
+        scheme = {"none": "smtp", "starttls": "smtp+tls", "tls": "smtps"}[tls]
+        port = whole(f"{name}_PORT", MAIL_PORTS[scheme], least=1, most=65_535)
+        user, password = text(f"{name}_USER"), text(f"{name}_PASSWORD")
+        return _mail_server(scheme, host, port, user, password) if host else None
+    try:
+        url = urlsplit(value)
+        port = url.port or MAIL_PORTS.get(url.scheme, 0)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}_URL is not the URL of a mail server: {error}.") from None
+    if url.scheme not in MAIL_PORTS or not url.hostname:
+        raise ImproperlyConfigured(
+            f"{name}_URL needs the form smtp://user:password@host:port (or smtp+tls://, or smtps://)."
+        )
+    return _mail_server(
+        url.scheme, url.hostname, port, unquote(url.username or ""), unquote(url.password or "")
+    )
+
+
+def _mail_server(scheme: str, host: str, port: int, user: str, password: str) -> dict[str, Any]:
+    return {
+        "host": host,
+        "port": port,
+        "user": user,
+        "password": password,
+        "starttls": scheme == "smtp+tls",
+        "tls": scheme == "smtps",
+    }

@@ -29,11 +29,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {
             "title": _("Scheduling"),
             "items": [
+                page(_("Board"), "dashboard", "board", "scheduling.view_task"),
                 rows(_("Tasks"), "event_repeat", "scheduling", "task"),
                 rows(_("Executions"), "history", "scheduling", "execution"),
                 rows(_("Groups"), "folder", "scheduling", "group"),
                 rows(_("Pools"), "dataset", "scheduling", "pool"),
                 rows(_("Nodes"), "dns", "scheduling", "node"),
+                rows(_("Notices"), "mail", "scheduling", "notice"),
                 rows(_("Changes"), "difference", "scheduling", "taskversion"),
             ],
         },
@@ -55,4 +57,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 rows(_("Tokens"), "vpn_key", "jobsite", "token"),
             ],
         },
+    ]
+
+
+def account(request: HttpRequest) -> list[dict[str, Any]]:
+    """What the menu at the person's name offers."""
+    return [
+        {"title": _("Change password"), "link": reverse("admin:password_change")},
+        {"title": _("Time zone"), "link": reverse("time_zone")},
     ]

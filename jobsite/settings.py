@@ -10,6 +10,7 @@ from typing import Any
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 from jobsite import environment
@@ -96,6 +97,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "jobsite.zones.ZoneMiddleware",
     "axes.middleware.AxesMiddleware",  # last: it answers for a login that was locked out
 ]
 
@@ -128,6 +130,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",  # first: refuses whom it has locked out
     "django.contrib.auth.backends.ModelBackend",
@@ -142,6 +145,8 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # only failures are kept
 AXES_ENABLE_ADMIN = False  # manage.py axes_reset
 AXES_VERBOSE = False
+AXES_LOCKOUT_TEMPLATE = "locked_out.html"
+AXES_HTTP_RESPONSE_CODE = 429
 SESSION_COOKIE_AGE = 14 * 86_400
 
 # Alpine, which the admin's look is built on, evaluates its attributes: hence unsafe-eval. No script stands in a page.
@@ -175,6 +180,9 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Jobsite",
     "SITE_SYMBOL": "schedule",
     "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("jobsite.svg")}
+    ],
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
@@ -193,6 +201,8 @@ UNFOLD: dict[str, Any] = {
             "950": "oklch(28.2% .091 267.935)",
         },
     },
+    "ACCOUNT": {"navigation": "jobsite.navigation.account"},
+    "DASHBOARD_CALLBACK": "scheduling.views.home.dashboard",
     "SIDEBAR": {"show_search": True, "command_search": False, "navigation": "jobsite.navigation.sidebar"},
 }
 
@@ -317,7 +327,7 @@ TIME_ZONE = "UTC"  # rows, Python and JSON speak UTC; zones appear in triggers a
 
 #: The zone in which new tasks are written.
 JOBSITE_TASK_TIME_ZONE = environment.text("JOBSITE_TASK_TIME_ZONE", "Asia/Shanghai")
-#: The zone in which pages show times; empty: the browser's.
+#: The zone in which pages show times where neither the person nor the browser names one; empty: UTC.
 JOBSITE_DISPLAY_TIME_ZONE = environment.text("JOBSITE_DISPLAY_TIME_ZONE")
 
 # --- The scheduler -----------------------------------------------------------------------------------------------
@@ -325,6 +335,9 @@ JOBSITE_DISPLAY_TIME_ZONE = environment.text("JOBSITE_DISPLAY_TIME_ZONE")
 SCHEDULER: dict[str, Any] = {
     "queues": environment.words("JOBSITE_QUEUES", ("default",)),
     "threads": environment.whole("JOBSITE_THREADS", 64, least=1, most=1_000),
+    "processes": environment.whole("JOBSITE_PROCESSES", 8, least=0, most=500),
+    # What is asked to end in a process of its own is killed after this.
+    "kill_grace_seconds": environment.number("JOBSITE_KILL_GRACE_SECONDS", 5, least=0, most=600),
     "drain_seconds": environment.number("JOBSITE_DRAIN_SECONDS", 30, least=0, most=86_400),
     # An edit made elsewhere is noticed within one poll.
     "poll_seconds": environment.number("JOBSITE_POLL_SECONDS", 0.25, least=0.05, most=2),
@@ -356,11 +369,32 @@ JOBSITE_LOG_ROOTS = [Path(root) for root in environment.words("JOBSITE_LOG_ROOTS
 JOBSITE_ALLOW_SOCKETS = environment.flag("JOBSITE_ALLOW_SOCKETS", False)
 #: Instances that one collection speaks to at the same time.
 JOBSITE_SYNC_PARALLEL = environment.whole("JOBSITE_SYNC_PARALLEL", 8, least=1, most=64)
+#: Names and patterns (as of a shell) of accounts that the collection leaves out, by dialect, beside the servers' own.
+JOBSITE_ACCOUNTS_LEFT_OUT = {
+    dialect: environment.words(f"JOBSITE_ACCOUNTS_LEFT_OUT_{dialect.upper()}")
+    for dialect in ("mysql", "postgresql")
+}
 #: The file with the keys that encrypt stored passwords, newest first, one a line.
 JOBSITE_KEY_FILE = environment.folder("JOBSITE_KEY_FILE", VAR_DIR / "keys") or VAR_DIR / "keys"
 
+# --- Mail --------------------------------------------------------------------------------------------------------
+
+#: Where the pages are for those who read a mail; empty: mails hold no links.
+JOBSITE_BASE_URL = environment.text("JOBSITE_BASE_URL").rstrip("/")
+_MAIL = environment.mail_server("JOBSITE_EMAIL")
+#: Whether there is a mail server; without one, notices of failures are kept and shown, but not sent.
+JOBSITE_MAIL = _MAIL is not None
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if JOBSITE_MAIL else 'dummy'}.EmailBackend"
+EMAIL_TIMEOUT = 10  # seconds, for each answer of the server
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.text("JOBSITE_EMAIL_FROM", "jobsite@localhost")
+if _MAIL is not None:
+    EMAIL_HOST, EMAIL_PORT = _MAIL["host"], _MAIL["port"]
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _MAIL["user"], _MAIL["password"]
+    EMAIL_USE_TLS, EMAIL_USE_SSL = _MAIL["starttls"], _MAIL["tls"]
+
 # --- Logs --------------------------------------------------------------------------------------------------------
 
+DEFAULT_EXCEPTION_REPORTER_FILTER = "jobsite.reports.ReporterFilter"
 LOG_FORMAT = environment.choice("JOBSITE_LOG_FORMAT", "text", ("text", "json"))
 LOG_LEVEL = environment.choice("JOBSITE_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING: dict[str, Any] = {

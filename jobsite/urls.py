@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path
+from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
 
 from jobsite import views
 from scheduling.views import health as scheduler_health
 
 admin.site.site_header = admin.site.site_title = "Jobsite"
+admin.site.index_title = _("Home")
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("admin/time-zone/", admin.site.admin_view(views.time_zone), name="time_zone"),
     path("admin/", admin.site.urls),
     path("scheduler/", include("scheduling.urls")),
     path("i18n/", include("django.conf.urls.i18n")),

@@ -17,6 +17,7 @@ from scheduling.models.execution import (
 from scheduling.models.group import Group
 from scheduling.models.log import ExecutionLog
 from scheduling.models.node import Node
+from scheduling.models.notice import Notice
 from scheduling.models.pool import Pool
 from scheduling.models.tally import Tally
 from scheduling.models.task import Task
@@ -31,6 +32,7 @@ __all__ = [
     "ExecutionLog",
     "Group",
     "Node",
+    "Notice",
     "Origin",
     "Pool",
     "Reason",

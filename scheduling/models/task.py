@@ -14,7 +14,14 @@ from django.utils.translation import gettext_lazy as _
 
 from jobsite.fields import ExactCharField
 from scheduling import executors, registry, triggers
-from scheduling.exceptions import FieldErrors, InvalidTrigger, ParametersInvalid, UnknownFunction
+from scheduling.exceptions import (
+    FieldErrors,
+    InvalidTrigger,
+    ParametersInvalid,
+    UnknownExecutor,
+    UnknownFunction,
+)
+from scheduling.models.addresses import AddressListField
 from scheduling.models.group import Group
 from scheduling.models.names import key_validator, queue_validator
 from scheduling.models.pool import Pool
@@ -35,7 +42,12 @@ def build_trigger(schedule: Any) -> triggers.Trigger:
         gap=schedule.clock_gap,
         fold=schedule.clock_overlap,
         anchor_at=schedule.anchor_at,
+        spread_key=schedule.key,
     )
+
+
+def _is_class_name(name: str) -> bool:
+    return len(name) <= 200 and all(part.isidentifier() for part in name.split("."))
 
 
 class TaskQuerySet(models.QuerySet["Task"]):
@@ -54,6 +66,7 @@ class Task(models.Model):
         SKIP = "skip", _("skip the new one")
         QUEUE_ONE = "queue_one", _("let one wait")
         QUEUE_ALL = "queue_all", _("let all wait")
+        REPLACE = "replace", _("end the running one and start the new one")
 
     class ClockGap(models.TextChoices):
         RUN_AFTER = "run_after", _("run right after the gap")
@@ -176,6 +189,34 @@ class Task(models.Model):
         help_text=_("Empty: none."),
     )
 
+    memory_limit_mb = models.IntegerField(
+        _("memory limit (MiB)"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(16), MaxValueValidator(1024 * 1024)],
+        help_text=_(
+            "Of all processes of a run together. Empty: none. Only for runs in processes of their own."
+        ),
+    )
+    cpu_limit_seconds = models.IntegerField(
+        _("processor time limit (seconds)"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(30 * 86_400)],
+        help_text=_(
+            "Of all processes of a run together. Empty: none. Only for runs in processes of their own."
+        ),
+    )
+    jitter_seconds = models.IntegerField(
+        _("jitter (seconds)"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(3_600)],
+        help_text=_(
+            "A scheduled run starts up to this much later, by chance, so that not all start at once. Empty: none."
+        ),
+    )
+
     # --- policies
     misfire_policy = models.CharField(
         _("when runs were missed"),
@@ -237,10 +278,26 @@ class Task(models.Model):
         validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
         help_text=_("The share of the delay that may be added by chance: 0 to 1."),
     )
+    no_retry_on = models.JSONField(
+        _("no retry on"),
+        default=list,
+        blank=True,
+        help_text=_(
+            "Exceptions that end it at once: a list of class names, with or without their module;"
+            " a class stands for those derived from it, too."
+        ),
+    )
     rerun_if_lost = models.BooleanField(
         _("run again if lost"),
         default=False,
         help_text=_("A run whose node died is run again. Its effects may then happen more than once."),
+    )
+
+    notify_on_failure = AddressListField(
+        _("tell of failures"),
+        help_text=_(
+            "Mail addresses. A mail tells of a run that has failed for good: at most one an hour for this task."
+        ),
     )
 
     # --- state
@@ -260,9 +317,10 @@ class Task(models.Model):
         "name", "description", "category", "group", "owner", "remark", "function", "parameters",
         "trigger", "trigger_params", "time_zone", "start_at", "end_at", "clock_gap", "clock_overlap",
         "executor", "queue", "pool", "weight", "priority", "timeout_seconds",
+        "memory_limit_mb", "cpu_limit_seconds", "jitter_seconds",
         "misfire_policy", "misfire_grace_seconds", "catch_up_limit", "max_concurrent", "overlap_policy",
         "retries", "retry_delay_seconds", "retry_backoff", "retry_max_delay_seconds", "retry_jitter",
-        "rerun_if_lost", "enabled",
+        "no_retry_on", "rerun_if_lost", "notify_on_failure", "enabled",
     )  # fmt: skip
     #: The part of it that decides when the task runs.
     SCHEDULE = ("trigger", "trigger_params", "time_zone", "start_at", "end_at", "clock_gap", "clock_overlap")
@@ -334,7 +392,14 @@ class Task(models.Model):
     def clean(self) -> None:
         """The rules that need more than one field; each fault is told at its field, all of them at once."""
         faults: dict[str, list[str]] = {}
-        for check in (self._check_function, self._check_trigger, self._check_weight, self._check_retries):
+        for check in (
+            self._check_function,
+            self._check_executor,
+            self._check_trigger,
+            self._check_weight,
+            self._check_retries,
+            self._check_no_retry_on,
+        ):
             try:
                 check()
             except FieldErrors as error:
@@ -357,6 +422,33 @@ class Task(models.Model):
                 for text in all_
             ]
             raise FieldErrors({"parameters": texts}) from error
+
+    def _check_executor(self) -> None:
+        """Whether the executor can run the function; an unknown function or executor is told elsewhere."""
+        try:
+            function, kind = registry.get(self.function), executors.executor_class(self.executor)
+        except (UnknownFunction, UnknownExecutor):
+            return
+        if function.is_coroutine and not kind.runs_coroutines:
+            able = [name for name in executors.paths() if executors.executor_class(name).runs_coroutines]
+            text = gettext("%(function)s is a coroutine function, which runs in: %(executors)s.")
+            names = {"function": self.function, "executors": ", ".join(able)}
+            raise FieldErrors({"executor": [text % names]})
+        if kind.runs_coroutines and not function.is_coroutine:
+            text = gettext("%(function)s is a plain function; this executor runs coroutine functions only.")
+            raise FieldErrors({"executor": [text % {"function": self.function}]})
+
+    def _check_no_retry_on(self) -> None:
+        names = self.no_retry_on
+        if not (
+            isinstance(names, list)
+            and len(names) <= 50
+            and all(isinstance(name, str) and _is_class_name(name) for name in names)
+        ):
+            text = gettext(
+                'A list of at most 50 class names is needed, such as ["ValueError", "shop.errors.Gone"].'
+            )
+            raise FieldErrors({"no_retry_on": [text]})
 
     def _check_trigger(self) -> None:
         try:

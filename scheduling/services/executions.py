@@ -100,12 +100,12 @@ def retry(
     )
 
 
-def running_on(node_id: uuid.UUID) -> dict[tuple[int, int], bool]:
-    """What the database says this node runs: (execution, attempt) → whether it is asked to end."""
+def running_on(node_id: uuid.UUID) -> dict[tuple[int, int], str]:
+    """What the database says this node runs: (execution, attempt) → the reason why it is asked to end, or ''."""
     rows = Execution.objects.filter(node_id=node_id, state=State.RUNNING)
     return {
-        (id, attempt): asked is not None
-        for id, attempt, asked in rows.values_list("id", "attempt", "cancel_requested_at")
+        (id, attempt): "" if asked is None else reason or Reason.CANCEL_REQUESTED
+        for id, attempt, asked, reason in rows.values_list("id", "attempt", "cancel_requested_at", "reason")
     }
 
 

@@ -16,6 +16,7 @@ from jobsite import __version__
 from scheduling import clock
 from scheduling.exceptions import NodeIsDead, Refused
 from scheduling.models import Attempt, Execution, Node, Reason, State, Task
+from scheduling.services import notices
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 
@@ -150,6 +151,7 @@ def release_runs(node_id: uuid.UUID, now: datetime, reason: Reason, detail: str)
         queued_at=now,
         overdue=False,
     )
+    notices.note([(row["id"], row["task_id"]) for row in rows if row["task_id"] not in again], now)
     return moved + running.update(state=State.LOST, reason=reason, detail=detail, finished_at=now)
 
 

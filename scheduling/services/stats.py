@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from functools import reduce
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.db import connection
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from scheduling.models import ENDED, Execution, State, Tally, Task
@@ -20,6 +20,8 @@ from scheduling.services.tallies import RAN
 
 #: Executions of one task that its figures are computed from, at most: the newest.
 MOST_RUNS = 1_000
+#: A quarter of an hour, a state, how many ended so in it, and their durations by bucket.
+Counted = tuple[datetime, str, int, dict[str, int]]
 #: Outcomes that somebody has to look at.
 FAILURES = (State.FAILED, State.TIMED_OUT, State.LOST, State.MISSED)
 
@@ -86,14 +88,28 @@ def bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
     )
 
 
-def by_day(days: int, zone: ZoneInfo, now: datetime) -> list[Day]:
-    """The last ``days`` days of the zone up to today, oldest first: a row for each, from tallies, in one query."""
+def read(at: datetime) -> list[Counted]:
+    """What ended from the quarter of an hour in which ``at`` lies until now, quarter by quarter, in one query."""
+    rows = Tally.objects.filter(quarter__gt=at - timedelta(minutes=15)).exclude(state="").order_by()
+    return list(rows.values_list("quarter", "state", "number", "durations"))
+
+
+def first_moment(days: int, zone: ZoneInfo, now: datetime) -> datetime:
+    """When the first of the last ``days`` days began."""
+    return bounds(now.astimezone(zone).date() - timedelta(days=days - 1), zone)[0]
+
+
+def by_day(days: int, zone: ZoneInfo, now: datetime, counted: Sequence[Counted] | None = None) -> list[Day]:
+    """The last ``days`` days of the zone up to today, oldest first: a row for each, from tallies.
+
+    In one query, or from what was ``read`` already.
+    """
     today = now.astimezone(zone).date()
     wanted = [today - timedelta(days=back) for back in range(days - 1, -1, -1)]
-    rows = Tally.objects.filter(quarter__gte=bounds(wanted[0], zone)[0]).exclude(state="").order_by()
+    rows = read(bounds(wanted[0], zone)[0]) if counted is None else counted
     found = {day: Day(day=day) for day in wanted}
     buckets: dict[date, list[dict[str, int]]] = {day: [] for day in wanted}
-    for quarter, state, number, taken in rows.values_list("quarter", "state", "number", "durations"):
+    for quarter, state, number, taken in rows:
         day = quarter.astimezone(zone).date()
         if day not in found:
             continue
@@ -106,11 +122,15 @@ def by_day(days: int, zone: ZoneInfo, now: datetime) -> list[Day]:
     return list(found.values())
 
 
-def since(at: datetime) -> Figures:
-    """Outcomes from the quarter of an hour in which ``at`` lies until now, of all tasks, in one query."""
-    rows = Tally.objects.filter(quarter__gt=at - timedelta(minutes=15)).exclude(state="").order_by()
+def since(at: datetime, counted: Sequence[Counted] | None = None) -> Figures:
+    """Outcomes from the quarter of an hour in which ``at`` lies until now, of all tasks.
+
+    In one query, or from what was ``read`` already.
+    """
     figures, parts = Figures(), []
-    for state, number, taken in rows.values_list("state", "number", "durations"):
+    for quarter, state, number, taken in read(at) if counted is None else counted:
+        if quarter <= at - timedelta(minutes=15):
+            continue
         figures.counts[state] = figures.counts.get(state, 0) + number
         parts.append(taken)
     total = durations.merged(parts)
@@ -186,19 +206,40 @@ def _figures(figures: AnyFigures, entries: list[tuple[str, int | None]]) -> AnyF
 # --- executions by state
 
 
-def by_state(limits: Mapping[str, int], fields: Sequence[str], *, newest: bool) -> list[dict[str, Any]]:
-    """Executions in each of the states, at most as many as its limit says, by id: along the index by state.
+def by_state(wanted: Sequence[tuple[State, int, bool]], fields: Sequence[str]) -> list[dict[str, Any]]:
+    """Executions of some states along the index by state, as (state, at most how many, whether the newest).
 
     One query where the database can join limited ones; SQLite cannot, and is asked once a state.
     """
-    order = "-id" if newest else "id"
     parts: list[QuerySet[Execution, dict[str, Any]]] = [
-        Execution.objects.filter(state=state).order_by(order).values(*fields)[:most]
-        for state, most in limits.items()
+        Execution.objects.filter(state=state).order_by("-id" if newest else "id").values(*fields)[:most]
+        for state, most, newest in wanted
     ]
+    return _joined(parts)
+
+
+def _joined(parts: list[Any]) -> list[Any]:
     if connection.features.supports_slicing_ordering_in_compound and len(parts) > 1:
         return list(parts[0].union(*parts[1:], all=True))
     return [row for part in parts for row in part]
+
+
+def busy_and_failed(at: datetime, most: int = 1_000) -> tuple[set[int], set[int]]:
+    """The tasks of which something runs, and those with a failure since ``at``: ids, at most so many each."""
+    running = Execution.objects.filter(state=State.RUNNING)
+    failed = Execution.objects.filter(finished_at__gte=at, state__in=FAILURES)
+    parts = [
+        rows.order_by()
+        .values("task_id")
+        .distinct()
+        .annotate(kind=Value(kind))
+        .values_list("kind", "task_id")[:most]
+        for kind, rows in ((0, running), (1, failed))
+    ]
+    found: tuple[set[int], set[int]] = (set(), set())
+    for kind, task_id in _joined(parts):
+        found[kind].add(task_id)
+    return found
 
 
 def count_active(most: int = 10_000) -> int:

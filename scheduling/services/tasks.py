@@ -100,6 +100,13 @@ def clone(task_id: int, key: str, *, actor: Actor, name: str = "") -> Task:
     return create(copied, actor=actor, allow_past=True)
 
 
+def copied_key(key: str) -> str:
+    """A free key for a copy: with "-copy", or "-copy-2" and so on."""
+    wanted = [key[:92] + "-copy", *(f"{key[:88]}-copy-{number}" for number in range(2, 100))]
+    taken = set(Task.objects.filter(key__in=wanted).values_list("key", flat=True))
+    return next((name for name in wanted if name not in taken), wanted[-1])
+
+
 def edit_many(edited: list[Task], *, actor: Actor) -> list[Task]:
     """Stores changes of many tasks that the caller has checked, in one transaction and few statements.
 

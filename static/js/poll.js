@@ -1,9 +1,13 @@
 // Parts of pages that live. <div data-live="/address/" data-cursor="…">: the address is asked again and again with
 // ?cursor=…; an answer of 204 means that nothing is new, 200 brings the part's new content as HTML and the next cursor
 // in the header X-Cursor. 2 s between questions, backing off to 10 s while nothing is new; none while the tab is hidden.
-// <span data-age> inside says how old what is shown is.
+// <span data-age> inside or beside it (or <span data-age-of="its id"> anywhere) says how old what is shown is. The event jobsite:refresh on the part asks at once, but no more
+// often than every 5 s: of two refreshes in a row the second waits.
+
+import { distance } from "./times.js";
 
 const LEAST = 2_000;
+const THROTTLE = 5_000;
 const MOST = 10_000;
 
 class Live {
@@ -12,7 +16,16 @@ class Live {
     this.wait = LEAST;
     this.asked = Date.now();
     this.timer = null;
+    this.refreshed = 0;
+    element.addEventListener("jobsite:refresh", () => this.refresh());
     this.schedule();
+  }
+
+  refresh() {
+    clearTimeout(this.timer);
+    const wait = Math.max(0, this.refreshed + THROTTLE - Date.now());
+    this.refreshed = Date.now() + wait;
+    this.timer = setTimeout(() => this.ask(), wait);
   }
 
   schedule() {
@@ -82,7 +95,10 @@ document.addEventListener("visibilitychange", () => {
 });
 setInterval(() => {
   for (const part of parts) {
-    const age = part.element.querySelector("[data-age]") ?? part.element.parentElement?.querySelector("[data-age]");
-    if (age) age.textContent = `${Math.round((Date.now() - part.asked) / 1000)} s`;
+    const age =
+      document.querySelector(`[data-age-of="${part.element.id}"]`) ??
+      part.element.querySelector("[data-age]") ??
+      part.element.parentElement?.querySelector("[data-age]");
+    if (age) age.textContent = distance(part.asked - Date.now());
   }
 }, 1_000);

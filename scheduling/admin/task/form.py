@@ -19,15 +19,22 @@ from scheduling.services import tasks
 
 SECTIONS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (None, ("name", "key", "function", "parameters")),
-    (_("When"), ("trigger", "trigger_params", "time_zone", "start_at", "end_at", "clock_gap", "clock_overlap")),
-    (_("Where"), ("executor", "queue", "pool", "weight", "priority", "timeout_seconds")),
+    (
+        _("When"),
+        (
+            "trigger", "trigger_params", "time_zone", "start_at", "end_at", "clock_gap", "clock_overlap",
+            "jitter_seconds",
+        ),
+    ),
+    (_("Where"), ("executor", "queue", "pool", "weight", "priority")),
+    (_("Limits"), ("timeout_seconds", "memory_limit_mb", "cpu_limit_seconds")),
     (_("When runs were missed"), ("misfire_policy", "misfire_grace_seconds", "catch_up_limit")),
     (_("When runs overlap"), ("max_concurrent", "overlap_policy")),
     (
         _("When a run fails"),
         (
             "retries", "retry_delay_seconds", "retry_backoff", "retry_max_delay_seconds", "retry_jitter",
-            "rerun_if_lost",
+            "no_retry_on", "rerun_if_lost", "notify_on_failure",
         ),
     ),
     (_("About it"), ("description", "category", "group", "owner", "remark")),
@@ -49,6 +56,19 @@ class ScheduleField(forms.JSONField):
         return super().to_python(value)
 
 
+class MomentInput(forms.SplitDateTimeWidget):
+    """Date and time with the browser's own pickers, which need no script and speak its language."""
+
+    def __init__(self) -> None:
+        look: dict[str, Any] = {"class": "input moment-part"}
+        super().__init__(
+            date_attrs={"type": "date", "aria-label": _("Date"), **look},
+            time_attrs={"type": "time", "step": "1", "aria-label": _("Time"), **look},
+            date_format="%Y-%m-%d",
+            time_format="%H:%M:%S",
+        )
+
+
 class TaskForm(ServiceForm[Task]):
     #: The version that the person has seen: a form that has become old is refused, not merged.
     seen_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
@@ -64,6 +84,8 @@ class TaskForm(ServiceForm[Task]):
             "time_zone": TextInput(
                 attrs={"list": "time-zones", "autocomplete": "off", "spellcheck": "false"}
             ),
+            "start_at": MomentInput(),
+            "end_at": MomentInput(),
             "description": TextArea(attrs={"rows": 3}),
             "remark": TextArea(attrs={"rows": 2}),
         }

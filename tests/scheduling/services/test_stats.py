@@ -163,7 +163,9 @@ def test_executions_by_state_in_one_question_where_the_database_can(
     Execution.objects.bulk_create([ended(task, clock.now()) for _ in range(3)])
     Execution.objects.bulk_create([ended(task, clock.now(), "failed") for _ in range(3)])
     with CaptureQueriesContext(connection) as queries:
-        rows = stats.by_state({"failed": 2, "lost": 2, "succeeded": 1}, ("id", "state"), newest=True)
+        rows = stats.by_state(
+            [(State.FAILED, 2, True), (State.LOST, 2, True), (State.SUCCEEDED, 1, False)], ("id", "state")
+        )
     assert len(queries) == (3 if connection.vendor == "sqlite" else 1)
     assert sorted(row["state"] for row in rows) == ["failed", "failed", "succeeded"]
     newest = Execution.objects.filter(state=State.FAILED).order_by("-id").values_list("id", flat=True)[0]
