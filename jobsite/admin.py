@@ -14,6 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from jobsite.admin_base import BaseAdmin
+from jobsite.admin_tokens import TokenAdmin
+
+__all__ = ["RoleAdmin", "TokenAdmin", "UserAdmin"]
 
 for model in (User, Group):
     admin.site.unregister(model)

@@ -54,6 +54,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 rows(_("Users"), "person", "auth", "user"),
                 rows(_("Roles"), "groups", "auth", "group"),
+                rows(_("Tokens"), "vpn_key", "jobsite", "token"),
             ],
         },
     ]

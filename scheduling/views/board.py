@@ -50,7 +50,7 @@ def part(request: HttpRequest) -> HttpResponse:
 
 def _context(request: HttpRequest, now: datetime) -> dict[str, Any]:
     wanted = cards.Filter.of(request.GET)
-    alarm = alarm_of(request, functions=True)
+    alarm = alarm_of(request, detailed=True)
     return {
         **cards.context(wanted, alarm, now - timedelta(hours=24), now),
         "verbs": verbs.allowed(request.user),

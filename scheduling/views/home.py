@@ -95,7 +95,7 @@ def now_context(
     full = len(rows[State.QUEUED]) == WAITING or len(rows[State.WAITING]) == WAITING
     coming = _coming()
     _name([*rows[State.RUNNING], *inactive, *failed, *coming])
-    alarm = alarm_of(request)
+    alarm = alarm_of(request, detailed=True)
     return {
         "running": _with_progress(rows[State.RUNNING], now),
         "running_number": max(len(rows[State.RUNNING]), sum(node.used for node in alarm.nodes)),  # type: ignore[attr-defined]
@@ -163,7 +163,7 @@ def node_rows(alarm: health.Alarm, now: datetime) -> list[Row]:
     return [
         {
             "node": node,
-            "state": node.state if health.beats(node, now) else "silent",
+            "state": health.standing_of_node(node, now),
             "used": node.used,  # type: ignore[attr-defined]
         }
         for node in alarm.nodes

@@ -37,7 +37,7 @@ class Run:
 @staff_only("scheduling.view_task")
 def show(request: HttpRequest) -> HttpResponse:
     """The fields of the form as the query string; a piece of HTML. What is wrong is said in it, by field."""
-    asked = {name: text[:FIELD_LENGTH].strip() for name, text in request.GET.items()}
+    asked = {name: text[:FIELD_LENGTH].strip() for name, text in request.GET.dict().items()}
     now = clock.now()
     zone = asked.get("time_zone", "")
     try:
