@@ -68,7 +68,9 @@ class GroupAdmin(ServiceAdmin[Group]):
 
     @admin.display(description=_("tasks"), ordering="number")
     def number_of_tasks(self, group: Any) -> str:
-        return format_html('<a class="link" href="{}?group={}">{}</a>', reverse("board"), group.pk, group.number)
+        return format_html(
+            '<a class="link" href="{}?group={}">{}</a>', reverse("board"), group.pk, group.number
+        )
 
     @admin.display(description="")
     def button(self, group: Any) -> str:
