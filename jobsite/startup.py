@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.staticfiles.finders import get_finders
@@ -24,6 +23,7 @@ from jobsite.registration import register_instances
 from scheduling.models import Execution, Task
 from scheduling.services import tasks
 from scheduling.services.actor import Actor
+from scheduling.services.definitions import default_task_files
 
 ADMIN = "admin"
 #: The built-in task that a first start runs at once.
@@ -98,11 +98,6 @@ def load_default_tasks() -> str:
         call_command("load_tasks", str(path), stdout=said)
         counts.append(f"{path.parent.name}: {said.getvalue().splitlines()[-1]}")
     return "; ".join(counts)
-
-
-def default_task_files() -> list[Path]:
-    files = [Path(config.path) / "default_tasks.yaml" for config in apps.get_app_configs()]
-    return [path for path in files if path.is_file()]
 
 
 def create_admin() -> tuple[str, bool]:

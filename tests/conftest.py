@@ -169,3 +169,10 @@ def nodes(transactional_db: None, tmp_path: Path) -> Iterator[Nodes]:
 
 def in_seconds(seconds: float) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def no_database() -> None:
+    """For tests that touch no database: once is enough, so they run beside SQLite's only."""
+    if connection.vendor != "sqlite":
+        pytest.skip("touches no database: it runs with SQLite's tests")

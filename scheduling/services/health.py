@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
+
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 
 from scheduling import clock
-from scheduling.models import Node, Task
+from scheduling.models import Execution, Node, State, Task
 from scheduling.services import liverows, repair
 
 #: Something due for longer than this, and not admitted, says that nobody ticks.
@@ -42,19 +47,34 @@ class Health:
         return not self.reasons
 
 
+def beats(node: Node, now: datetime) -> bool:
+    """Whether a live node was seen within its lease."""
+    return now - node.heartbeat_at <= timedelta(seconds=node.lease_seconds)
+
+
 def beating(now: datetime) -> list[Node]:
     """The live nodes that were seen within their lease."""
-    nodes = Node.objects.filter(state__in=Node.LIVE)
-    return [node for node in nodes if now - node.heartbeat_at <= timedelta(seconds=node.lease_seconds)]
+    return [node for node in Node.objects.filter(state__in=Node.LIVE) if beats(node, now)]
 
 
-def functions_of(nodes: list[Node]) -> dict[str, set[str]]:
+def functions_of(nodes: Iterable[Node]) -> dict[str, set[str]]:
     """Which functions the nodes of each queue have, together. A queue without a node is left out."""
     functions: dict[str, set[str]] = {}
     for node in nodes:
         for queue in node.queues:
             functions.setdefault(queue, set()).update(node.functions)
     return functions
+
+
+def standing(task: Task, functions: dict[str, set[str]]) -> str:
+    """How a task stands, in one word: disabled, paused, broken or enabled. ``functions`` by queue, of live nodes."""
+    if not task.enabled:
+        return "disabled"
+    if task.is_at_rest:
+        return "paused"
+    if task.schedule_error or (task.queue in functions and task.function not in functions[task.queue]):
+        return "broken"
+    return "enabled"
 
 
 def broken(nodes: list[Node]) -> list[Broken]:
@@ -71,6 +91,62 @@ def broken(nodes: list[Node]) -> list[Broken]:
         for task_id, key, function, queue in found.values_list("id", "key", "function", "queue")
         if (queue, function) in missing
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What every page says while the scheduling stands still, in whole or in part."""
+
+    nodes: Sequence[Node]  # that live; each with ``used`` seats
+    silent: bool  # none of them beats
+    last_seen: datetime | None  # of any node, while silent
+    queues: list[str]  # that tasks are in and no node takes from, the first ones
+
+    @property
+    def is_raised(self) -> bool:
+        return self.silent or bool(self.queues)
+
+
+#: Queues without a node that are named.
+QUEUES_NAMED = 2
+
+
+def alarm(now: datetime, *, functions: bool = False) -> Alarm:
+    """Looks once, by at most four short questions: it is asked on every page.
+
+    The nodes come without the names of their ``functions``, which may be thousands, unless those are asked for.
+    """
+    running = Execution.objects.filter(node=OuterRef("pk"), state=State.RUNNING).order_by().values("node")
+    used = Coalesce(Subquery(running.annotate(number=Count("id")).values("number")), 0)
+    rows = Node.objects.filter(state__in=Node.LIVE).annotate(used=used).order_by("-started_at")
+    nodes = list(rows if functions else rows.defer("functions"))
+    alive = [node for node in nodes if beats(node, now)]
+    if not alive:
+        last = Node.objects.order_by("-heartbeat_at").values_list("heartbeat_at", flat=True).first()
+        return Alarm(nodes, silent=True, last_seen=last, queues=[])
+    served = {queue for node in alive for queue in node.queues}
+    return Alarm(nodes, silent=False, last_seen=None, queues=_unserved(served))
+
+
+def _unserved(served: set[str]) -> list[str]:
+    """Queues of enabled tasks that are not served. Each is found by one step in the index, none by reading tasks."""
+    found: list[str] = []
+    gaps = Q()
+    for below, above in pairwise([None, *sorted(served), None]):
+        gap = Q()
+        if below is not None:
+            gap &= Q(queue__gt=below)
+        if above is not None:
+            gap &= Q(queue__lt=above)
+        gaps |= gap
+    rows = Task.objects.present().filter(gaps, enabled=True).order_by("queue").values_list("queue", flat=True)
+    while len(found) < QUEUES_NAMED:
+        after = rows.filter(queue__gt=found[-1]) if found else rows
+        queue = after.first()
+        if queue is None:
+            break
+        found.append(queue)
+    return found
 
 
 def check() -> Health:
