@@ -44,7 +44,7 @@ Row = dict[str, Any]
 Tallies = Callable[[], list[stats.Counted]]
 
 
-#: Shared by everybody who may see the same, in the same language.
+#: Shared by everybody who may see the same, in the same language and zone.
 parts: Belief[tuple[str, str]] = Belief()
 
 
@@ -87,7 +87,14 @@ def days(request: HttpRequest) -> HttpResponse:
 
 
 def _now_part(request: HttpRequest, at: datetime, counted: Tallies | None = None) -> tuple[str, str]:
-    key = ("now", get_language(), *(request.user.has_perm(name) for name in SEEN_WITH))
+    # Times read in the zone without JavaScript, and name it where the person has chosen one.
+    key = (
+        "now",
+        get_language(),
+        zones.chosen(),
+        str(zones.current()),
+        *(request.user.has_perm(name) for name in SEEN_WITH),
+    )
     template = "scheduling/parts/now.html"
     return parts.get(key, lambda: live.part(request, template, now_context(request, at, counted)))
 
