@@ -75,7 +75,7 @@ def may_see(request: HttpRequest) -> bool:
 def now(request: HttpRequest) -> HttpResponse:
     if not may_see(request):
         return forbid(request)
-    return live.answer(request, *_now_part(request, clock.refresh()))
+    return live.respond(request, *_now_part(request, clock.refresh()))
 
 
 @require_GET
@@ -83,7 +83,7 @@ def now(request: HttpRequest) -> HttpResponse:
 def days(request: HttpRequest) -> HttpResponse:
     if not may_see(request):
         return forbid(request)
-    return live.answer(request, *_days_part(request, clock.refresh()))
+    return live.respond(request, *_days_part(request, clock.refresh()))
 
 
 def _now_part(request: HttpRequest, at: datetime, counted: Tallies | None = None) -> tuple[str, str]:
