@@ -137,6 +137,7 @@ class Totals:
 
 class MySQL(Dialect):
     label = "MySQL / MariaDB"
+    driver = "MySQLdb"
     default_port = 3306
     default_database = ""
     supports_accounts = True

@@ -54,6 +54,7 @@ REFUSALS = (
 
 class PostgreSQL(Dialect):
     label = "PostgreSQL"
+    driver = "psycopg2"
     default_port = 5432
     default_database = "postgres"
     supports_accounts = True

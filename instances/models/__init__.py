@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from instances.models.account import AccountChange, InstanceAccount
 from instances.models.aggregate import DatabaseSizeAggregate, InstanceSizeAggregate, Period
+from instances.models.anomaly import SizeAnomaly
 from instances.models.credential import Credential
 from instances.models.database import InstanceDatabase
 from instances.models.instance import Instance
@@ -21,6 +22,7 @@ __all__ = [
     "InstanceSize",
     "InstanceSizeAggregate",
     "Period",
+    "SizeAnomaly",
     "SyncRecord",
     "SyncSession",
 ]
