@@ -95,6 +95,10 @@ class ConfigurationInvalid(InstancesError):
     """Something in the configuration is not as it must be."""
 
 
+class PartitionsUnhealthy(InstancesError):
+    """The partitions need somebody's attention."""
+
+
 class FolderRefused(InstancesError):
     """The folder lies outside the permitted folders."""
 

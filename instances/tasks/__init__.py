@@ -12,6 +12,12 @@ from instances.tasks.aggregates import (
     validate_aggregation_config,
 )
 from instances.tasks.logs import cleanup_old_logs
+from instances.tasks.partitions import (
+    cleanup_database_size_partitions,
+    create_database_size_partitions,
+    get_partition_management_status,
+    monitor_partition_health,
+)
 from instances.tasks.sizes import (
     collect_database_sizes,
     collect_database_sizes_by_type,
@@ -24,13 +30,17 @@ __all__ = [
     "calculate_database_size_aggregations",
     "calculate_instance_aggregations",
     "calculate_period_aggregations",
+    "cleanup_database_size_partitions",
     "cleanup_old_aggregations",
     "cleanup_old_logs",
     "collect_database_sizes",
     "collect_database_sizes_by_type",
     "collect_specific_instance_database_sizes",
+    "create_database_size_partitions",
     "get_aggregation_status",
     "get_collection_status",
+    "get_partition_management_status",
+    "monitor_partition_health",
     "sync_accounts",
     "validate_aggregation_config",
     "validate_collection_config",

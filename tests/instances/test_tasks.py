@@ -40,6 +40,10 @@ NAMES = {
     "get_aggregation_status",
     "validate_aggregation_config",
     "cleanup_old_aggregations",
+    "create_database_size_partitions",
+    "cleanup_database_size_partitions",
+    "monitor_partition_health",
+    "get_partition_management_status",
 }
 
 
@@ -70,6 +74,7 @@ def test_they_are_registered_without_problems() -> None:
         ("calculate_period_aggregations", {"period": "year", "first": "2026-01-01"}, "period", "quarter"),
         ("calculate_period_aggregations", {"period": "day", "first": "2026-02-30"}, "first", "date"),
         ("cleanup_old_aggregations", {"day_months": 0}, "day_months", "1"),
+        ("create_database_size_partitions", {"months_ahead": 0}, "months_ahead", "1"),
         ("cleanup_old_logs", {"keep_days": 0}, "keep_days", "1"),
         ("cleanup_old_logs", {"keep_days": "30"}, "keep_days", "integer"),
         ("cleanup_old_logs", {"keep_days": 1e9}, "keep_days", "integer|36500"),
@@ -97,6 +102,9 @@ def test_the_default_tasks_name_registered_functions_and_good_schedules() -> Non
         "collect_database_sizes",
         "sync_accounts",
         "calculate_database_size_aggregations",
+        "monitor_partition_health",
+        "create_database_size_partitions",
+        "cleanup_database_size_partitions",
     }
     for one in listed:
         registry.get(one["function"]).validate(one.get("parameters", {}))
