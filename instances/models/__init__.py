@@ -10,6 +10,7 @@ from instances.models.database import InstanceDatabase
 from instances.models.instance import Instance
 from instances.models.session import SyncRecord, SyncSession
 from instances.models.size import DatabaseSize, InstanceSize
+from instances.models.tag import Tag
 
 __all__ = [
     "AccountChange",
@@ -25,4 +26,5 @@ __all__ = [
     "SizeAnomaly",
     "SyncRecord",
     "SyncSession",
+    "Tag",
 ]

@@ -21,7 +21,18 @@ from scheduling.sql.transactions import in_transaction
 from scheduling.words import did_you_mean
 
 #: What an edit writes.
-EDITABLE = ("name", "dialect", "host", "port", "database", "credential", "options", "description", "active")
+EDITABLE = (
+    "name",
+    "dialect",
+    "host",
+    "port",
+    "database",
+    "credential",
+    "options",
+    "description",
+    "active",
+    "environment",
+)
 
 #: Somebody is waiting for a test: its statement gets no more than this.
 TEST_SECONDS = 10
