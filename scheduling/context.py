@@ -69,11 +69,13 @@ class RunContext:
         "_progress",
         "_wake",
         "attempt",
+        "cpu_limit_seconds",
         "deadline_at",
         "execution_id",
         "function",
         "idempotency_key",
         "log_buffer",
+        "memory_limit_mb",
         "origin",
         "parameters",
         "scheduled_for",
@@ -94,6 +96,8 @@ class RunContext:
         idempotency_key: str,
         origin: str,
         log_buffer: RunLog,
+        memory_limit_mb: int | None = None,
+        cpu_limit_seconds: int | None = None,
     ) -> None:
         self.execution_id = execution_id
         self.attempt = attempt
@@ -105,6 +109,9 @@ class RunContext:
         self.idempotency_key = idempotency_key
         self.origin = origin
         self.log_buffer = log_buffer
+        # Of the programs that the run starts.
+        self.memory_limit_mb = memory_limit_mb
+        self.cpu_limit_seconds = cpu_limit_seconds
         self._deadline = _monotonic_deadline(deadline_at, timeout_seconds)
         self._cancel: _Cancel | None = None
         self._wake = threading.Event()
@@ -125,6 +132,8 @@ class RunContext:
             idempotency_key=order.idempotency_key,
             origin=order.origin,
             log_buffer=log,
+            memory_limit_mb=order.memory_limit_mb,
+            cpu_limit_seconds=order.cpu_limit_seconds,
         )
 
     @property

@@ -154,7 +154,7 @@ class Process:
             self.options.threads,
             recorder,
             ended=lambda: self.scheduler.wakeup(),
-            seats_of={"process": self.options.processes},
+            seats_of=dict.fromkeys(("process", "command"), self.options.processes),
         )
         return NodeState(node.pk, self.options.queues, self.options.poll_seconds, runs, recorder)
 

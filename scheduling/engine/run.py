@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Set
 from contextvars import copy_context
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -18,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from scheduling import clock, registry, runlog
 from scheduling.context import TIMEOUT, RunCancelled, RunContext, entered
-from scheduling.exceptions import ParametersInvalid, UnknownFunction, Unstorable
+from scheduling.exceptions import ParametersInvalid, ProgramFailed, UnknownFunction, Unstorable
 from scheduling.executors.base import Outcome, OutcomeState, RunOrder
 from scheduling.registry import RegisteredFunction
 from scheduling.runlog import RunLog
@@ -69,6 +70,9 @@ class _Run:
         self.began = self.ended = time.monotonic()
 
     def outcome(self) -> Outcome:
+        if not self.function.is_on:
+            text = _("The function is switched off here: the setting %s says so.") % self.function.setting
+            return self._ended("failed", "function_off", text)
         try:
             arguments = self.function.validate(self.context.parameters)
         except ParametersInvalid as error:
@@ -81,6 +85,8 @@ class _Run:
             return self._cancelled(error)
         except Unstorable as error:
             return self._failed("result_unstorable", error)
+        except ProgramFailed as error:
+            return replace(self._failed(error.reason, error), exit_code=error.exit_code)
         except SystemExit as error:
             return self._failed("exited", error)
         except BaseException as error:
