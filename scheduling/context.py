@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from scheduling import clock
 from scheduling.runlog import LEVELS, RunLog, open_log
@@ -46,6 +46,17 @@ class RunCancelled(BaseException):
         super().__init__(detail or reason)
         self.reason = reason
         self.detail = detail
+
+
+class RetryAsked(BaseException):
+    """The task function wants to be tried again at ``at``; raised by ``current_run().retry_at``.
+
+    As with RunCancelled, ``except Exception`` around a single step does not swallow it.
+    """
+
+    def __init__(self, at: datetime, why: str = "") -> None:
+        super().__init__(why)
+        self.at = at
 
 
 class Progress(NamedTuple):
@@ -179,6 +190,19 @@ class RunContext:
             if self._deadline is not None:
                 wait = min(wait, max(self._deadline - time.monotonic(), 0))
             self._wake.wait(min(wait, threading.TIMEOUT_MAX))
+
+    def retry_at(self, at: datetime, why: str = "") -> NoReturn:
+        """Ends this attempt and asks for another one at ``at`` (aware); past the times allowed, it has failed.
+
+        Granted whatever the task's own retries say, up to 100 attempts of one execution.
+        """
+        if at.tzinfo is None:
+            raise ValueError("retry_at needs a time with a time zone")
+        raise RetryAsked(at.astimezone(UTC), why or "The function asked to be tried again.")
+
+    def retry_in(self, seconds: float, why: str = "") -> NoReturn:
+        """As ``retry_at``, that many seconds from now."""
+        self.retry_at(clock.now() + timedelta(seconds=seconds), why)
 
     def remaining_seconds(self) -> float | None:
         """Until the deadline; negative when it has passed, None when there is none."""

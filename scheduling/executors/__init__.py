@@ -18,6 +18,7 @@ EXECUTORS: dict[str, str] = {
     "thread": "scheduling.executors.thread.ThreadExecutor",
     "process": "scheduling.executors.process.ProcessExecutor",
     "command": "scheduling.executors.command.CommandExecutor",
+    "asyncio": "scheduling.executors.coroutine.AsyncioExecutor",
 }
 
 
