@@ -17,6 +17,7 @@ from scheduling.models.group import Group
 from scheduling.models.log import ExecutionLog
 from scheduling.models.node import Node
 from scheduling.models.pool import Pool
+from scheduling.models.queue import PausedQueue
 from scheduling.models.task import Task, TaskVersion
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Group",
     "Node",
     "Origin",
+    "PausedQueue",
     "Pool",
     "Reason",
     "State",

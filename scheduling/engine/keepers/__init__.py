@@ -7,12 +7,13 @@ from scheduling.engine.keepers.control import Control
 from scheduling.engine.keepers.live_rows import LiveRows
 from scheduling.engine.keepers.logs import Logs
 from scheduling.engine.keepers.overdue import Overdue
+from scheduling.engine.keepers.queues import Queues
 from scheduling.engine.keepers.waiting import Waiting
 
 
 def keepers() -> list[Keeper]:
     """A new set, in the order in which they are asked."""
-    return [Waiting(), Control(), Overdue(), Logs(), LiveRows()]
+    return [Queues(), Waiting(), Control(), Overdue(), Logs(), LiveRows()]
 
 
 __all__ = ["Keeper", "keepers"]
