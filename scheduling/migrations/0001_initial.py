@@ -140,6 +140,22 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='PausedQueue',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', jobsite.fields.ExactCharField(max_length=50, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9_.-]{0,49}\\Z', "A queue's name has 1 to 50 characters: a-z, 0-9, '_', '.' and '-', and begins with a letter or a digit.")], verbose_name='queue')),
+                ('paused_at', models.DateTimeField(verbose_name='paused since')),
+                ('reason', models.CharField(blank=True, max_length=500, verbose_name='reason')),
+                ('paused_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='by')),
+            ],
+            options={
+                'verbose_name': 'paused queue',
+                'verbose_name_plural': 'paused queues',
+                'ordering': ('name',),
+                'permissions': (('pause_queue', 'Can pause and resume a queue'),),
+            },
+        ),
+        migrations.CreateModel(
             name='Pool',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -147,8 +163,8 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(blank=True, max_length=200, verbose_name='name')),
                 ('capacity', models.IntegerField(help_text='The sum of the weights that may run at the same time, on all nodes together.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100000)], verbose_name='capacity')),
                 ('paused', models.BooleanField(default=False, help_text='While paused, nothing of it starts.', verbose_name='paused')),
+                ('tokens_per_minute', models.IntegerField(blank=True, help_text='So many of its runs may start in a minute, evenly spread, on all nodes together. Empty: any.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(600000)], verbose_name='starts per minute')),
                 ('tokens', models.FloatField(editable=False, null=True)),
-                ('tokens_per_minute', models.IntegerField(editable=False, null=True)),
                 ('refilled_at', models.DateTimeField(editable=False, null=True)),
             ],
             options={
@@ -231,7 +247,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'task',
                 'verbose_name_plural': 'tasks',
                 'ordering': ('key',),
-                'permissions': (('run_task', 'Can run a task'), ('force_task', 'Can run a task beside itself'), ('pause_task', 'Can pause and resume a task'), ('enable_task', 'Can enable and disable a task')),
+                'permissions': (('run_task', 'Can run a task'), ('force_task', 'Can run a task beside itself'), ('pause_task', 'Can pause and resume a task'), ('enable_task', 'Can enable and disable a task'), ('run_commands', 'Can use tasks that run commands or code')),
             },
         ),
         migrations.CreateModel(
