@@ -14,7 +14,9 @@ from tests.faces.conftest import SECRET, World, addresses, everything
 #: Ends the browser's session, which is what it is for; Django takes a GET only to refuse it.
 LEFT_OUT = re.compile(r"^/static/|^/admin/logout/$")
 #: A moment as a program prints it, or Django's own form for the admin: "Nov. 30, 2026, 5:40 a.m.".
-RAW_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d|\d{4}, (?:\d{1,2}(?::\d\d)? [ap]\.m\.|noon|midnight)")
+RAW_MOMENT = re.compile(
+    r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?!(?::\d\d)? UTC)|\d{4}, (?:\d{1,2}(?::\d\d)? [ap]\.m\.|noon|midnight)"
+)
 
 
 @pytest.fixture
