@@ -9,12 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 from django_apscheduler.models import DjangoJob
 
+from jobsite import live
 from jobsite.templatetags.jobsite import state_label
 from jobsite.viewer import zone_of
 from scheduling import clock
 from scheduling.models import NEVER, State, Task
 from scheduling.services import health, stats
-from scheduling.views import live
 from scheduling.views.access import staff_only
 from scheduling.views.alarm import alarm_of
 

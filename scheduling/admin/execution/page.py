@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from jobsite import live
 from jobsite.admin_base import ServiceAdmin
 from scheduling import clock, registry
 from scheduling.admin.execution import log, state
@@ -20,7 +21,6 @@ from scheduling.admin.execution.access import context_for, execution_for
 from scheduling.exceptions import UnknownFunction
 from scheduling.masking import masked_text, masked_values
 from scheduling.models import ACTIVE, Execution, Node, Task, TaskVersion
-from scheduling.views import live
 
 STATE = "scheduling/execution/state.html"
 
