@@ -12,12 +12,11 @@ from django.utils.translation import get_language
 from django.views.decorators.http import require_GET
 from django_apscheduler.models import DjangoJob
 
-from jobsite import zones
+from jobsite import live, zones
 from jobsite.templatetags.jobsite import state_label
 from scheduling import clock
 from scheduling.models import NEVER, State, Task
 from scheduling.services import health, stats
-from scheduling.views import live
 from scheduling.views.access import forbid, staff_only
 from scheduling.views.alarm import alarm_of
 from scheduling.views.belief import Belief
