@@ -34,15 +34,16 @@ def context(request: HttpRequest, execution: Execution, now: datetime) -> dict[s
     """For templates/scheduling/execution/state.html. Absolute times only, so the same state reads the same."""
     user = request.user
     active = execution.state in ACTIVE
+    ahead = _ahead(execution)
     attempts = list(Attempt.objects.filter(execution_id=execution.pk).order_by("-attempt")[:ATTEMPTS])
     return {
         "execution": execution,
         "steps": list(_steps(execution)),
         "reason": reason_words(execution.reason),
-        "detail": _detail(execution),
+        "detail": "" if ahead else _detail(execution),
         "until": execution.available_at if now < execution.available_at < NEVER else None,
         "hint": _hint(execution, now) if active else "",
-        "ahead": _ahead(execution),
+        "ahead": ahead,
         "progress": _progress(execution, now),
         "attempts": [
             (attempt, reason_words(attempt.reason), masked_text(attempt.message or attempt.detail))
@@ -78,8 +79,10 @@ def _steps(execution: Execution) -> Any:
         yield Step(_("covers until"), execution.covers_until, text)
     yield Step(_("admitted"), execution.admitted_at)
     if state == State.WAITING:
-        until = execution.available_at if execution.available_at < NEVER else None
-        yield Step(_("waits until"), until, reason_words(execution.reason), "now")
+        if execution.reason == Reason.OVERLAP or execution.available_at >= NEVER:
+            yield Step(_("waits"), None, reason_words(execution.reason), "now")
+        else:
+            yield Step(_("waits until"), execution.available_at, reason_words(execution.reason), "now")
         return
     if state not in (State.SKIPPED, State.MISSED) and (execution.started_at or state == State.QUEUED):
         why = execution.detail if state == State.QUEUED else ""
@@ -104,10 +107,11 @@ def _progress(execution: Execution, now: datetime) -> dict[str, Any] | None:
     total, done = execution.progress_total, execution.progress_done
     share = min(100 * done // total, 100) if total and done is not None else None
     ends_at = execution.started_at + timedelta(milliseconds=usual) if usual else None
-    if share and done and total:
-        # By its own pace; at whole percents, so that the part stays the same in between.
-        ends_at = execution.started_at + (now - execution.started_at) * (100 / share)
-        ends_at = ends_at.replace(microsecond=0)
+    if done and total:
+        # By its own pace; rounded, so that the part reads the same for some time.
+        seconds = (now - execution.started_at).total_seconds() * total / done
+        step = max(1, round(seconds / 20))
+        ends_at = execution.started_at + timedelta(seconds=round(seconds / step) * step)
     return {
         "share": share,
         "usual_ms": usual,
