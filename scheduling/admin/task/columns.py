@@ -88,10 +88,11 @@ class TaskColumns:
 
     @admin.display(description=_("key"), ordering="key")
     def identity(self, task: Task) -> SafeString:
+        function = format_html('<span class="hint code">{}()</span>', task.function)
         return format_html(
-            '<span class="two"><span class="code">{}</span><span class="hint code">{}()</span></span>',
+            '<span class="two"><span class="code">{}</span>{}</span>',
             task.key,
-            task.function,
+            function if task.function != task.key else "",
         )
 
     @admin.display(description=_("state"))
@@ -135,6 +136,13 @@ class TaskColumns:
         return format_html(
             '<a href="{}?q={}" class="strip-link">{}</a>', address, task.key, strip(task.strip)
         )
+
+    @admin.display(description=_("last runs"))
+    def recent(self, task: Any) -> SafeString:
+        """The last run, and below it the last 20."""
+        if not task.strip:
+            return format_html("{}", self.last_run(task))
+        return format_html('<span class="two">{}{}</span>', self.last_run(task), self.last_runs(task))
 
     @admin.display(description=_("actions"))
     def verbs(self, task: Any) -> SafeString:

@@ -36,7 +36,7 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
     form = TaskForm
     paginator = BoundedPaginator
     list_display = (
-        "about", "identity", "state", "schedule", "next_run", "last_run", "last_runs", "verbs",
+        "about", "identity", "state", "schedule", "next_run", "recent", "verbs",
     )  # fmt: skip
     sortable_by = ("about", "identity")  # along an index each
     list_filter = (StateFilter, CategoryFilter, GroupFilter, QueueFilter, "trigger")
