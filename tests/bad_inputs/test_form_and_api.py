@@ -37,7 +37,7 @@ MORE = [
         ("clock_overlap", "third"), ("executor", ""), ("queue", ""), ("queue", "x" * 51), ("queue", "-q"),
         ("weight", ""), ("weight", "1.5"), ("priority", "-1"), ("timeout_seconds", "2592001"),
         ("timeout_seconds", "soon"), ("misfire_policy", ""), ("misfire_grace_seconds", "2592001"),
-        ("catch_up_limit", "0"), ("max_concurrent", "10001"), ("retries", "-1"), 
+        ("catch_up_limit", "0"), ("max_concurrent", "10001"), ("retries", "-1"),
         ("retry_delay_seconds", "86401"), ("retry_delay_seconds", "-1"), ("retry_backoff", "cubic"),
         ("retry_max_delay_seconds", "604801"), ("retry_jitter", "-0.5"), ("retry_jitter", "much"),
     )),
