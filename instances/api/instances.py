@@ -92,6 +92,7 @@ class InstanceViewSet(Lists, Shows, Creates, Edits, Removes, HouseViewSet):
         "restore": ("instances.delete_instance",),
         "test": ("instances.change_instance",),
         "sync_sizes": ("instances.change_instance", "scheduling.run_task"),
+        "sync_accounts": ("instances.change_instance", "scheduling.run_task"),
     }
 
     def store_new(self, serializer: InstanceSerializer) -> Instance:
@@ -137,12 +138,19 @@ class InstanceViewSet(Lists, Shows, Creates, Edits, Removes, HouseViewSet):
     @action(detail=True, methods=["post"], url_path="sync-sizes", pagination_class=None)
     def sync_sizes(self, request: Any, pk: str) -> Response:
         """Asks for a collection of this instance's sizes; a running scheduler does it: see the execution."""
+        return self._collect(requests.collect_sizes)
+
+    @extend_schema(request=None, responses={202: ExecutionSerializer}, parameters=[IDEMPOTENT], filters=False)
+    @action(detail=True, methods=["post"], url_path="sync-accounts", pagination_class=None)
+    def sync_accounts(self, request: Any, pk: str) -> Response:
+        """Asks who has an account and which rights on this instance; a running scheduler does it."""
+        return self._collect(requests.collect_accounts)
+
+    def _collect(self, verb: Any) -> Response:
         instance = self.get_object()
 
         def work() -> tuple[int, Any]:
-            execution = requests.collect_sizes(
-                [instance], actor=self.actor(), idempotency_key=key_of(request)
-            )
+            execution = verb([instance], actor=self.actor(), idempotency_key=key_of(self.request))
             return status.HTTP_202_ACCEPTED, ExecutionSerializer(execution).data
 
-        return once(request, work)
+        return once(self.request, work)

@@ -84,6 +84,19 @@ def test_nodes_and_drain(api: Api, make_task: MakeTask) -> None:
     assert len(api.get("nodes/", state="stopped").data["results"]) == 1
 
 
+def test_queues(api: Api, make_task: MakeTask) -> None:
+    make_task("one", queue="slow")
+    a_node()
+    rows = {row["name"]: row for row in api.get("queues/").data}
+    assert {name: row["nodes"] for name, row in rows.items()} == {"default": 1, "slow": 0}
+    assert api.post("queues/slow/pause/", {"reason": "night"}).status_code == 204
+    row = next(row for row in api.get("queues/").data if row["name"] == "slow")
+    assert (row["paused"], row["paused_by"], row["reason"]) == (True, "root", "night")
+    assert api.post("queues/slow/resume/").status_code == 204
+    answer = api.post("queues/slow/resume/")
+    assert (answer.status_code, answer.data["errors"][0]["code"]) == (409, "queue_not_paused")
+
+
 def test_functions_have_a_schema(api: Api) -> None:
     found = {row["name"]: row for row in api.get("functions/").data}
     assert {"noop", "echo", "collect_database_sizes"} <= set(found)

@@ -47,6 +47,10 @@ CALLS: dict[str, Call] = {
     "PATCH instances/{pk}/": Call(200, {"description": "x"}),
     "DELETE instances/{pk}/": Call(204),
     "POST instances/{pk}/sync-sizes/": Call(202),
+    "POST instances/{pk}/sync-accounts/": Call(202),
+    "GET queues/": Call(200),
+    "POST queues/{name}/pause/": Call(204, {"reason": "night"}),
+    "POST queues/{name}/resume/": Call(409),  # it is not paused
     "POST nodes/{pk}/drain/": Call(202),
     "POST pools/": Call(201, {"key": "net", "capacity": 1}),
     "PUT pools/{key}/": Call(200, {"key": "db", "capacity": 4}),
@@ -145,6 +149,13 @@ def address(door: Door, user: Any) -> str:
         row = models[first]._default_manager.order_by("pk").first()
         assert row is not None
         return place.replace("{pk}", str(row.pk))
-    keys = {"tasks": "one", "stats": "one", "groups": "night", "pools": "db", "functions": "noop"}
+    keys = {
+        "tasks": "one",
+        "stats": "one",
+        "groups": "night",
+        "pools": "db",
+        "functions": "noop",
+        "queues": "default",
+    }
     key = tokens.make(user)[0].token_key if "tokens/{" in place else keys.get(first, "")
     return re.sub(r"\{\w+\}", key, place)
