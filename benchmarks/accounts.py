@@ -22,11 +22,11 @@ import django
 
 django.setup()
 
-from instances.dialects import DIALECTS  # noqa: E402
-from instances.dialects.grants import snapshot  # noqa: E402
-from tests.instances import oracles  # noqa: E402
-from tests.instances.fleet import MariaDBFleet, PostgresFleet  # noqa: E402
-from tests.instances.servers import MariaDB, Postgres  # noqa: E402
+from instances.dialects import DIALECTS
+from instances.dialects.grants import snapshot
+from tests.instances import oracles
+from tests.instances.fleet import MariaDBFleet, PostgresFleet
+from tests.instances.servers import MariaDB, Postgres
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -65,6 +65,7 @@ class RunContext:
     __slots__ = (
         "_cancel",
         "_deadline",
+        "_on_cancel",
         "_progress",
         "_wake",
         "attempt",
@@ -107,6 +108,7 @@ class RunContext:
         self._deadline = _monotonic_deadline(deadline_at, timeout_seconds)
         self._cancel: _Cancel | None = None
         self._wake = threading.Event()
+        self._on_cancel: Callable[[], None] | None = None
         self._progress: Progress | None = None
 
     @classmethod
@@ -199,6 +201,30 @@ class RunContext:
         if self._cancel is None or reason == LOST:
             self._cancel = _Cancel(reason, detail)
         self._wake.set()
+        if self._on_cancel is not None:
+            self._on_cancel()
+
+    @property
+    def cancel_request(self) -> tuple[str, str]:
+        """(reason, detail) of why the run should end; both empty when it should not."""
+        if self._cancel is not None:
+            return self._cancel
+        return (TIMEOUT, "") if self.past_deadline else ("", "")
+
+    @contextmanager
+    def told_of_cancel(self, call: Callable[[], None]) -> Iterator[None]:
+        """Within the block ``call`` is made, in any thread, when the run is asked to end; at once if it was."""
+        self._on_cancel = call
+        try:
+            if self._cancel is not None:
+                call()
+            yield
+        finally:
+            self._on_cancel = None
+
+    def take_progress(self, progress: Progress) -> None:
+        """Notes the progress that the run has told in another process."""
+        self._progress = progress
 
     def _write(self, level: str, text: str) -> None:
         self.log_buffer.append(clock.now(), level, text)

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import NamedTuple
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from scheduling import clock
@@ -122,7 +123,7 @@ class RunLog:
         with self._lock:
             self._holder = me
             try:
-                for piece in _pieces(text):
+                for piece in pieces(text):
                     self._add(at, level, piece)
             finally:
                 self._holder = 0
@@ -198,7 +199,7 @@ class RunLog:
         return self._seq
 
 
-def _pieces(text: str) -> Iterator[str]:
+def pieces(text: str) -> Iterator[str]:
     """The text, clean, in pieces of at most ``CHUNK_BYTES`` of UTF-8."""
     step = CHUNK_BYTES if text.isascii() else CHUNK_BYTES // 4  # a character has at most four bytes
     if len(text) <= step:
@@ -211,6 +212,11 @@ def _pieces(text: str) -> Iterator[str]:
 def level_name(number: int) -> str:
     """The nearest of our five levels at or below a number of ``logging``."""
     return next((name for name, least in reversed(LEVELS.items()) if number >= least), "DEBUG")
+
+
+def open_new() -> RunLog:
+    """An empty log with the cap that the settings give."""
+    return RunLog(int(getattr(settings, "SCHEDULER", {}).get("run_log_bytes", RUN_LOG_BYTES)))
 
 
 #: The log of the run that this thread (or a thread that copied its context) works for.

@@ -32,6 +32,7 @@ OUTCOME = (
     "message",
     "traceback",
     "run_ms",
+    "exit_code",
 )
 ORDER = (
     "execution_id",
@@ -96,5 +97,5 @@ def _unpack(entry: Mapping[str, Any]) -> Result:
         timeout_seconds=None,
         node_id=UUID(entry["node"]),
     )
-    outcome = Outcome(**{name: entry["outcome"][name] for name in OUTCOME})
+    outcome = Outcome(**{name: entry["outcome"][name] for name in OUTCOME if name in entry["outcome"]})
     return Result(order, outcome, datetime.fromisoformat(entry["finished_at"]))

@@ -55,11 +55,20 @@ class Options:
     beat_seconds: float
     lease_seconds: float
     once: bool = False  # run what is due and queued now, then end
+    processes: int = 8
 
     @classmethod
     def from_settings(cls, **given: object) -> Options:
         """The settings, overridden by whatever is given and not None."""
-        names = ("queues", "threads", "drain_seconds", "poll_seconds", "beat_seconds", "lease_seconds")
+        names = (
+            "queues",
+            "threads",
+            "processes",
+            "drain_seconds",
+            "poll_seconds",
+            "beat_seconds",
+            "lease_seconds",
+        )
         values = {name: settings.SCHEDULER[name] for name in names}
         return cls(**(values | {name: value for name, value in given.items() if value is not None}))
 
@@ -96,7 +105,8 @@ class Process:
             extra={
                 "node": str(node.pk),
                 "queues": ",".join(self.options.queues),
-                "seats": self.options.threads,
+                "threads": self.options.threads,
+                "processes": self.options.processes,
             },
         )
         code = self._wait(state)
@@ -131,7 +141,7 @@ class Process:
             clock.refresh(),
             queues=self.options.queues,
             functions=registry.functions(),
-            seats=self.options.threads,
+            seats=self.options.threads + self.options.processes,
             lease_seconds=self.options.lease_seconds,
         )
         nodes.forget_old(clock.now())
@@ -139,7 +149,13 @@ class Process:
 
     def _assemble(self, node: Node) -> NodeState:
         recorder = Recorder()
-        runs = Runs(node.pk, self.options.threads, recorder, ended=lambda: self.scheduler.wakeup())
+        runs = Runs(
+            node.pk,
+            self.options.threads,
+            recorder,
+            ended=lambda: self.scheduler.wakeup(),
+            seats_of={"process": self.options.processes},
+        )
         return NodeState(node.pk, self.options.queues, self.options.poll_seconds, runs, recorder)
 
     def _replay_journals(self) -> None:
@@ -170,6 +186,8 @@ class Process:
                 return DEAD
             self._write_status(state, "running")
             if self.options.once and self._is_done(state):
+                break
+            if state.drain_asked and not state.runs.running() and not len(state.recorder):
                 break
         return STOPPED
 

@@ -11,18 +11,17 @@ from contextvars import copy_context
 from types import TracebackType
 from typing import Any
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.translation import gettext as _
 
-from scheduling import clock, registry
+from scheduling import clock, registry, runlog
 from scheduling.context import TIMEOUT, RunCancelled, RunContext, entered
 from scheduling.exceptions import ParametersInvalid, UnknownFunction, Unstorable
 from scheduling.executors.base import Outcome, OutcomeState, RunOrder
 from scheduling.registry import RegisteredFunction
-from scheduling.runlog import RUN_LOG_BYTES, RunLog
+from scheduling.runlog import RunLog
 from scheduling.text import (
     DETAIL_CHARACTERS,
     ERROR_CLASS_CHARACTERS,
@@ -39,8 +38,8 @@ from scheduling.text import (
 logger = logging.getLogger(__name__)
 
 
-def run(order: RunOrder) -> Outcome:
-    """Runs the order's function in this thread and says how it ended.
+def run(order: RunOrder, log: RunLog | None = None) -> Outcome:
+    """Runs the order's function in this thread and says how it ended; ``log`` takes what it says.
 
     ``hand_back`` (function_missing) when this process does not have the function. Raises nothing, but for a
     KeyboardInterrupt in the main thread.
@@ -51,7 +50,7 @@ def run(order: RunOrder) -> Outcome:
         return Outcome.hand_back("function_missing", _detail(str(error)))
     _recycle_connections()
     entangled = _aliases_in_transaction()
-    context = RunContext.of(order, RunLog(_log_cap_bytes()))
+    context = RunContext.of(order, log or runlog.open_new())
     try:
         # In a copy of the context variables, so that a language, a time zone or a decimal precision that the
         # task sets is gone with it.
@@ -136,10 +135,6 @@ class _Run:
             progress=self.context.progress_made,
             **more,
         )
-
-
-def _log_cap_bytes() -> int:
-    return int(getattr(settings, "SCHEDULER", {}).get("run_log_bytes", RUN_LOG_BYTES))
 
 
 def _detail(sentence: str) -> str:

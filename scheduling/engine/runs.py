@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.db import connections
 
-from scheduling import clock, context
+from scheduling import clock, context, executors
 from scheduling.engine.recorder import Recorder
 from scheduling.engine.run import run
-from scheduling.executors import Executor, Outcome, RunOrder, executor_class
+from scheduling.executors import Executor, Outcome, RunOrder
 from scheduling.models import Reason, idempotency_key
 from scheduling.runlog import Drained, RunLog
 from scheduling.services.claims import Candidate
@@ -26,9 +26,19 @@ Key = tuple[int, int]
 class Runs:
     """All executors of this node. ``ended`` is called, in any thread, after a run has ended."""
 
-    def __init__(self, node_id: uuid.UUID, seats: int, recorder: Recorder, ended: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        node_id: uuid.UUID,
+        seats: int,
+        recorder: Recorder,
+        ended: Callable[[], None],
+        *,
+        seats_of: Mapping[str, int] | None = None,
+    ) -> None:
+        """``seats`` are those of the threads, and of each executor that is not named in ``seats_of``."""
         self.node_id = node_id
         self.seats = seats
+        self._seats_of = dict(seats_of or {})
         self._recorder = recorder
         self._ended = ended
         self._executors: dict[str, Executor] = {}
@@ -41,12 +51,24 @@ class Runs:
     def running(self) -> dict[Key, RunOrder]:
         return {order.key: order for executor in self._executors.values() for order in executor.running()}
 
+    def free(self) -> dict[str, int]:
+        """The free seats of each executor; one that has not been needed yet has all of its."""
+        free = {name: self._seats_of.get(name, self.seats) for name in executors.paths()}
+        return free | {name: executor.free_seats for name, executor in self._executors.items()}
+
     @property
     def free_seats(self) -> int:
-        return self.seats - sum(executor.seats - executor.free_seats for executor in self._executors.values())
+        """All of them together."""
+        return sum(self.free().values())
 
     def overdue(self, now: datetime) -> list[RunOrder]:
-        return [order for executor in self._executors.values() for order in executor.overdue(now)]
+        """Runs past their deadline that nobody can end for them."""
+        return [
+            order
+            for executor in self._executors.values()
+            if not executor.can_kill
+            for order in executor.overdue(now)
+        ]
 
     # --- what is done
 
@@ -129,12 +151,14 @@ class Runs:
             idempotency_key=idempotency_key(candidate.task_id, candidate.scheduled_for, candidate.slot),
             executor=candidate.executor,
             node_id=self.node_id,
+            memory_limit_mb=candidate.memory_limit_mb,
+            cpu_limit_seconds=candidate.cpu_limit_seconds,
         )
 
     def _executor(self, name: str) -> Executor:
         """Started when it is first needed. Raises UnknownExecutor."""
         if name not in self._executors:
-            executor = executor_class(name)(self.seats)
+            executor = executors.executor_class(name)(self._seats_of.get(name, self.seats))
             executor.start(run, self._done, leave=connections.close_all)
             self._executors[name] = executor
         return self._executors[name]

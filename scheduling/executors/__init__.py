@@ -16,6 +16,7 @@ __all__ = ["EXECUTORS", "Executor", "Outcome", "RunOrder", "choices", "executor_
 #: Name → dotted path of an Executor, imported when it is first needed.
 EXECUTORS: dict[str, str] = {
     "thread": "scheduling.executors.thread.ThreadExecutor",
+    "process": "scheduling.executors.process.ProcessExecutor",
 }
 
 

@@ -33,6 +33,9 @@ class RunOrder:
     idempotency_key: str
     executor: str
     node_id: UUID
+    # Of all of a run's processes together; for executors that give it processes of its own.
+    memory_limit_mb: int | None = None  # MiB of resident memory
+    cpu_limit_seconds: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("scheduled_for", "deadline_at"):
@@ -62,6 +65,8 @@ class Outcome:
     #: The run's log, for what is not drained yet; None when it did not run in this process.
     log: RunLog | None = field(default=None, compare=False, repr=False)
     progress: Progress | None = None
+    #: Of the run's own process or program; below zero, the signal that killed it. None: it had none.
+    exit_code: int | None = None
 
     @classmethod
     def hand_back(cls, reason: str, detail: str) -> Outcome:

@@ -26,6 +26,7 @@ class Attempt(models.Model):
     error_class = models.CharField(_("error"), max_length=200, default="")
     message = models.TextField(_("message"), default="")
     traceback = models.TextField(_("traceback"), default="")
+    exit_code = models.IntegerField(_("exit code"), null=True)
     # A result that came after the execution had ended otherwise: kept as a note, it changes nothing.
     late_state = models.CharField(max_length=10, default="")
     late_at = models.DateTimeField(null=True)

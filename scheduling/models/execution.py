@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from jobsite.fields import ExactCharField
+from scheduling import clock
 from scheduling.models.node import Node
 from scheduling.models.task import Task
 
@@ -65,7 +66,14 @@ class Reason(models.TextChoices):
     RESULT_UNSTORABLE = "result_unstorable", _("the result cannot be stored")
     WORKER_FAILED = "worker_failed", _("what ran it broke")
     BY_TASK = "by_task", _("the function ended itself")
-    EXITED = "exited", _("the function tried to end the process")
+    RETRY_ASKED = "retry_asked", _("the function asked to be tried again")
+    REPLACED = "replaced", _("a later run took its place")
+    EXITED = "exited", _("its process ended before the function did")
+    MEMORY_LIMIT = "memory_limit", _("used more memory than allowed")
+    CPU_LIMIT = "cpu_limit", _("used more processor time than allowed")
+    PROCESS_LIMIT = "process_limit", _("had more processes than allowed")
+    SIGNAL = "signal", _("its process got a signal to end")
+    NONSENSE = "nonsense", _("its process reported nonsense")
 
 
 class ExecutionQuerySet(models.QuerySet["Execution"]):
@@ -103,6 +111,8 @@ class Execution(models.Model):
     pool_id = models.BigIntegerField(default=0)  # 0: none
     weight = models.SmallIntegerField(default=1)
     timeout_seconds = models.IntegerField(null=True)
+    memory_limit_mb = models.IntegerField(null=True)
+    cpu_limit_seconds = models.IntegerField(null=True)
     available_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
     deadline_at = models.DateTimeField(null=True)
@@ -128,10 +138,14 @@ class Execution(models.Model):
     )
     claim_id = models.UUIDField(null=True)
     overdue = models.BooleanField(default=False)
+    # When the row came to be. It grows with the id, so a stretch of time is a stretch of the primary key.
+    admitted_at = models.DateTimeField(_("admitted"), default=clock.now)
     queued_at = models.DateTimeField(_("queued"))
     started_at = models.DateTimeField(_("started"), null=True)
     finished_at = models.DateTimeField(_("finished"), null=True)
     run_ms = models.BigIntegerField(_("duration (ms)"), null=True)
+    # Of its own process or program; below zero, the signal that killed it.
+    exit_code = models.IntegerField(_("exit code"), null=True)
     # One row may stand for many instants that nobody took: from scheduled_for to covers_until.
     covers_until = models.DateTimeField(null=True)
     covers_count = models.IntegerField(null=True)
@@ -192,14 +206,32 @@ class Execution(models.Model):
             models.Index(
                 name="execution_wake", fields=["state", "available_at"], condition=Q(state="waiting")
             ),
+            # What is active of a task, and its history by outcome. Whole, since history is what people look through.
+            models.Index(name="execution_task_state", fields=["task", "state", "id"]),
+            # What a node runs, and what it has run (state by state).
             models.Index(
-                name="execution_active",
-                fields=["task", "state"],
-                condition=Q(state__in=("waiting", "queued", "running")),
+                name="execution_node", fields=["node", "state", "id"], condition=Q(node__isnull=False)
             ),
-            models.Index(name="execution_node", fields=["node", "state"], condition=Q(state="running")),
             models.Index(name="execution_history", fields=["task", "id"]),
             models.Index(name="execution_outcome", fields=["state", "id"]),
+            models.Index(  # tallies read nothing but this
+                name="execution_finished",
+                fields=["finished_at", "state", "run_ms"],
+                condition=Q(finished_at__isnull=False),
+            ),
+            # What was asked for; of what is scheduled there is too much for an index to help.
+            models.Index(
+                name="execution_origin",
+                fields=["origin", "id"],
+                # "or", as above.
+                condition=Q(origin="manual")
+                | Q(origin="api")
+                | Q(origin="dependency")
+                | Q(origin="backfill"),
+            ),
+            models.Index(
+                name="execution_rerun", fields=["rerun_of_id"], condition=Q(rerun_of_id__isnull=False)
+            ),
             models.Index(name="execution_chain", fields=["chain_id"], condition=Q(chain_id__isnull=False)),
         )
 

@@ -14,7 +14,14 @@ from django.utils.translation import gettext_lazy as _
 
 from jobsite.fields import ExactCharField
 from scheduling import executors, registry, triggers
-from scheduling.exceptions import FieldErrors, InvalidTrigger, ParametersInvalid, UnknownFunction
+from scheduling.exceptions import (
+    FieldErrors,
+    InvalidTrigger,
+    ParametersInvalid,
+    UnknownExecutor,
+    UnknownFunction,
+)
+from scheduling.models.addresses import AddressListField
 from scheduling.models.group import Group
 from scheduling.models.names import key_validator, queue_validator
 from scheduling.models.pool import Pool
@@ -35,7 +42,12 @@ def build_trigger(schedule: Any) -> triggers.Trigger:
         gap=schedule.clock_gap,
         fold=schedule.clock_overlap,
         anchor_at=schedule.anchor_at,
+        spread_key=schedule.key,
     )
+
+
+def _is_class_name(name: str) -> bool:
+    return len(name) <= 200 and all(part.isidentifier() for part in name.split("."))
 
 
 class TaskQuerySet(models.QuerySet["Task"]):
@@ -54,6 +66,7 @@ class Task(models.Model):
         SKIP = "skip", _("skip the new one")
         QUEUE_ONE = "queue_one", _("let one wait")
         QUEUE_ALL = "queue_all", _("let all wait")
+        REPLACE = "replace", _("end the running one and start the new one")
 
     class ClockGap(models.TextChoices):
         RUN_AFTER = "run_after", _("run right after the gap")
@@ -78,7 +91,9 @@ class Task(models.Model):
     )
     name = models.CharField(_("name"), max_length=200)
     description = models.TextField(_("description"), blank=True, max_length=4_000)
-    category = models.CharField(_("category"), max_length=50, blank=True, db_index=True)
+    category = models.CharField(
+        _("category"), max_length=50, blank=True, help_text=_("Any word; the list can be filtered by it.")
+    )
     group = models.ForeignKey(
         Group, verbose_name=_("group"), null=True, blank=True, on_delete=models.PROTECT, related_name="tasks"
     )
@@ -94,33 +109,63 @@ class Task(models.Model):
     built_in = models.BooleanField(_("built-in"), default=False, editable=False)
 
     # --- what it runs
-    function = models.CharField(_("function"), max_length=200)
-    parameters = models.JSONField(_("parameters"), default=dict, blank=True)
+    function = models.CharField(
+        _("function"), max_length=200, help_text=_("What the task does when its time has come.")
+    )
+    parameters = models.JSONField(
+        _("parameters"),
+        default=dict,
+        blank=True,
+        help_text=_("What the function is given at each run. Never a password."),
+    )
 
     # --- when
     trigger = models.CharField(_("trigger"), max_length=50, choices=triggers.choices, default="cron")
     trigger_params = models.JSONField(_("trigger parameters"), default=dict, blank=True)
-    time_zone = models.CharField(_("time zone"), max_length=64, default=default_time_zone)
-    start_at = models.DateTimeField(_("start"), null=True, blank=True)
-    end_at = models.DateTimeField(_("end"), null=True, blank=True)
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        default=default_time_zone,
+        help_text=_("The clock that the schedule, start and end follow."),
+    )
+    start_at = models.DateTimeField(
+        _("start"), null=True, blank=True, help_text=_("No scheduled run before; empty: at once.")
+    )
+    end_at = models.DateTimeField(
+        _("end"), null=True, blank=True, help_text=_("No scheduled run after; empty: never ends.")
+    )
     clock_gap = models.CharField(
         _("time skipped by a clock change"),
         max_length=10,
         choices=ClockGap.choices,
         default=ClockGap.RUN_AFTER,
+        help_text=_("In spring clocks jump forward: what of a run whose time does not exist that day?"),
     )
     clock_overlap = models.CharField(
         _("time repeated by a clock change"),
         max_length=10,
         choices=ClockOverlap.choices,
         default=ClockOverlap.FIRST,
+        help_text=_("In autumn an hour comes twice: what of a run whose time comes twice that day?"),
     )
     # Intervals count from here, so that neither a restart nor an edit of something else shifts them.
     anchor_at = models.DateTimeField(editable=False)
 
     # --- how
-    executor = models.CharField(_("executor"), max_length=20, choices=executors.choices, default="thread")
-    queue = models.CharField(_("queue"), max_length=50, default="default", validators=[queue_validator])
+    executor = models.CharField(
+        _("executor"),
+        max_length=20,
+        choices=executors.choices,
+        default="thread",
+        help_text=_("By what means a node runs it."),
+    )
+    queue = models.CharField(
+        _("queue"),
+        max_length=50,
+        default="default",
+        validators=[queue_validator],
+        help_text=_("Only nodes that take from this queue run it."),
+    )
     pool = models.ForeignKey(
         Pool, verbose_name=_("pool"), null=True, blank=True, on_delete=models.PROTECT, related_name="tasks"
     )
@@ -144,17 +189,55 @@ class Task(models.Model):
         help_text=_("Empty: none."),
     )
 
+    memory_limit_mb = models.IntegerField(
+        _("memory limit (MiB)"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(16), MaxValueValidator(1024 * 1024)],
+        help_text=_(
+            "Of all processes of a run together. Empty: none. Only for runs in processes of their own."
+        ),
+    )
+    cpu_limit_seconds = models.IntegerField(
+        _("processor time limit (seconds)"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(30 * 86_400)],
+        help_text=_(
+            "Of all processes of a run together. Empty: none. Only for runs in processes of their own."
+        ),
+    )
+    jitter_seconds = models.IntegerField(
+        _("jitter (seconds)"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(3_600)],
+        help_text=_(
+            "A scheduled run starts up to this much later, by chance, so that not all start at once. Empty: none."
+        ),
+    )
+
     # --- policies
     misfire_policy = models.CharField(
-        _("when runs were missed"), max_length=10, choices=Misfire.choices, default=Misfire.RUN_LATEST
+        _("when runs were missed"),
+        max_length=10,
+        choices=Misfire.choices,
+        default=Misfire.RUN_LATEST,
+        help_text=_(
+            "After a time without a scheduler. Whatever is not run is kept in the history as missed, with the reason."
+        ),
     )
     misfire_grace_seconds = models.IntegerField(
         _("grace time (seconds)"),
         default=300,
         validators=[MinValueValidator(1), MaxValueValidator(30 * 86_400)],
+        help_text=_("How late the latest run may still start, when late runs are skipped."),
     )
     catch_up_limit = models.IntegerField(
-        _("catch-up limit"), default=100, validators=[MinValueValidator(1), MaxValueValidator(100)]
+        _("catch-up limit"),
+        default=100,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text=_("How many missed runs are made up for, when all of them are run."),
     )
     max_concurrent = models.IntegerField(
         _("runs at the same time"),
@@ -163,7 +246,11 @@ class Task(models.Model):
         help_text=_("0: no limit."),
     )
     overlap_policy = models.CharField(
-        _("when too many run already"), max_length=10, choices=Overlap.choices, default=Overlap.SKIP
+        _("when too many run already"),
+        max_length=10,
+        choices=Overlap.choices,
+        default=Overlap.SKIP,
+        help_text=_("What becomes of a scheduled run whose time comes while as many as allowed are running."),
     )
     retries = models.IntegerField(
         _("retries"),
@@ -172,7 +259,10 @@ class Task(models.Model):
         help_text=_("How often a failed run is tried again."),
     )
     retry_delay_seconds = models.IntegerField(
-        _("retry delay (seconds)"), default=60, validators=[MinValueValidator(0), MaxValueValidator(86_400)]
+        _("retry delay (seconds)"),
+        default=60,
+        validators=[MinValueValidator(0), MaxValueValidator(86_400)],
+        help_text=_("How long after a failure the next attempt is made."),
     )
     retry_backoff = models.CharField(
         _("retry delay grows"), max_length=12, choices=Backoff.choices, default=Backoff.FIXED
@@ -188,10 +278,26 @@ class Task(models.Model):
         validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
         help_text=_("The share of the delay that may be added by chance: 0 to 1."),
     )
+    no_retry_on = models.JSONField(
+        _("no retry on"),
+        default=list,
+        blank=True,
+        help_text=_(
+            "Exceptions that end it at once: a list of class names, with or without their module;"
+            " a class stands for those derived from it, too."
+        ),
+    )
     rerun_if_lost = models.BooleanField(
         _("run again if lost"),
         default=False,
         help_text=_("A run whose node died is run again. Its effects may then happen more than once."),
+    )
+
+    notify_on_failure = AddressListField(
+        _("tell of failures"),
+        help_text=_(
+            "Mail addresses. A mail tells of a run that has failed for good: at most one an hour for this task."
+        ),
     )
 
     # --- state
@@ -211,9 +317,10 @@ class Task(models.Model):
         "name", "description", "category", "group", "owner", "remark", "function", "parameters",
         "trigger", "trigger_params", "time_zone", "start_at", "end_at", "clock_gap", "clock_overlap",
         "executor", "queue", "pool", "weight", "priority", "timeout_seconds",
+        "memory_limit_mb", "cpu_limit_seconds", "jitter_seconds",
         "misfire_policy", "misfire_grace_seconds", "catch_up_limit", "max_concurrent", "overlap_policy",
         "retries", "retry_delay_seconds", "retry_backoff", "retry_max_delay_seconds", "retry_jitter",
-        "rerun_if_lost", "enabled",
+        "no_retry_on", "rerun_if_lost", "notify_on_failure", "enabled",
     )  # fmt: skip
     #: The part of it that decides when the task runs.
     SCHEDULE = ("trigger", "trigger_params", "time_zone", "start_at", "end_at", "clock_gap", "clock_overlap")
@@ -231,6 +338,18 @@ class Task(models.Model):
         constraints = (
             models.CheckConstraint(name="task_weight", condition=models.Q(weight__gte=1, weight__lte=1_000)),
             models.CheckConstraint(name="task_max_concurrent", condition=models.Q(max_concurrent__gte=0)),
+        )
+        indexes = (
+            models.Index(  # finds queues that no node takes from, on every page
+                name="task_queue", fields=["queue"], condition=models.Q(deleted_at=None, enabled=True)
+            ),
+            # What lists are filtered by, each in the order of the list.
+            models.Index(name="task_by_queue", fields=["queue", "key"]),
+            models.Index(name="task_by_category", fields=["category", "key"]),
+            models.Index(name="task_by_trigger", fields=["trigger", "key"]),
+            models.Index(name="task_by_group", fields=["group", "key"]),
+            models.Index(name="task_by_state", fields=["enabled", "paused", "key"]),
+            models.Index(name="task_by_name", fields=["name", "id"]),
         )
 
     def __str__(self) -> str:
@@ -273,7 +392,14 @@ class Task(models.Model):
     def clean(self) -> None:
         """The rules that need more than one field; each fault is told at its field, all of them at once."""
         faults: dict[str, list[str]] = {}
-        for check in (self._check_function, self._check_trigger, self._check_weight, self._check_retries):
+        for check in (
+            self._check_function,
+            self._check_executor,
+            self._check_trigger,
+            self._check_weight,
+            self._check_retries,
+            self._check_no_retry_on,
+        ):
             try:
                 check()
             except FieldErrors as error:
@@ -296,6 +422,33 @@ class Task(models.Model):
                 for text in all_
             ]
             raise FieldErrors({"parameters": texts}) from error
+
+    def _check_executor(self) -> None:
+        """Whether the executor can run the function; an unknown function or executor is told elsewhere."""
+        try:
+            function, kind = registry.get(self.function), executors.executor_class(self.executor)
+        except (UnknownFunction, UnknownExecutor):
+            return
+        if function.is_coroutine and not kind.runs_coroutines:
+            able = [name for name in executors.paths() if executors.executor_class(name).runs_coroutines]
+            text = gettext("%(function)s is a coroutine function, which runs in: %(executors)s.")
+            names = {"function": self.function, "executors": ", ".join(able)}
+            raise FieldErrors({"executor": [text % names]})
+        if kind.runs_coroutines and not function.is_coroutine:
+            text = gettext("%(function)s is a plain function; this executor runs coroutine functions only.")
+            raise FieldErrors({"executor": [text % {"function": self.function}]})
+
+    def _check_no_retry_on(self) -> None:
+        names = self.no_retry_on
+        if not (
+            isinstance(names, list)
+            and len(names) <= 50
+            and all(isinstance(name, str) and _is_class_name(name) for name in names)
+        ):
+            text = gettext(
+                'A list of at most 50 class names is needed, such as ["ValueError", "shop.errors.Gone"].'
+            )
+            raise FieldErrors({"no_retry_on": [text]})
 
     def _check_trigger(self) -> None:
         try:
@@ -325,38 +478,3 @@ class Task(models.Model):
         if self.retries and self.retry_delay_seconds > self.retry_max_delay_seconds:
             text = gettext("The longest retry delay must be at least the retry delay (%(delay)d seconds).")
             raise FieldErrors({"retry_max_delay_seconds": [text % {"delay": self.retry_delay_seconds}]})
-
-
-class TaskVersion(models.Model):
-    """What a task was after each change, and who changed it, when and why. Written with the change."""
-
-    class Verb(models.TextChoices):
-        CREATE = "create", _("created")
-        EDIT = "edit", _("edited")
-        ENABLE = "enable", _("enabled")
-        DISABLE = "disable", _("disabled")
-        PAUSE = "pause", _("paused")
-        RESUME = "resume", _("resumed")
-        DELETE = "delete", _("deleted")
-
-    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="versions")
-    version = models.IntegerField(_("version"))
-    verb = models.CharField(_("change"), max_length=10, choices=Verb.choices)
-    source = models.CharField(_("by way of"), max_length=10)  # admin, api, command, yaml, system
-    by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, verbose_name=_("by"), null=True, on_delete=models.SET_NULL, related_name="+"
-    )
-    at = models.DateTimeField(_("at"))
-    reason = models.CharField(_("reason"), max_length=500, blank=True)
-    definition = models.JSONField(_("definition"))
-    # field → [before, after]
-    changes = models.JSONField(_("changes"), default=dict)
-
-    class Meta:
-        verbose_name = _("task version")
-        verbose_name_plural = _("task versions")
-        ordering = ("-version",)
-        constraints = (models.UniqueConstraint(name="task_version", fields=["task", "version"]),)
-
-    def __str__(self) -> str:
-        return f"{self.task_id} v{self.version}"

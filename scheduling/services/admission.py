@@ -8,22 +8,18 @@ live row and counts in a statement begun after the lock was given; so every earl
 from __future__ import annotations
 
 import logging
-import uuid
+import random
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db.models import Count
-from django.utils.translation import gettext as _
 
-from scheduling import clock, registry, sql
-from scheduling.exceptions import ParametersInvalid, Refused, UnknownFunction
+from scheduling import sql
 from scheduling.models import ACTIVE, NEVER, Execution, Origin, Reason, State, Task
-from scheduling.services import liverows, misfire
-from scheduling.services.actor import Actor
+from scheduling.services import liverows, misfire, replacement
 from scheduling.services.plans import Plan, plans
 from scheduling.sql.transactions import in_transaction
 
@@ -33,8 +29,6 @@ logger = logging.getLogger(__name__)
 BATCH = 500
 #: Executions of one task that may wait for their turn.
 WAITING_CAP = 1_000
-#: How long a request's idempotency key is remembered.
-KEY_LIFE = timedelta(hours=24)
 
 
 @dataclass(slots=True)
@@ -53,12 +47,17 @@ class Load:
 
     counted: int = 0  # queued + running + waiting(retry)
     waiting: int = 0  # waiting(overlap)
+    replaces: bool = False  # one is to take the place of older ones
 
     def place(self, plan: Plan, *, must_run: bool = False) -> tuple[State, str]:
         """The state and reason of one more occurrence. ``must_run``: it waits where it would be skipped."""
         if not plan.max_concurrent or self.counted < plan.max_concurrent:
             self.counted += 1
             return State.QUEUED, ""
+        if plan.overlap_policy == Task.Overlap.REPLACE and not must_run:
+            self.waiting = 1  # the older ones go
+            self.replaces = True
+            return State.WAITING, Reason.OVERLAP
         if plan.overlap_policy == Task.Overlap.SKIP and not must_run:
             return State.SKIPPED, Reason.OVERLAP
         if plan.overlap_policy == Task.Overlap.QUEUE_ONE and self.waiting and not must_run:
@@ -120,8 +119,12 @@ def _admit(due: list[tuple[str, datetime]], now: datetime) -> Admitted:
             admitted.broken[task_id] = f"{type(error).__name__}: {error}"[:500]
             moves[task_id] = None
             continue
-        admitted.rows += _rows(plan, decision, loads[task_id], now)
+        load = loads[task_id]
+        admitted.rows += _rows(plan, decision, load, now)
         moves[task_id] = decision.next_time
+        if load.replaces:
+            replacement.cancel_waiting(task_id, now)
+            replacement.make_way(task_id, load.counted - plan.max_concurrent + 1, now)
     sql.insert_executions(admitted.rows)
     liverows.move(moves)
     for task_id, why in admitted.broken.items():
@@ -157,8 +160,21 @@ def _rows(plan: Plan, decision: misfire.Decision, load: Load, now: datetime) -> 
     must_run = len(decision.run) > 1
     for instant in decision.run:
         state, reason = load.place(plan, must_run=must_run)
-        rows.append(new_row(plan, instant, now, state, reason))
+        row = new_row(plan, instant, now, state, reason)
+        if plan.jitter_seconds and state == State.QUEUED:
+            at = instant + jitter(plan, instant)
+            if at > now:
+                load.counted -= 1  # it is counted when its time has come
+                row |= {"state": State.WAITING.value, "reason": Reason.DELAY.value, "available_at": at}
+                row["detail"] = f"not before {at.isoformat(timespec='milliseconds')} (jitter)"
+        rows.append(row)
     return rows
+
+
+def jitter(plan: Plan, instant: datetime) -> timedelta:
+    """How much later than its time the task's run of that instant starts: by chance, but always the same."""
+    chance = random.Random(f"{plan.id} {instant.isoformat()}")  # noqa: S311 (spread, not secrecy)
+    return timedelta(seconds=chance.random() * (plan.jitter_seconds or 0))
 
 
 def _missed_detail(missed: misfire.Missed) -> str:
@@ -203,7 +219,10 @@ def new_row(
         "pool_id": plan.pool_id or 0,
         "weight": plan.weight,
         "timeout_seconds": plan.timeout_seconds,
+        "memory_limit_mb": plan.memory_limit_mb,
+        "cpu_limit_seconds": plan.cpu_limit_seconds,
         "available_at": now,
+        "admitted_at": now,
         "queued_at": now,
         "finished_at": None if state in ACTIVE else now,
         "covers_until": None,
@@ -222,80 +241,6 @@ def _report(admitted: Admitted) -> None:
         )
 
 
-def run_now(
-    task_id: int,
-    *,
-    actor: Actor,
-    parameters: dict[str, Any] | None = None,
-    idempotency_key: str = "",
-    force: bool = False,
-) -> Execution:
-    """Asks for one run at once; the schedule is untouched, and a paused or disabled task runs too.
-
-    It is never skipped: while as many as allowed run, it waits, and ``detail`` says behind what. ``force``
-    lets it run beside them. ``parameters`` replace those of the task one by one. Asking again with the same
-    idempotency key within a day gives the first execution back. Raises Refused and ValidationError.
-    """
-    if len(idempotency_key) > 64:
-        raise ValidationError({"idempotency_key": _("At most 64 characters are allowed.")})
-
-    def work() -> int:
-        now = clock.refresh()
-        liverows.lock(task_id)
-        plan = plans.read([task_id]).get(task_id)
-        if plan is None:
-            raise Refused("task_deleted", _("The task has been deleted."))
-        if idempotency_key:
-            earlier = Execution.objects.filter(
-                task_id=task_id, scheduled_for__gte=now - KEY_LIFE, slot=idempotency_key
-            ).values_list("id", flat=True)
-            for execution_id in earlier[:1]:
-                return execution_id
-        values = _checked(plan, parameters)
-        load = count_active([task_id])[task_id]
-        state, reason = (State.QUEUED, "") if force else load.place(plan, must_run=True)
-        if state == State.SKIPPED:
-            raise Refused(
-                "queue_full", _("%(number)d runs of this task are waiting already.") % {"number": WAITING_CAP}
-            )
-        row = new_row(
-            plan,
-            now,
-            now,
-            state,
-            reason,
-            origin=Origin.API if actor.source == "api" else Origin.MANUAL,
-            slot=idempotency_key or uuid.uuid4().hex,
-            detail=_behind(task_id) if state == State.WAITING else "",
-            parameters=values,
-        )
-        execution = Execution.objects.create(**row, requested_by_id=actor.user_id)
-        return execution.pk
-
-    return Execution.objects.get(pk=in_transaction(work))
-
-
-def _checked(plan: Plan, parameters: dict[str, Any] | None) -> dict[str, Any]:
-    values: dict[str, Any] = {**plan.parameters, **(parameters or {})}
-    try:
-        registry.get(plan.function).validate(values)
-    except UnknownFunction as error:
-        raise Refused("function_missing", str(error)) from error
-    except ParametersInvalid as error:
-        texts = [f"{name}: {text}" for name, all_ in error.errors.items() for text in all_]
-        raise ValidationError({"parameters": texts}) from error
-    return values
-
-
-def _behind(task_id: int) -> str:
-    ahead = (
-        Execution.objects.filter(task_id=task_id, state__in=ACTIVE)
-        .order_by("id")
-        .values_list("id", "state")[:3]
-    )
-    return "waits behind " + ", ".join(f"#{id} ({state})" for id, state in ahead)
-
-
 def promote(now: datetime, task_ids: Iterable[int]) -> int:
     """Lets those of the tasks' waiting executions start whose time has come and for which there is room.
 
@@ -312,21 +257,27 @@ def promote(now: datetime, task_ids: Iterable[int]) -> int:
         waiting = (
             Execution.objects.filter(task_id__in=list(known), state=State.WAITING, available_at__lte=now)
             .order_by("available_at", "id")
-            .values_list("id", "task_id", "reason")[:WAITING_CAP]
+            .values_list("id", "task_id", "reason", "origin")[:WAITING_CAP]
         )
         queued, blocked = [], []
-        for id, task_id, reason in waiting:
+        replacing: Counter[int] = Counter()
+        for id, task_id, reason, origin in waiting:
             plan, load = known[task_id], loads[task_id]
             if reason == Reason.RETRY:  # counted all along
                 queued.append(id)
             elif not plan.max_concurrent or load.counted < plan.max_concurrent:
                 load.counted += 1
                 queued.append(id)
-            elif reason != Reason.OVERLAP:
-                blocked.append(id)
+            else:
+                if reason != Reason.OVERLAP:
+                    blocked.append(id)
+                if plan.overlap_policy == Task.Overlap.REPLACE and origin == Origin.SCHEDULE:
+                    replacing[task_id] = load.counted - plan.max_concurrent + 1
         Execution.objects.filter(pk__in=queued, state=State.WAITING).update(
             state=State.QUEUED, reason="", detail="", queued_at=now
         )
+        for task_id, places in replacing.items():
+            replacement.make_way(task_id, places, now)
         Execution.objects.filter(pk__in=blocked, state=State.WAITING).update(
             reason=Reason.OVERLAP, detail=DETAILS[State.WAITING, Reason.OVERLAP]
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +23,7 @@ from scheduling.services import nodes
 COLUMNS = (
     "rank", "id", "weight", "attempt", "task_id", "task_key", "function", "parameters", "scheduled_for", "slot",
     "origin", "executor", "timeout_seconds", "queue", "pool_id",
+    "memory_limit_mb", "cpu_limit_seconds",
 )  # fmt: skip
 
 
@@ -46,39 +47,51 @@ class Candidate:
     timeout_seconds: int | None
     queue: str
     pool_id: int
+    memory_limit_mb: int | None
+    cpu_limit_seconds: int | None
 
     def deadline(self, now: datetime) -> datetime | None:
         return now + timedelta(seconds=self.timeout_seconds) if self.timeout_seconds else None
 
 
 def claim(
-    node_id: uuid.UUID, claim_id: uuid.UUID, queues: Sequence[str], seats: int, now: datetime
+    node_id: uuid.UUID,
+    claim_id: uuid.UUID,
+    queues: Sequence[str],
+    seats: int,
+    now: datetime,
+    free: Mapping[str, int] | None = None,
 ) -> list[Candidate]:
     """Takes at most ``seats`` queued executions for the node and sets them running, in the caller's transaction.
 
-    Raises NodeIsDead. A node that is not active gets nothing.
+    ``free``: the free seats of each executor, where they are fewer. Raises NodeIsDead. A node that is not active
+    gets nothing.
     """
     if seats < 1 or not nodes.hold_active(node_id):
         return []
     room = _hold_pools()
     lines = [
-        _line(queue, pool_id, min(seats, room.get(pool_id, seats)))
+        _line(queue, pool_id, min(seats, room.get(pool_id, seats)), full(free))
         for queue in queues
         for pool_id in (0, *room)
     ]
     taken: list[Candidate] = []
     blocked: set[int] = set()
+    left = dict(free or {})
     for candidate in heapq.merge(*lines):
         if len(taken) == seats:
             break
         pool_id = candidate.pool_id
         if pool_id in blocked:
             continue
+        if left.setdefault(candidate.executor, seats) < 1:
+            continue  # its executor is full here; it keeps its place
         if pool_id:
             if candidate.weight > room[pool_id]:
                 blocked.add(pool_id)  # what is too heavy now keeps its place: lighter ones must not starve it
                 continue
             room[pool_id] -= candidate.weight
+        left[candidate.executor] -= 1
         taken.append(candidate)
     sql.claim_executions(
         [{"id": candidate.id, "deadline_at": candidate.deadline(now)} for candidate in taken],
@@ -102,13 +115,20 @@ def _before(candidate: Candidate) -> Candidate:
     return replace(candidate, attempt=candidate.attempt - 1)
 
 
-def anything_queued(queues: Sequence[str]) -> bool:
+def full(free: Mapping[str, int] | None) -> list[str]:
+    """The executors that have no seat left."""
+    return sorted(name for name, seats in (free or {}).items() if seats < 1)
+
+
+def anything_queued(queues: Sequence[str], free: Mapping[str, int] | None = None) -> bool:
     """Whether a claim could find something: asked outside a transaction, before one is begun.
 
     One queue at a time and in the order of the index: after a burst, when the statistics still tell of many
     queued rows, PostgreSQL would otherwise look for the first one through the whole table.
     """
     queued = Execution.objects.filter(state=State.QUEUED).order_by("pool_id", "rank", "id")
+    if blocked := full(free):
+        queued = queued.exclude(executor__in=blocked)
     return any(queued.filter(queue=queue).values_list("id", flat=True)[:1] for queue in queues)
 
 
@@ -128,14 +148,14 @@ def _hold_pools() -> dict[int, int]:
     return {pool_id: capacity - weights.get(pool_id, 0) for pool_id, capacity in capacities.items()}
 
 
-def _line(queue: str, pool_id: int, most: int) -> Iterator[Candidate]:
+def _line(queue: str, pool_id: int, most: int, blocked: Sequence[str] = ()) -> Iterator[Candidate]:
     """The head of one queue and pool in exact index order: sorting would lock every queued row on MySQL."""
     if most < 1:
         return iter(())
-    rows: Iterable[tuple[Any, ...]] = (
-        Execution.objects.select_for_update(skip_locked=True)
-        .filter(state=State.QUEUED, queue=queue, pool_id=pool_id)
-        .order_by("rank", "id")
-        .values_list(*COLUMNS)[:most]
+    queued = Execution.objects.select_for_update(skip_locked=True).filter(
+        state=State.QUEUED, queue=queue, pool_id=pool_id
     )
+    if blocked:
+        queued = queued.exclude(executor__in=blocked)
+    rows: Iterable[tuple[Any, ...]] = queued.order_by("rank", "id").values_list(*COLUMNS)[:most]
     return iter([Candidate(*row) for row in rows])

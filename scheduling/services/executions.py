@@ -1,18 +1,20 @@
-"""What is done to executions while they wait or run: cancel, reconcile, logs, progress."""
+"""What is done to executions: cancel and retry, and, while they run, reconcile, logs and progress."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from django.utils.translation import gettext as _
 
 from scheduling import clock
 from scheduling.context import Progress
 from scheduling.exceptions import Refused
-from scheduling.models import Execution, ExecutionLog, Reason, State
+from scheduling.models import ACTIVE, Execution, ExecutionLog, Reason, State
 from scheduling.runlog import Drained
+from scheduling.services import requests
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 
@@ -55,12 +57,55 @@ def cancel(execution_id: int, *, actor: Actor) -> Execution:
     return Execution.objects.get(pk=execution_id)
 
 
-def running_on(node_id: uuid.UUID) -> dict[tuple[int, int], bool]:
-    """What the database says this node runs: (execution, attempt) → whether it is asked to end."""
+def retry(
+    execution_id: int,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    actor: Actor,
+    idempotency_key: str = "",
+    force: bool = False,
+) -> Execution:
+    """Runs an execution again, by hand; returns the row that will run.
+
+    One that has ended keeps its row; a new one that names it (``rerun_of_id``) runs by the task as it is now,
+    with the parameters of the old one, or with ``parameters``, which then are all of them. One that waits for
+    its own retry is tried at once, and takes no parameters. Raises Refused and ValidationError.
+    """
+
+    def hasten() -> Execution | None:
+        """Lets a waiting retry go on now; None when there is none."""
+        execution = Execution.objects.select_for_update().filter(pk=execution_id).first()
+        if execution is None:
+            raise Refused("execution_missing", _("There is no such execution."))
+        if execution.state not in ACTIVE:
+            return None
+        if (execution.state, execution.reason) != (State.WAITING, Reason.RETRY) or parameters is not None:
+            raise Refused(
+                "execution_active",
+                _("The execution has not ended yet (%(state)s).") % {"state": execution.state},
+            )
+        # It has been counted all along, so it takes nobody's place.
+        now = clock.refresh()
+        execution.state, execution.reason, execution.detail = State.QUEUED, "", ""
+        execution.available_at = execution.queued_at = now
+        execution.save(update_fields=["state", "reason", "detail", "available_at", "queued_at"])
+        return execution
+
+    hastened = in_transaction(hasten)
+    if hastened is not None:
+        return hastened
+    ended = Execution.objects.defer("result", "traceback").get(pk=execution_id)
+    return requests.run_again(
+        ended, actor=actor, parameters=parameters, idempotency_key=idempotency_key, force=force
+    )
+
+
+def running_on(node_id: uuid.UUID) -> dict[tuple[int, int], str]:
+    """What the database says this node runs: (execution, attempt) → the reason why it is asked to end, or ''."""
     rows = Execution.objects.filter(node_id=node_id, state=State.RUNNING)
     return {
-        (id, attempt): asked is not None
-        for id, attempt, asked in rows.values_list("id", "attempt", "cancel_requested_at")
+        (id, attempt): "" if asked is None else reason or Reason.CANCEL_REQUESTED
+        for id, attempt, asked, reason in rows.values_list("id", "attempt", "cancel_requested_at", "reason")
     }
 
 

@@ -21,6 +21,7 @@ COLUMNS = (
     "trigger", "trigger_params", "time_zone", "start_at", "end_at", "clock_gap", "clock_overlap", "anchor_at",
     "misfire_policy", "misfire_grace_seconds", "catch_up_limit", "max_concurrent", "overlap_policy",
     "executor", "queue", "priority", "pool_id", "weight", "timeout_seconds",
+    "memory_limit_mb", "cpu_limit_seconds", "jitter_seconds",
 )  # fmt: skip
 
 
@@ -52,6 +53,9 @@ class Plan:
     pool_id: int | None
     weight: int
     timeout_seconds: int | None
+    memory_limit_mb: int | None
+    cpu_limit_seconds: int | None
+    jitter_seconds: int | None
 
     @property
     def rank(self) -> int:

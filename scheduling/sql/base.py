@@ -32,7 +32,10 @@ INSERTED: dict[str, str] = {
     "pool_id": "bigint",
     "weight": "int",
     "timeout_seconds": "int",
+    "memory_limit_mb": "int",
+    "cpu_limit_seconds": "int",
     "available_at": "moment",
+    "admitted_at": "moment",
     "queued_at": "moment",
     "finished_at": "moment",
     "covers_until": "moment",
@@ -65,6 +68,7 @@ FINISHED: dict[str, str] = {
     "progress_done": "bigint",
     "progress_total": "bigint",
     "progress_text": "text",
+    "exit_code": "int",
 }
 NAMED: dict[str, str] = {"id": "bigint", "attempt": "int"}
 CLAIMED: dict[str, str] = {"id": "bigint", "deadline_at": "moment"}

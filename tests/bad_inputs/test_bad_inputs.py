@@ -100,7 +100,7 @@ YAML = [
     ("enabled", "perhaps", "true or false"),
     ("coalesce", "3", "true or false"),
     ("misfire_policy", "run_last", "run_latest"),
-    ("overlap_policy", "replace_all", "queue_all"),
+    ("overlap_policy", "queue_al", "queue_all"),
     ("queue", "'Two Words'", "a-z"),
     ("group", "nobody", "There"),
     ("weight", "0", "1"),

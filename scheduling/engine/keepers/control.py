@@ -14,6 +14,12 @@ from scheduling.services import executions
 logger = logging.getLogger(__name__)
 
 
+DETAILS: dict[str, str] = {
+    Reason.CANCEL_REQUESTED: "cancelled on request",
+    Reason.REPLACED: "a later run of the task took its place",
+}
+
+
 class Control(Keeper):
     """A row without a run goes back to queued; a run without a row is told that it is lost (P2).
 
@@ -30,9 +36,9 @@ class Control(Keeper):
         here = node.runs.running()
         held = here.keys() | node.recorder.keys()
         rows = executions.running_on(node.node_id)
-        for key, cancel_asked in rows.items():
-            if cancel_asked and key in here:
-                node.runs.cancel(key, Reason.CANCEL_REQUESTED, "cancelled on request")
+        for key, reason in rows.items():
+            if reason and key in here:
+                node.runs.cancel(key, reason, DETAILS.get(reason, ""))
         for key in here.keys() - rows.keys() - node.recorder.keys():
             if key in node.runs.running():  # it has not ended since the look
                 node.runs.cancel(key, LOST, "the execution is no longer this run's to finish")

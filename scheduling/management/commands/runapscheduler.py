@@ -19,7 +19,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--queues", help="The queues this node takes work from, separated by commas.")
-        parser.add_argument("--threads", type=int, help="Runs at the same time: 1 to 1000.")
+        parser.add_argument("--threads", type=int, help="Runs in threads at the same time: 1 to 1000.")
+        parser.add_argument(
+            "--processes", type=int, help="Runs in processes of their own at the same time: 0 to 500."
+        )
         parser.add_argument(
             "--drain-seconds", type=float, help="How long runs may go on after SIGTERM: 0 to 86400."
         )
@@ -29,6 +32,7 @@ class Command(BaseCommand):
         given = Options.from_settings(
             queues=self._queues(options["queues"]),
             threads=self._bounded("--threads", options["threads"], 1, 1_000),
+            processes=self._bounded("--processes", options["processes"], 0, 500),
             drain_seconds=self._bounded("--drain-seconds", options["drain_seconds"], 0, 86_400),
             once=options["once"],
         )

@@ -224,4 +224,4 @@ def test_cancel_before_the_start_and_while_running(
     assert executions.cancel(queued.pk, actor=ACTOR).state == State.CANCELLED
     asked = executions.cancel(running.pk, actor=ACTOR)
     assert (asked.state, asked.cancel_requested_at) == (State.RUNNING, clock.at)
-    assert executions.running_on(node.pk) == {(running.pk, 1): True}
+    assert executions.running_on(node.pk) == {(running.pk, 1): "cancel_requested"}

@@ -1,0 +1,106 @@
+"""Runs each order in a process of its own, forked from a server that has Django and the task functions loaded."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from scheduling import clock, runlog
+from scheduling.context import LOST, TIMEOUT, RunContext, entered
+from scheduling.executors.base import Done, Outcome, Run, RunOrder
+from scheduling.executors.processes import frames
+from scheduling.executors.processes.supervision import Ended, Supervision
+from scheduling.executors.thread import ThreadExecutor
+from scheduling.text import DETAIL_CHARACTERS, storable_characters
+
+
+class ProcessExecutor(ThreadExecutor):
+    """One thread here supervises each run. A run is ended whole, with all that it has started: at its deadline,
+    when it is cancelled, beyond a limit, and when this process ends, by whatever. A crash of a run is its own.
+    """
+
+    can_kill = True
+
+    def start(self, run: Run, done: Done, leave: Callable[[], None] | None = None) -> None:
+        self._name = f"{run.__module__}:{run.__qualname__}"  # found again by it in the other process
+        super().start(self._supervise, done)
+
+    def shutdown(self, wait_seconds: float) -> tuple[RunOrder, ...]:
+        left = super().shutdown(wait_seconds)
+        for order in left:
+            self.cancel(*order.key, LOST, "the executor is shut down")
+        return left
+
+    def _supervise(self, order: RunOrder) -> Outcome:
+        run = RunContext.of(order, runlog.open_new())
+        message = {
+            "run": self._name,
+            "order": frames.pack_order(order),
+            "now": clock.now().isoformat(),
+            "monotonic": time.monotonic(),
+        }
+        began = time.monotonic()
+        with entered(run):
+            ended = Supervision(
+                run,
+                memory_limit_mb=order.memory_limit_mb,
+                cpu_limit_seconds=order.cpu_limit_seconds,
+                ask_to_end=lambda supervision: supervision.tell({"cancel": run.cancel_request}),
+            ).supervise(message)
+        outcome = _reported(ended) or _unreported(ended, run)
+        if not outcome.run_ms:
+            outcome = replace(outcome, run_ms=int((time.monotonic() - began) * 1000))
+        return replace(
+            outcome,
+            log=run.log_buffer,
+            progress=outcome.progress or run.progress_made,
+            exit_code=ended.exit_code,
+        )
+
+
+def _reported(ended: Ended) -> Outcome | None:
+    """What the run's process has said about its end, if it came to that."""
+    if ended.outcome is None:
+        return None
+    try:
+        return frames.unpack_outcome(ended.outcome)
+    except (TypeError, ValueError, KeyError) as error:
+        return Outcome("failed", "worker_failed", f"Its process reported no outcome: {error}"[:500])
+
+
+def _unreported(ended: Ended, run: RunContext) -> Outcome:
+    """The run's process ended without a word: by a limit, a deadline, a request, a signal, or by itself."""
+    if ended.refused:
+        return _outcome("failed", "worker_failed", ended.refused)
+    if ended.broken_limit:
+        return _outcome("failed", ended.broken_limit, ended.detail)
+    if ended.killed or (run.cancelled and ended.exit_code == -signal.SIGTERM):
+        reason, detail = run.cancel_request
+        how = ended.detail or "killed, since it did not end when it was asked to"
+        state = "timed_out" if reason == TIMEOUT else "cancelled"
+        return _outcome(state, reason, f"{detail} ({how})" if detail else how)
+    if ended.exit_code is None:
+        return _outcome("failed", "worker_failed", "The process that started it has died.")
+    if ended.exit_code == -signal.SIGXCPU:
+        return _outcome("failed", "cpu_limit", "it used more processor time than is allowed")
+    return _outcome(
+        "failed", "exited", f"Its process ended before the function did: {describe(ended.exit_code)}."
+    )
+
+
+def describe(exit_code: int) -> str:
+    """An exit code in words."""
+    if exit_code >= 0:
+        return f"exit code {exit_code}"
+    try:
+        return f"killed by {signal.Signals(-exit_code).name} ({-exit_code})"
+    except ValueError:
+        return f"killed by signal {-exit_code}"
+
+
+def _outcome(state: Any, reason: str, detail: str) -> Outcome:
+    text = storable_characters(detail, DETAIL_CHARACTERS)
+    return Outcome(state, reason, text, message=text)

@@ -1,0 +1,122 @@
+"""Asks the fork server for processes; starts it when it is first needed, and anew when it has died."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from scheduling.exceptions import SchedulingError
+
+logger = logging.getLogger(__name__)
+
+
+class NoProcess(SchedulingError):
+    """The fork server could not be started, or gave no process."""
+
+
+class Pipes(NamedTuple):
+    """The scheduler's ends of a run's pipes."""
+
+    report: int
+    commands: int
+    stdout: int
+    stderr: int
+    status: int
+
+    def close(self) -> None:
+        for descriptor in self:
+            os.close(descriptor)
+
+
+class ForkServer:
+    """For any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def ask(self, limits: Mapping[str, Any]) -> Pipes:
+        """Asks for a process; which one it is comes through ``status``. Raises NoProcess."""
+        ends = [os.pipe() for _pipe in range(5)]
+        (
+            (report_r, report_w),
+            (commands_r, commands_w),
+            (out_r, out_w),
+            (err_r, err_w),
+            (status_r, status_w),
+        ) = ends
+        theirs = [report_w, commands_r, out_w, err_w, status_w]
+        ours = Pipes(report_r, commands_w, out_r, err_r, status_r)
+        try:
+            self._send(json.dumps(limits).encode(), theirs)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            for descriptor in theirs:
+                os.close(descriptor)
+        return ours
+
+    def _send(self, request: bytes, descriptors: list[int]) -> None:
+        with self._lock:
+            for attempt in range(2):
+                try:
+                    if self._control is None:
+                        self._start()
+                    assert self._control is not None  # noqa: S101
+                    socket.send_fds(self._control, [request], descriptors)
+                    return
+                except OSError as error:
+                    self._end()
+                    if attempt:
+                        raise NoProcess(f"The fork server does not answer: {error}") from error
+                    logger.warning(
+                        "the fork server has ended and is started again", extra={"cause": str(error)}
+                    )
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            # A session of its own: Ctrl-C in the scheduler's terminal is the scheduler's to handle.
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "scheduling.executors.processes.server", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            )
+        self._control = ours
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """Ends the server, and with it every run that it has forked."""
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+
+fork_server = ForkServer()
