@@ -25,7 +25,7 @@ def collect_sizes(chosen: Sequence[Instance], *, actor: Actor, idempotency_key: 
     return _ask(SIZES_TASK, _named(chosen), actor=actor, idempotency_key=idempotency_key)
 
 
-def sync_accounts(chosen: Sequence[Instance], *, actor: Actor, idempotency_key: str = "") -> Execution:
+def collect_accounts(chosen: Sequence[Instance], *, actor: Actor, idempotency_key: str = "") -> Execution:
     """As ``collect_sizes``, for accounts and their rights."""
     for instance in chosen:
         if not instance.kind.supports_accounts:
