@@ -54,6 +54,15 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 rows(_("Users"), "person", "auth", "user"),
                 rows(_("Roles"), "groups", "auth", "group"),
+                rows(_("Tokens"), "vpn_key", "jobsite", "token"),
             ],
         },
+    ]
+
+
+def account(request: HttpRequest) -> list[dict[str, Any]]:
+    """What the menu at the person's name offers."""
+    return [
+        {"title": _("Change password"), "link": reverse("admin:password_change")},
+        {"title": _("Time zone"), "link": reverse("time_zone")},
     ]

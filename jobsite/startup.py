@@ -19,6 +19,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 
+from jobsite import roles
 from jobsite.registration import register_instances
 from scheduling.models import Execution, Task
 from scheduling.services import tasks
@@ -121,6 +122,14 @@ def administrator() -> str:
     return create_admin()[0]
 
 
+def create_roles() -> str:
+    """Create the roles that are missing; a role that people have changed stays as it is."""
+    created, _put_back = roles.create()
+    if not created:
+        return _("all there")
+    return _("created: %(names)s") % {"names": ", ".join(created)}
+
+
 def first_collection() -> str:
     """Ask for one run of the collection when there has been none: its schedule may begin hours from now."""
     task = Task.objects.present().filter(key=COLLECTION, enabled=True).first()
@@ -135,6 +144,7 @@ STEPS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("database", migrate),
     ("static", collect_static),
     ("tasks", load_default_tasks),
+    ("roles", create_roles),
     ("account", administrator),
     ("instances", register_instances),
     ("sizes", first_collection),

@@ -6,18 +6,24 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from knox.models import AuthToken
+
+from jobsite.models import Token
 
 DAYS: int = settings.JOBSITE_TOKEN_DAYS
 MOST_DAYS = 3_650
 
 
-def make(user: Any, *, days: int = DAYS) -> tuple[AuthToken, str]:
+def make(user: Any, *, days: int = DAYS) -> tuple[Token, str]:
     """A new token of this person, valid for so many days; gives the row and the token."""
-    row, secret = AuthToken.objects.create(user, expiry=timedelta(days=days))
+    row, secret = Token.objects.create(user, expiry=timedelta(days=days))
     return row, secret
 
 
-def revoke(token: AuthToken) -> None:
+def revoke(token: Token) -> None:
     """From now on nobody gets in with it."""
     token.delete()
+
+
+def revoke_all(user: Any) -> None:
+    """Ends every token of this person."""
+    Token.objects.filter(user=user).delete()

@@ -15,6 +15,7 @@ admin.site.index_title = _("Home")
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("admin/time-zone/", admin.site.admin_view(views.time_zone), name="time_zone"),
     path("admin/", admin.site.urls),
     path("scheduler/", include("scheduling.urls")),
     path("i18n/", include("django.conf.urls.i18n")),

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-#: The cookie that keeps the choice, so that it holds before and after a login.
-COOKIE = "jobsite_zone"
+#: Keeps the choice, so that it holds before and after a login.
+CHOSEN_COOKIE = "jobsite_zone_chosen"
 COOKIE_SECONDS = 365 * 86_400
+#: The browser's own zone, told by static/js/times.js: the server draws days as that has them.
+BROWSER_COOKIE = "jobsite_zone"
 
 _chosen: ContextVar[str] = ContextVar("chosen_zone", default="")
+_browser: ContextVar[str] = ContextVar("browser_zone", default="")
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def is_zone(name: str) -> bool:
-    return name in zoneinfo.available_timezones()
+    return name in _names()
 
 
 def chosen() -> str:
@@ -25,21 +36,30 @@ def chosen() -> str:
     return _chosen.get()
 
 
-def without_browser() -> str:
-    """The zone of texts that no browser rewrites: the chosen one, else the installation's, else UTC."""
-    return _chosen.get() or settings.JOBSITE_DISPLAY_TIME_ZONE or "UTC"
+def current() -> ZoneInfo:
+    """The zone of this request, as far as the server knows it: of days, and of texts that no browser rewrites."""
+    return ZoneInfo(_chosen.get() or _browser.get() or settings.JOBSITE_DISPLAY_TIME_ZONE or "UTC")
+
+
+@contextmanager
+def of(request: HttpRequest) -> Iterator[None]:
+    """Makes the zones that the request's cookies name known within."""
+    names = [unquote(request.COOKIES.get(cookie, "")) for cookie in (CHOSEN_COOKIE, BROWSER_COOKIE)]
+    known = [name if is_zone(name) else "" for name in names]
+    tokens = [variable.set(name) for variable, name in zip((_chosen, _browser), known, strict=True)]
+    try:
+        yield
+    finally:
+        for variable, token in zip((_chosen, _browser), tokens, strict=True):
+            variable.reset(token)
 
 
 class ZoneMiddleware:
-    """Makes the choice known for the length of a request."""
+    """Makes them known for the length of a request."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        name = request.COOKIES.get(COOKIE, "")
-        token = _chosen.set(name if name and is_zone(name) else "")
-        try:
+        with of(request):
             return self.get_response(request)
-        finally:
-            _chosen.reset(token)

@@ -77,6 +77,22 @@ class ExecutorClosed(SchedulingError):
     """The executor has been shut down and takes no more runs."""
 
 
+class ProgramFailed(SchedulingError):
+    """A program did not start, was ended by a limit, or ended with a code that means failure.
+
+    ``reason`` is stable and meant for programs; ``exit_code`` is None when there is none.
+    """
+
+    def __init__(self, reason: str, message: str, exit_code: int | None) -> None:
+        self.reason = reason
+        self.exit_code = exit_code
+        super().__init__(message)
+
+
+class HttpFailed(SchedulingError):
+    """There was no answer to the HTTP request, or it does not mean success."""
+
+
 class ScratchRefused(SchedulingError):
     """The file does not lie in the scratch folder, or there is none (setting JOBSITE_SCRATCH)."""
 

@@ -20,17 +20,21 @@ from django.db import connection
 
 from scheduling import clock as clocks
 from scheduling.models import Task
-from scheduling.services import tasks
+from scheduling.services import health, tasks
 from scheduling.services.actor import Actor
 from scheduling.services.plans import plans
+from scheduling.views import belief
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTER = Actor(source="command", reason="a test")
 
 
 @pytest.fixture(autouse=True)
-def _forget_plans() -> None:
+def _forget_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process believes for a while is not to be believed by the next test, nor by its pages."""
     plans.forget()
+    health.unserved.forget()
+    monkeypatch.setattr(belief, "TIMES", 0.0)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from instances.models import Instance
 from instances.services import figures
 from instances.services.sizes import day_of
 from jobsite.admin_base import ChangeList
-from jobsite.templatetags.jobsite import moment, size
+from jobsite.templatetags.jobsite import relative, size
 from scheduling import clock
 
 #: Days that the small curve of an instance shows.
@@ -69,11 +69,7 @@ class InstanceColumns:
 
     @admin.display(description=_("state"), ordering="status")
     def state(self, instance: Instance) -> SafeString:
-        age = (
-            moment(instance.last_connected_at, "relative")
-            if instance.last_connected_at
-            else _now("never reached")
-        )
+        age = relative(instance.last_connected_at) if instance.last_connected_at else _now("never reached")
         return format_html('{} <span class="quiet">{}</span>', status_badge(instance), age)
 
     @admin.display(description=_("place"), ordering="host")

@@ -12,22 +12,32 @@ from scheduling.models import Execution, Task
 from scheduling.services import tasks
 from scheduling.services.actor import Actor
 
-#: The built-in task whose run collects sizes.
+#: The built-in tasks whose runs collect.
 SIZES_TASK = "collect_database_sizes"
+ACCOUNTS_TASK = "sync_accounts"
 
 
 def collect_sizes(chosen: Sequence[Instance], *, actor: Actor, idempotency_key: str = "") -> Execution:
-    """Asks for one collection of these instances now; returns the run. Raises Refused, ``ValidationError``."""
+    """Asks for the sizes of these instances' databases now; returns the run. Raises Refused, ``ValidationError``."""
+    return _collect(SIZES_TASK, chosen, actor, idempotency_key)
+
+
+def collect_accounts(chosen: Sequence[Instance], *, actor: Actor, idempotency_key: str = "") -> Execution:
+    """Asks who has an account and which rights on these instances now; returns the run. Raises as above."""
+    return _collect(ACCOUNTS_TASK, chosen, actor, idempotency_key)
+
+
+def _collect(key: str, chosen: Sequence[Instance], actor: Actor, idempotency_key: str) -> Execution:
     if not chosen:
         raise Refused("nothing_chosen", _("Choose at least one instance."))
     for instance in chosen:
         if instance.deleted_at is not None or not instance.active:
             text = _("The instance “%(name)s” is not active: it is not collected from.")
             raise Refused("instance_inactive", text % {"name": instance.name})
-    task = Task.objects.present().filter(key=SIZES_TASK).first()
+    task = Task.objects.present().filter(key=key).first()
     if task is None:
         text = _("There is no task %(key)r: load instances/default_tasks.yaml.")
-        raise Refused("task_missing", text % {"key": SIZES_TASK})
+        raise Refused("task_missing", text % {"key": key})
     return tasks.run_now(
         task.pk,
         actor=actor,

@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema
-from knox.models import AuthToken
 from rest_framework import serializers, status
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.response import Response
 
 from jobsite import tokens
+from jobsite.models import Token
 from jobsite.rest.fields import WholeNumber
 from jobsite.rest.serializers import StrictSerializer
 from jobsite.rest.views import HouseViewSet, Lists, Removes
@@ -26,7 +26,7 @@ class TokenSerializer(serializers.ModelSerializer):
     expires_at = serializers.DateTimeField(source="expiry", read_only=True, allow_null=True)
 
     class Meta:
-        model = AuthToken
+        model = Token
         fields = ("key", "created_at", "expires_at")
 
 
@@ -43,12 +43,12 @@ class MadeTokenSerializer(TokenSerializer):
     token = serializers.CharField(read_only=True, help_text=gettext_lazy("Shown only now."))
 
     class Meta:
-        model = AuthToken
+        model = Token
         fields = (*TokenSerializer.Meta.fields, "token")
 
 
 class TokenViewSet(Lists, Removes, HouseViewSet):
-    queryset = AuthToken.objects.all()
+    queryset = Token.objects.all()
     serializer_class = TokenSerializer
     lookup_field = "token_key"
     lookup_url_kwarg = "key"
@@ -58,11 +58,7 @@ class TokenViewSet(Lists, Removes, HouseViewSet):
     orderings: ClassVar[dict[str, tuple[str, ...]]] = {"-created_at": ("-created", "digest")}
 
     def get_queryset(self) -> Any:
-        return (
-            AuthToken.objects.filter(user=self.request.user)
-            if self.request.user.pk
-            else AuthToken.objects.none()
-        )
+        return Token.objects.filter(user=self.request.user) if self.request.user.pk else Token.objects.none()
 
     @extend_schema(request=NewTokenSerializer, responses={201: MadeTokenSerializer})
     def create(self, request: Any) -> Response:
@@ -72,5 +68,5 @@ class TokenViewSet(Lists, Removes, HouseViewSet):
         row, secret = tokens.make(request.user, days=days)
         return Response(TokenSerializer(row).data | {"token": secret}, status=status.HTTP_201_CREATED)
 
-    def remove(self, token: AuthToken) -> None:
+    def remove(self, token: Token) -> None:
         tokens.revoke(token)

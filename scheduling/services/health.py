@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from scheduling import clock
@@ -57,6 +57,11 @@ def beating(now: datetime) -> list[Node]:
     return [node for node in Node.objects.filter(state__in=Node.LIVE) if beats(node, now)]
 
 
+def standing_of_node(node: Node, now: datetime) -> str:
+    """The node's state, or ``silent``: it should beat, and has not for its lease."""
+    return node.state if node.state not in Node.LIVE or beats(node, now) else "silent"
+
+
 def functions_of(nodes: Iterable[Node]) -> dict[str, set[str]]:
     """Which functions the nodes of each queue have, together. A queue without a node is left out."""
     functions: dict[str, set[str]] = {}
@@ -97,7 +102,7 @@ def broken(nodes: list[Node]) -> list[Broken]:
 class Alarm:
     """What every page says while the scheduling stands still, in whole or in part."""
 
-    nodes: Sequence[Node]  # that live; each with ``used`` seats
+    nodes: Sequence[Node]  # that live
     silent: bool  # none of them beats
     last_seen: datetime | None  # of any node, while silent
     queues: list[str]  # that tasks are in and no node takes from, the first ones
@@ -107,28 +112,59 @@ class Alarm:
         return self.silent or bool(self.queues)
 
 
+def with_used(rows: QuerySet[Node]) -> QuerySet[Node]:
+    """The nodes, each with the number of its seats that are ``used``: along the index by node."""
+    running = Execution.objects.filter(node=OuterRef("pk"), state=State.RUNNING).order_by().values("node")
+    return rows.annotate(used=Coalesce(Subquery(running.annotate(number=Count("id")).values("number")), 0))
+
+
+#: Nodes that are looked at, those seen last; whoever lives is among them.
+LATEST = 200
 #: Queues without a node that are named.
 QUEUES_NAMED = 2
 
 
-def alarm(now: datetime, *, functions: bool = False) -> Alarm:
-    """Looks once, by at most four short questions: it is asked on every page.
+def alarm(now: datetime, *, detailed: bool = False) -> Alarm:
+    """Looks once, by one short question and now and then one or two more: it is asked on every page.
 
-    The nodes come without the names of their ``functions``, which may be thousands, unless those are asked for.
+    The nodes come without the names of their ``functions``, which may be thousands. ``detailed``: with these, and
+    with the number of seats that are ``used``.
     """
-    running = Execution.objects.filter(node=OuterRef("pk"), state=State.RUNNING).order_by().values("node")
-    used = Coalesce(Subquery(running.annotate(number=Count("id")).values("number")), 0)
-    rows = Node.objects.filter(state__in=Node.LIVE).annotate(used=used).order_by("-started_at")
-    nodes = list(rows if functions else rows.defer("functions"))
+    rows = Node.objects.order_by("-heartbeat_at")
+    latest = list((with_used(rows) if detailed else rows.defer("functions"))[:LATEST])
+    nodes = [node for node in latest if node.state in Node.LIVE]
+    if not any(beats(node, now) for node in nodes):
+        last_seen = latest[0].heartbeat_at if latest else None
+        return Alarm(nodes, silent=True, last_seen=last_seen, queues=[])
     alive = [node for node in nodes if beats(node, now)]
-    if not alive:
-        last = Node.objects.order_by("-heartbeat_at").values_list("heartbeat_at", flat=True).first()
-        return Alarm(nodes, silent=True, last_seen=last, queues=[])
-    served = {queue for node in alive for queue in node.queues}
-    return Alarm(nodes, silent=False, last_seen=None, queues=_unserved(served))
+    served = frozenset(queue for node in alive for queue in node.queues)
+    return Alarm(nodes, silent=False, last_seen=None, queues=unserved.look(served, now))
 
 
-def _unserved(served: set[str]) -> list[str]:
+class Unserved:
+    """Queues of enabled tasks that no node takes from; looked for now and then, since every page asks."""
+
+    #: What was found is believed for this long.
+    BELIEVED = timedelta(seconds=5)
+
+    def __init__(self) -> None:
+        self._found: tuple[datetime, frozenset[str], list[str]] | None = None
+
+    def forget(self) -> None:
+        self._found = None
+
+    def look(self, served: frozenset[str], now: datetime) -> list[str]:
+        """The first ones, by name. ``served``: the queues that nodes take from."""
+        found = self._found
+        if found is None or found[1] != served or not timedelta() <= now - found[0] < self.BELIEVED:
+            found = self._found = (now, served, _unserved(served))
+        return found[2]
+
+
+unserved = Unserved()
+
+
+def _unserved(served: frozenset[str]) -> list[str]:
     """Queues of enabled tasks that are not served. Each is found by one step in the index, none by reading tasks."""
     found: list[str] = []
     gaps = Q()

@@ -20,7 +20,7 @@ from scheduling import clock
 from scheduling.exceptions import EditedMeanwhile, InvalidTrigger, Refused
 from scheduling.models import Calendar, Execution, Pool, Reason, Task, TaskVersion
 from scheduling.models.task import known_field
-from scheduling.services import admission, liverows, requests
+from scheduling.services import admission, liverows, permits, requests
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 
@@ -36,6 +36,7 @@ def create(task: Task, *, actor: Actor, allow_past: bool = False) -> Task:
     def work() -> Task:
         now = clock.refresh()
         prepare_new(task, now)
+        permits.check(task.function, actor=actor)
         _hold_calendar(task)
         _hold_pool(task)
         task.full_clean()
@@ -226,6 +227,8 @@ def change(
         changes = difference(before, task)
         if not changes:
             return task
+        if validate:
+            permits.check(before.function, task.function, actor=actor)
         rescheduled = not changes.keys().isdisjoint(Task.SCHEDULE)
         if rescheduled:
             task.anchor_at, task.run_count = task.start_at or now, 0

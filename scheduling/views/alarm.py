@@ -8,10 +8,10 @@ from scheduling import clock
 from scheduling.services import health
 
 
-def alarm_of(request: HttpRequest, *, functions: bool = False) -> health.Alarm:
-    """``functions``: the caller wants to know what the nodes' functions are; to be said by who asks first."""
+def alarm_of(request: HttpRequest, *, detailed: bool = False) -> health.Alarm:
+    """``detailed``: with the nodes' functions and seats; to be said by who asks first, which is the view."""
     found: health.Alarm | None = getattr(request, "scheduling_alarm", None)
     if found is None:
-        found = health.alarm(clock.now(), functions=functions)
+        found = health.alarm(clock.now(), detailed=detailed)
         request.scheduling_alarm = found  # type: ignore[attr-defined]
     return found

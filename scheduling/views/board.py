@@ -45,12 +45,12 @@ def show(request: HttpRequest) -> HttpResponse:
 @staff_only("scheduling.view_task")
 def part(request: HttpRequest) -> HttpResponse:
     """The cards alone, for the page that asks whether something is new."""
-    return live.answer(request, PART, _context(request, clock.refresh()))
+    return live.answer(request, *live.part(request, PART, _context(request, clock.refresh())))
 
 
 def _context(request: HttpRequest, now: datetime) -> dict[str, Any]:
     wanted = cards.Filter.of(request.GET)
-    alarm = alarm_of(request, functions=True)
+    alarm = alarm_of(request, detailed=True)
     return {
         **cards.context(wanted, alarm, now - timedelta(hours=24), now),
         "verbs": verbs.allowed(request.user),

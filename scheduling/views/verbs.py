@@ -7,12 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -20,7 +17,8 @@ from scheduling.exceptions import Refused
 from scheduling.models import Execution, State, Task
 from scheduling.services import tasks
 from scheduling.services.actor import Actor
-from scheduling.views.access import forbid, refuse, staff_only, wants_json
+from scheduling.views import answers
+from scheduling.views.access import forbid, staff_only
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,44 +97,18 @@ def act(request: HttpRequest, task_id: str, verb: str) -> HttpResponse:
             raise Refused("task_deleted", _("The task has been deleted."))
         done = chosen.call(number, Actor(user=request.user, source="admin"), request)
     except Refused as error:
-        return _answer_refusal(request, error.code, str(error), 404 if error.code == "task_deleted" else 409)
+        return answers.refused(request, error.code, str(error), 404 if error.code == "task_deleted" else 409)
     except ValidationError as error:
-        return _answer_refusal(request, "invalid", " ".join(error.messages), 400)
+        return answers.refused(request, "invalid", " ".join(error.messages), 400)
     return _answer(request, chosen.said() % {"task": name}, done)
 
 
 def _answer(request: HttpRequest, text: str, done: Task | Execution) -> HttpResponse:
-    if isinstance(done, Execution):
-        state = State(done.state).label
-        text = f"{text} #{done.pk}: {state}" + (f" ({done.detail})" if done.detail else "")
-    if wants_json(request):
-        answer: dict[str, Any] = {"message": text}
-        if isinstance(done, Execution):
-            answer["execution"] = {"id": done.pk, "state": done.state, "url": _execution_url(done.pk)}
-        return JsonResponse(answer)
-    if isinstance(done, Execution):
-        messages.success(request, format_html('<a href="{}">{}</a>', _execution_url(done.pk), text))
-    else:
-        messages.success(request, text)
-    return HttpResponseRedirect(back(request))
-
-
-def _answer_refusal(request: HttpRequest, code: str, text: str, status: int) -> HttpResponse:
-    if wants_json(request):
-        return refuse(status, code, text)
-    messages.error(request, text)
-    return HttpResponseRedirect(back(request))
-
-
-def _execution_url(execution_id: int) -> str:
-    return reverse("admin:scheduling_execution_change", args=[execution_id])
-
-
-def back(request: HttpRequest) -> str:
-    """The page that the request names as ``next``, if it is one of ours; else the board."""
-    wanted = request.POST.get("next", "")
-    if wanted and url_has_allowed_host_and_scheme(
-        wanted, {request.get_host()}, require_https=request.is_secure()
-    ):
-        return wanted
-    return reverse("board")
+    if not isinstance(done, Execution):
+        return answers.done(request, text)
+    state = State(done.state).label
+    text = f"{text} #{done.pk}: {state}" + (f" ({done.detail})" if done.detail else "")
+    address = reverse("admin:scheduling_execution_change", args=[done.pk])
+    return answers.done(
+        request, text, address, execution={"id": done.pk, "state": done.state, "url": address}
+    )

@@ -1,9 +1,10 @@
 // The board: buttons ask in a dialog where it matters, act without leaving the page, say what happened in a toast, and
 // have the cards refreshed. Without JavaScript the same buttons submit their forms.
 
+import { confirmed } from "./confirm.js";
+
 const cards = document.getElementById("cards");
 const form = document.getElementById("act");
-const dialog = document.getElementById("confirm");
 const toasts = document.getElementById("toasts");
 const TOAST = 6_000;
 
@@ -20,21 +21,6 @@ function toast(text, { bad = false, address = "" } = {}) {
   }
   toasts.append(element);
   setTimeout(() => element.remove(), bad ? 2 * TOAST : TOAST);
-}
-
-/** Whether the person says yes. What is not to be confirmed is a yes. */
-function confirmed(button) {
-  if (!button.dataset.title) return Promise.resolve(true);
-  dialog.querySelector("h2").textContent = button.dataset.title;
-  dialog.querySelector("p").textContent = button.dataset.text;
-  const yes = dialog.querySelector("[value=yes]");
-  yes.textContent = button.textContent.replace(button.querySelector(".material-symbols-outlined")?.textContent ?? "", "").trim();
-  yes.classList.toggle("danger", button.classList.contains("danger"));
-  dialog.returnValue = "";
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
-  });
 }
 
 async function act(button) {

@@ -42,7 +42,9 @@ def history(make_task: MakeTask) -> list[Execution]:
 def test_the_names_are_those_of_the_command(api: Api, history: list[Execution]) -> None:
     row = api.get("executions/", limit=1).data["results"][0]
     assert tuple(row) == SHORT == tuple(execution_row(history[-1]))
-    short = {name: row[name] for name in ("id", "task", "state", "queue", "node", "duration_seconds", "error")}
+    short = {
+        name: row[name] for name in ("id", "task", "state", "queue", "node", "duration_seconds", "error")
+    }
     assert short == {name: execution_row(history[-1])[name] for name in short}
 
 
@@ -59,7 +61,9 @@ def test_newest_first_by_cursor_and_filters(
     assert [row["id"] for row in states] == [ids[1], ids[0]]
     assert len(api.get("executions/", origin="manual").data["results"]) == 5
     assert api.get("executions/", node=str(uuid.uuid4())).data["results"] == []
+    assert [row["id"] for row in api.get("executions/", ordering="id", limit=2).data["results"]] == ids[:2]
     for query, field in (
+        ({"cursor": "x"}, "cursor"),
         ({"state": "runing"}, "state"),
         ({"node": "x"}, "node"),
         ({"since": "x"}, "since"),
@@ -76,7 +80,9 @@ def test_by_time(api: Api, make_task: MakeTask) -> None:
     for hour in range(3):
         with clocks.use(clocks.SettableClock(AT.replace(hour=12 + hour))):
             ids.append(tasks.run_now(task.pk, actor=TESTER, force=True).pk)
-    found = api.get("executions/", since="2026-06-01T13:00:00Z", until="2026-06-01T22:00:00+08:00").data["results"]
+    found = api.get("executions/", since="2026-06-01T13:00:00Z", until="2026-06-01T22:00:00+08:00").data[
+        "results"
+    ]
     assert [row["id"] for row in found] == [ids[1]]
 
 
@@ -114,7 +120,11 @@ def test_the_log_goes_on_after_what_was_read(api: Api, history: list[Execution])
 
 def test_cancel(api: Api, history: list[Execution]) -> None:
     answer = api.post(f"executions/{history[2].pk}/cancel/")
-    assert (answer.status_code, answer.data["state"], answer.data["reason"]) == (202, "cancelled", "cancel_requested")
+    assert (answer.status_code, answer.data["state"], answer.data["reason"]) == (
+        202,
+        "cancelled",
+        "cancel_requested",
+    )
     assert "root" in answer.data["detail"]
     answer = api.post(f"executions/{history[2].pk}/cancel/")
     assert (answer.status_code, answer.data["errors"][0]["code"]) == (409, "execution_ended")

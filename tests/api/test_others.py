@@ -22,7 +22,14 @@ MakeTask = Callable[..., Task]
 
 def a_node(**values: object) -> Node:
     now = clock.now()
-    fields = {"state": "active", "heartbeat_at": now, "started_at": now, "lease_seconds": 15, "host": "h", "pid": 7}
+    fields = {
+        "state": "active",
+        "heartbeat_at": now,
+        "started_at": now,
+        "lease_seconds": 15,
+        "host": "h",
+        "pid": 7,
+    }
     functions = {"version": "1", "queues": ["default"], "functions": ["noop"], "seats": 4}
     return Node.objects.create(**fields | functions | values)
 
@@ -61,7 +68,12 @@ def test_nodes_and_drain(api: Api, make_task: MakeTask) -> None:
     execution = tasks.run_now(make_task("one").pk, actor=TESTER)
     Execution.objects.filter(pk=execution.pk).update(state="running", node=node, started_at=clock.now())
     row = api.get("nodes/").data["results"][0]
-    assert (row["id"], row["running"], row["queues"], "functions" in row) == (str(node.pk), 1, ["default"], False)
+    assert (row["id"], row["running"], row["queues"], "functions" in row) == (
+        str(node.pk),
+        1,
+        ["default"],
+        False,
+    )
     assert api.get(f"nodes/{node.pk}/").data["functions"] == ["noop"]
     answer = api.post(f"nodes/{node.pk}/drain/")
     assert answer.status_code == 202
@@ -105,9 +117,18 @@ def test_figures(api: Api, make_task: MakeTask, clock: SettableClock) -> None:
     assert found["days"][1]["counts"] == {"succeeded": 2, "failed": 1}
     assert found["days"][1]["failures"] == 1
     one = api.get("stats/tasks/one/", time_zone="UTC").data
-    assert (one["total"]["total"], one["total"]["p50_seconds"], one["runs"], one["complete"]) == (3, 1.5, 3, True)
+    assert (one["total"]["total"], one["total"]["p50_seconds"], one["runs"], one["complete"]) == (
+        3,
+        1.5,
+        3,
+        True,
+    )
     assert api.get("stats/tasks/nobody/").status_code == 404
-    for query, field in (({"time_zone": "Mars"}, "time_zone"), ({"days": "0"}, "days"), ({"dys": "1"}, "dys")):
+    for query, field in (
+        ({"time_zone": "Mars"}, "time_zone"),
+        ({"days": "0"}, "days"),
+        ({"dys": "1"}, "dys"),
+    ):
         assert field in errors(api.get("stats/", **query))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib import admin
 from django.template.loader import render_to_string
@@ -14,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from jobsite.templatetags.jobsite import NONE, duration, moment, state_badge
+from jobsite.templatetags.jobsite import NONE, duration, state_badge
 from scheduling.exceptions import InvalidTrigger
 from scheduling.models import State, Task
 
@@ -54,6 +56,29 @@ def _bar_title(run: Any) -> str:
     return title if run.run_ms is None else f"{title} · {duration(run.run_ms)}"
 
 
+def distance(at: datetime) -> SafeString:
+    """How far away a time is (static/js/times.js); all of it on hover. Without JavaScript: the time in UTC."""
+    words = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return format_html(
+        '<time datetime="{}" title="{}" data-moment="relative" data-zone="">{}</time>',
+        at.isoformat(),
+        words,
+        words,
+    )
+
+
+def moment_lines(at: datetime | None, zone: str) -> SafeString | str:
+    """How far away a time is, and below it the time itself in the zone, which it names."""
+    if at is None:
+        return NONE
+    local = at.astimezone(ZoneInfo(zone))
+    return format_html(
+        '<span class="two"><span>{}</span><span class="hint when">{}</span></span>',
+        distance(at),
+        f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}",
+    )
+
+
 class TaskColumns:
     """Mixed into the admin of tasks; each needs what ``changelist.look`` has set."""
 
@@ -70,7 +95,7 @@ class TaskColumns:
             task.function,
         )
 
-    @admin.display(description=_("state"), ordering="enabled")
+    @admin.display(description=_("state"))
     def state(self, task: Any) -> SafeString:
         code, words = state_of(task)
         return SafeString(
@@ -89,7 +114,7 @@ class TaskColumns:
 
     @admin.display(description=_("next run"))
     def next_run(self, task: Any) -> SafeString | str:
-        return moment(task.live_time, task.time_zone)
+        return moment_lines(task.live_time, task.time_zone)
 
     @admin.display(description=_("last run"))
     def last_run(self, task: Any) -> SafeString | str:
@@ -100,7 +125,7 @@ class TaskColumns:
             '<span class="two"><a href="{}">{}</a><span class="hint">{}</span></span>',
             reverse("admin:scheduling_execution_change", args=[run.id]),
             state_badge(run.state),
-            moment(run.finished_at or run.started_at or run.scheduled_for),
+            distance(run.finished_at or run.started_at or run.scheduled_for),
         )
 
     @admin.display(description=_("last 20"))
@@ -112,6 +137,6 @@ class TaskColumns:
             '<a href="{}?q={}" class="strip-link">{}</a>', address, task.key, strip(task.strip)
         )
 
-    @admin.display(description=_("do"))
+    @admin.display(description=_("actions"))
     def verbs(self, task: Any) -> SafeString:
         return SafeString(render_to_string("scheduling/task/buttons.html", {"task": task}))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import CharField, F, Q, QuerySet, Value
+from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -15,7 +16,6 @@ from scheduling.services import health
 
 #: Values that a filter offers, at most; the others are found by searching.
 MOST_OFFERED = 40
-ENABLED = {"enabled": True, "paused": False}
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -51,16 +51,36 @@ def broken() -> Q:
     return found
 
 
+def offered(request: HttpRequest) -> dict[str, list[tuple[str, str]]]:
+    """Value and words for each filter below, read for all of them by one query along their indexes."""
+    found: dict[str, list[tuple[str, str]]] | None = getattr(request, "offered_values", None)
+    if found is None:
+        found = {}
+        present = Task.objects.present()
+        parts = (
+            _part("1queue", present.exclude(queue=""), F("queue"), "queue"),
+            _part("2group", Group.objects.all(), Cast("pk", CharField()), "name"),
+            _part("3category", present.exclude(category=""), F("category"), "category"),
+        )
+        rows = parts[0].union(*parts[1:]).order_by("kind", "value")[: len(parts) * MOST_OFFERED]
+        for kind, value, words in rows:
+            found.setdefault(kind[1:], []).append((value, words))
+        request.offered_values = found  # type: ignore[attr-defined]
+    return found
+
+
+def _part(kind: str, rows: Any, value: Any, words: str) -> Any:
+    named = rows.order_by().annotate(kind=Value(kind), value=value, words=F(words))
+    return named.values_list("kind", "value", "words").distinct()
+
+
 class ValueFilter(admin.SimpleListFilter):
-    """The values that a column has, found along its index."""
+    """One of the values that tasks have."""
 
     column = ""
 
-    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, Any]]:
-        rows = Task.objects.present().exclude(**{self.column: ""}).order_by(self.column)
-        return [
-            (value, value) for value in rows.values_list(self.column, flat=True).distinct()[:MOST_OFFERED]
-        ]
+    def lookups(self, request: HttpRequest, _model_admin: Any) -> list[tuple[str, Any]]:
+        return offered(request).get(str(self.parameter_name), [])[:MOST_OFFERED]
 
     def queryset(self, _request: HttpRequest, queryset: QuerySet[Task]) -> QuerySet[Task]:
         return queryset.filter(**{self.column: self.value()}) if self.value() else queryset
@@ -76,12 +96,11 @@ class QueueFilter(ValueFilter):
     parameter_name = column = "queue"
 
 
-class GroupFilter(admin.SimpleListFilter):
+class GroupFilter(ValueFilter):
     title = _("group")
     parameter_name = "group"
-
-    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, Any]]:
-        return list(Group.objects.order_by("key").values_list("key", "name")[:MOST_OFFERED])
+    column = "group_id"
 
     def queryset(self, _request: HttpRequest, queryset: QuerySet[Task]) -> QuerySet[Task]:
-        return queryset.filter(group__key=self.value()) if self.value() else queryset
+        number = self.value() or ""
+        return queryset.filter(group_id=int(number)) if number.isdecimal() else queryset

@@ -56,6 +56,19 @@ class ScheduleField(forms.JSONField):
         return super().to_python(value)
 
 
+class MomentInput(forms.SplitDateTimeWidget):
+    """Date and time with the browser's own pickers, which need no script and speak its language."""
+
+    def __init__(self) -> None:
+        look: dict[str, Any] = {"class": "input moment-part"}
+        super().__init__(
+            date_attrs={"type": "date", "aria-label": _("Date"), **look},  # type: ignore[dict-item]  # a lazy text
+            time_attrs={"type": "time", "step": "1", "aria-label": _("Time"), **look},  # type: ignore[dict-item]
+            date_format="%Y-%m-%d",
+            time_format="%H:%M:%S",
+        )
+
+
 class TaskForm(ServiceForm[Task]):
     #: The version that the person has seen: a form that has become old is refused, not merged.
     seen_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
@@ -71,6 +84,8 @@ class TaskForm(ServiceForm[Task]):
             "time_zone": TextInput(
                 attrs={"list": "time-zones", "autocomplete": "off", "spellcheck": "false"}
             ),
+            "start_at": MomentInput(),
+            "end_at": MomentInput(),
             "description": TextArea(attrs={"rows": 3}),
             "remark": TextArea(attrs={"rows": 2}),
         }

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 from jobsite.admin_base import ServiceAdmin, actor_of, sentences
 from scheduling.admin.task.access import context_for, task_for
@@ -35,12 +34,16 @@ def show(page: ServiceAdmin[Task], request: HttpRequest, object_id: str) -> Http
     for version in listed:
         version.words = readable(version.changes)
     first, second = number_of(request.GET.get("from")), number_of(request.GET.get("to"))
-    pair = [rows.select_related("by").filter(version=number).first() for number in (first, second)]
+    pair = [
+        rows.select_related("by").filter(version=number).first() if number is not None else None
+        for number in (first, second)
+    ]
     context: dict[str, Any] = {
         **context_for(page, request, task, _("Versions")),
         "listed": listed[:PER_PAGE],
         "older": listed[PER_PAGE - 1].version if len(listed) > PER_PAGE else None,
         "before": before,
+        "comparable": len(listed) > 1,
         "may_change": page.has_change_permission(request, task),
     }
     if pair[0] is not None and pair[1] is not None:
@@ -54,12 +57,9 @@ def show(page: ServiceAdmin[Task], request: HttpRequest, object_id: str) -> Http
 
 def rollback(page: ServiceAdmin[Task], request: HttpRequest, object_id: str) -> HttpResponse:
     """Back to ``version``, if the task is still the one that the person has compared with (``seen_version``)."""
-    answer: HttpResponse = require_POST(_rollback)(request, page, object_id)
-    return answer
-
-
-def _rollback(request: HttpRequest, page: ServiceAdmin[Task], object_id: str) -> HttpResponse:
     task = task_for(page, request, object_id, "scheduling.change_task")
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
     version = number_of(request.POST.get("version")) or 0
     history = reverse("admin:scheduling_task_history", args=[task.pk])
     try:

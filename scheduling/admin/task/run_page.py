@@ -38,7 +38,7 @@ class RunForm(forms.Form):
     )
 
     def __init__(self, task: Task, may_force: bool, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, initial={"parameters": task.parameters}, **kwargs)
+        super().__init__(*args, **{"initial": {"parameters": task.parameters}, **kwargs})
         self.task = task
         widget = self.fields["parameters"].widget
         assert isinstance(widget, ParametersWidget)  # noqa: S101  (for mypy)
