@@ -20,7 +20,7 @@ from scheduling import clock
 from scheduling.exceptions import EditedMeanwhile, InvalidTrigger, Refused
 from scheduling.models import Calendar, Execution, Pool, Reason, Task, TaskVersion
 from scheduling.models.task import known_field
-from scheduling.services import admission, liverows, permits, requests
+from scheduling.services import admission, impact, liverows, permits, requests
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 
@@ -241,7 +241,7 @@ def change(
         task.updated_at = now
         task.schedule_error = ""
         task.save()
-        record(task, verb, actor, now, changes=changes)
+        record(task, verb, actor, now, changes=changes, impact=_impact(before, task, changes, now))
         _follow_up(before, task, now)
         liverows.move({task_id: next_time})
         return task
@@ -315,10 +315,34 @@ def difference(before: Task, after: Task) -> dict[str, list[Any]]:
     return {name: [first[name], value] for name, value in second.items() if first[name] != value}
 
 
-def record(task: Task, verb: Verb, actor: Actor, now: datetime, *, changes: dict[str, Any]) -> TaskVersion:
+#: Changes that make occurrences come, go or move.
+_TIMED = {*Task.SCHEDULE, "max_runs", "enabled", "paused"}
+
+
+def _impact(before: Task, task: Task, changes: dict[str, Any], now: datetime) -> dict[str, Any] | None:
+    """What the change does to the next days, to be kept with it; None when it does not concern them."""
+    if task.deleted_at is None and changes.keys().isdisjoint(_TIMED):
+        return None
+    try:
+        found = impact.of_change(before, task, days=impact.STORED_DAYS, now=now, most=impact.STORED_MOST)
+    except InvalidTrigger:  # an unchecked change of a task whose schedule is broken
+        return None
+    return found.as_json()
+
+
+def record(
+    task: Task,
+    verb: Verb,
+    actor: Actor,
+    now: datetime,
+    *,
+    changes: dict[str, Any],
+    impact: dict[str, Any] | None = None,
+) -> TaskVersion:
     """Writes who changed what; the caller's transaction holds both together."""
     assert transaction.get_connection().in_atomic_block  # noqa: S101
     version = _version(task, verb, actor, now, changes)
+    version.impact = impact
     version.save(force_insert=True)
     return version
 
