@@ -67,6 +67,12 @@ class NothingVisible(DialectError):
     code = "nothing_visible"
 
 
+class NotSupported(DialectError):
+    """This kind of database has no such thing."""
+
+    code = "not_supported"
+
+
 class PathRefused(DialectError):
     """The file lies outside the permitted folders, or is none."""
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from django.db.models import Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import AfterValidator, Field, WithJsonSchema
@@ -46,7 +47,7 @@ def collect_database_sizes(
     Args:
         instances: Names of instances; none: all active ones.
     """
-    return _collect(fleet.named(instances), origin=_origin(single=False))
+    return _collect(collection.SIZES, fleet.named(instances), origin=_origin(single=False))
 
 
 @task(gettext_lazy("Collect the database sizes of one instance"), category="sync")
@@ -56,7 +57,7 @@ def collect_specific_instance_database_sizes(instance: InstanceName) -> dict[str
     Args:
         instance: The instance's name.
     """
-    return _collect(fleet.named([instance]), origin=_origin(single=True))
+    return _collect(collection.SIZES, fleet.named([instance]), origin=_origin(single=True))
 
 
 @task(gettext_lazy("Collect the database sizes of one kind"), category="sync")
@@ -67,7 +68,22 @@ def collect_database_sizes_by_type(db_type: DialectName) -> dict[str, Any]:
         db_type: The kind of database.
     """
     chosen = Instance.objects.collectable().filter(dialect=db_type)
-    return _collect(list(chosen), origin=_origin(single=False))
+    return _collect(collection.SIZES, list(chosen), origin=_origin(single=False))
+
+
+@task(gettext_lazy("Synchronise accounts"), category="sync")
+def sync_accounts(
+    instances: Annotated[list[InstanceName], Field(min_length=1)] | None = None,
+    leave_out: dict[DialectName, list[Annotated[str, Field(min_length=1, max_length=400)]]] | None = None,
+) -> dict[str, Any]:
+    """Asks active instances who has an account and which rights, and writes down what has changed.
+
+    Args:
+        instances: Names of instances; none: all active ones.
+        leave_out: Kind of database to names and patterns (as of a shell) of accounts that are not looked at.
+    """
+    chosen = [instance for instance in fleet.named(instances) if instances or instance.kind.supports_accounts]
+    return _collect(collection.accounts_kind(leave_out or {}), chosen, origin=_origin(single=False))
 
 
 @task(gettext_lazy("Clean up old logs"), category="maintenance")
@@ -104,8 +120,8 @@ def cleanup_old_logs(
     }
 
 
-def _collect(chosen: list[Instance], *, origin: str) -> dict[str, Any]:
-    """Collects sizes; the result tells a partial failure, and nothing but failures raises
+def _collect(kind: collection.Kind[Any], chosen: list[Instance], *, origin: str) -> dict[str, Any]:
+    """Collects; the result tells a partial failure, and nothing but failures raises
     ``CollectionFailed``.
     """
     run = current_run()
@@ -120,9 +136,7 @@ def _collect(chosen: list[Instance], *, origin: str) -> dict[str, Any]:
             "skipped": 0,
             "message": message,
         }
-    session = collection.collect(
-        collection.SIZES, chosen, origin=origin, execution_id=run.execution_id or None
-    )
+    session = collection.collect(kind, chosen, origin=origin, execution_id=run.execution_id or None)
     return _report(session)
 
 
@@ -134,8 +148,9 @@ def _report(session: SyncSession) -> dict[str, Any]:
         raise CollectionFailed(
             _("All %(count)d instances failed. %(errors)s") % {"count": session.failed, "errors": sentences}
         )
-    rows = session.records.values_list("created", "updated", "unchanged")
-    created, updated, unchanged = (sum(column) for column in zip(*rows, strict=True))
+    words = ("created", "updated", "unchanged", "dropped")
+    sums = session.records.aggregate(**{word: Sum(word, default=0) for word in words})
+    noun = "accounts" if session.category == SyncSession.Category.ACCOUNT else "databases"
     return {
         "session": str(session.pk),
         "status": session.status,
@@ -143,7 +158,7 @@ def _report(session: SyncSession) -> dict[str, Any]:
         "succeeded": session.succeeded,
         "failed": session.failed,
         "skipped": session.skipped,
-        "databases": {"created": created, "updated": updated, "unchanged": unchanged},
+        noun: sums,
         "errors": errors,
     }
 

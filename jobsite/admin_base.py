@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.contrib import admin, messages
-from django.contrib.admin.views.main import ORDER_VAR, ChangeList
+from django.contrib import messages
+from django.contrib.admin.views.main import ORDER_VAR
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import IntegrityError
@@ -18,24 +18,86 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _now
 from django.utils.translation import ngettext
 
+from jobsite.keyset import AFTER, BEFORE, Keyset, KeysetPaginator
+from jobsite.moments import mend_form, shown
 from scheduling.exceptions import Refused
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 
+__all__ = [
+    "BaseAdmin", "BoundedPaginator", "ChangeList", "HistoryAdmin", "HistoryList", "PasswordInput", "RowsInside",
+    "SelectInput", "ServiceAdmin", "ServiceForm", "TextArea", "TextInput", "actor_of", "sentences",
+]  # fmt: skip
+
 AnyModel = TypeVar("AnyModel", bound=Model)
 
 if TYPE_CHECKING:
-    BaseAdmin = admin.ModelAdmin[AnyModel]
-    BaseForm = ModelForm[AnyModel]
-else:  # Django's classes take no parameters at run time
+    from django.contrib import admin
+    from django.contrib.admin.views.main import ChangeList
 
-    class BaseAdmin(admin.ModelAdmin):
+    LookAdmin = admin.ModelAdmin[AnyModel]
+    from django.forms import PasswordInput
+
+    Rows = admin.TabularInline[Any, Any]
+    from django.forms import Select as SelectInput
+    from django.forms import Textarea as TextArea
+    from django.forms import TextInput
+
+    BaseForm = ModelForm[AnyModel]
+else:  # neither Django's classes nor unfold's take parameters at run time
+    from unfold.admin import ModelAdmin, TabularInline
+    from unfold.views import ChangeList
+    from unfold.widgets import UnfoldAdminPasswordWidget as PasswordInput
+    from unfold.widgets import UnfoldAdminSelectWidget as SelectInput
+    from unfold.widgets import UnfoldAdminTextareaWidget as TextArea
+    from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
+
+    class LookAdmin(ModelAdmin):
         def __class_getitem__(cls, _model: object) -> type:
             return cls
+
+    Rows = TabularInline
 
     class BaseForm(ModelForm):
         def __class_getitem__(cls, _model: object) -> type:
             return cls
+
+
+class BaseAdmin(LookAdmin[AnyModel]):
+    """The look of every page of the admin: another one is chosen here and nowhere else."""
+
+    list_filter_submit = False
+    list_filter_sheet = False
+    list_fullwidth = True
+    compressed_fields = True
+    warn_unsaved_form = True
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return [shown(self.model, name) for name in super().get_list_display(request)]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Here, after all overrides of what the form shows: its moments are shown like all others."""
+        form = context["adminform"]
+        mend_form(form, self.model, form.fieldsets, form.readonly_fields)
+        for inline in context["inline_admin_formsets"]:
+            mend_form(inline, inline.opts.model, inline.fieldsets, inline.readonly_fields)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+class RowsInside(Rows):
+    """Rows of another table, shown for reading within a page."""
+
+    can_delete = False
+    extra = 0
+    tab = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -43,7 +105,7 @@ def actor_of(request: HttpRequest) -> Actor:
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts no further than MOST rows: tables of history are large, and nobody turns that many pages."""
+    """Counts no further than MOST rows: tables may be large, and nobody turns that many pages."""
 
     MOST = 10_000
 
@@ -132,17 +194,44 @@ class ServiceAdmin(BaseAdmin[AnyModel]):
 
 
 class HistoryList(ChangeList):
-    """Ordered along an index whatever the address says: nobody sorts millions of rows by a click."""
+    """Ordered along an index whatever the address says: nobody sorts millions of rows by a click.
+
+    Its pages are found by their neighbour's last row, and nothing is counted.
+    """
+
+    newer_url = older_url = newest_url = ""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         self.params.pop(ORDER_VAR, None)
         return super().get_ordering(request, queryset)
 
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
+        for name in (AFTER, BEFORE):  # they are no filters, and no filter's link keeps them
+            self.params.pop(name, None)
+            self.filter_params.pop(name, None)
+        return super().get_queryset(request, *args, **kwargs)
+
+    def get_results(self, request: HttpRequest) -> None:
+        order = [str(name) for name in self.get_ordering(request, self.queryset)]
+        page = Keyset(self.model, order).page(
+            self.queryset,
+            self.list_per_page,
+            after=request.GET.get(AFTER, ""),
+            before=request.GET.get(BEFORE, ""),
+        )
+        self.result_list = page.rows
+        self.result_count = self.full_result_count = len(page.rows)
+        self.show_full_result_count, self.show_admin_actions = False, True
+        self.can_show_all = self.multi_page = False
+        self.paginator = KeysetPaginator(page.rows)
+        self.older_url = self.get_query_string({AFTER: page.older}) if page.older else ""
+        self.newer_url = self.get_query_string({BEFORE: page.newer}) if page.newer else ""
+        self.newest_url = self.get_query_string()
+
 
 class HistoryAdmin(ServiceAdmin[AnyModel]):
     """Rows that the program writes and people read."""
 
-    paginator = BoundedPaginator
     sortable_by = ()
     show_full_result_count = False
     list_per_page = 50

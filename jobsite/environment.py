@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
+PERIODS = ("second", "minute", "hour", "day")
 
 #: URL scheme → Django's database backend.
 ENGINES = {
@@ -61,6 +62,17 @@ def number(name: str, default: float, *, least: float, most: float) -> float:
     if not least <= result <= most:  # also refuses NaN
         raise ImproperlyConfigured(f"{name}={value} is out of range: {least:g} to {most:g} is allowed.")
     return result
+
+
+def rate(name: str, default: str) -> str:
+    """So many a second, minute, hour or day, such as ``600/minute``."""
+    value = text(name) or default
+    number, _slash, period = value.partition("/")
+    if not (number.isascii() and number.isdecimal() and 1 <= int(number[:9]) <= 10**8 and period in PERIODS):
+        raise ImproperlyConfigured(
+            f"{name}={value!r} is no rate: a whole number, / and one of {', '.join(PERIODS)}, such as 600/minute."
+        )
+    return value
 
 
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
@@ -133,4 +145,45 @@ def _database(name: str, value: str) -> dict[str, Any]:
         "HOST": url.hostname,
         "PORT": str(port or ""),
         "OPTIONS": dict(parse_qsl(url.query)),
+    }
+
+
+#: Schemes of mail servers: plain (or TLS by STARTTLS when the server is asked for it), and TLS from the first byte.
+MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+
+
+def mail_server(name: str) -> dict[str, Any] | None:
+    """A mail server from ``NAME_URL`` (``smtp://``, ``smtp+tls://`` for STARTTLS, ``smtps://``), or from
+    ``NAME_HOST``, ``_PORT``, ``_USER``, ``_PASSWORD`` and ``_TLS`` (none, starttls, tls). None: neither is set.
+    """
+    value = text(f"{name}_URL")
+    if not value:
+        host = text(f"{name}_HOST")
+        tls = choice(f"{name}_TLS", "none", ("none", "starttls", "tls"))
+        scheme = {"none": "smtp", "starttls": "smtp+tls", "tls": "smtps"}[tls]
+        port = whole(f"{name}_PORT", MAIL_PORTS[scheme], least=1, most=65_535)
+        user, password = text(f"{name}_USER"), text(f"{name}_PASSWORD")
+        return _mail_server(scheme, host, port, user, password) if host else None
+    try:
+        url = urlsplit(value)
+        port = url.port or MAIL_PORTS.get(url.scheme, 0)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}_URL is not the URL of a mail server: {error}.") from None
+    if url.scheme not in MAIL_PORTS or not url.hostname:
+        raise ImproperlyConfigured(
+            f"{name}_URL needs the form smtp://user:password@host:port (or smtp+tls://, or smtps://)."
+        )
+    return _mail_server(
+        url.scheme, url.hostname, port, unquote(url.username or ""), unquote(url.password or "")
+    )
+
+
+def _mail_server(scheme: str, host: str, port: int, user: str, password: str) -> dict[str, Any]:
+    return {
+        "host": host,
+        "port": port,
+        "user": user,
+        "password": password,
+        "starttls": scheme == "smtp+tls",
+        "tls": scheme == "smtps",
     }

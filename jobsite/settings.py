@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 from jobsite import environment
@@ -53,7 +56,7 @@ X_FRAME_OPTIONS = "DENY"
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # probes come without the proxy
+    SECURE_REDIRECT_EXEMPT = [r"^healthz(/scheduler)?$", r"^readyz$"]  # probes come without the proxy
     SECURE_HSTS_SECONDS = 3_600
 # The proxy that speaks TLS redirects to it and tells browsers to stay with it (deploy/nginx.conf).
 SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]
@@ -61,6 +64,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 
 INSTALLED_APPS = [
+    "unfold",  # the look of the admin; jobsite.admin_base is the only module that knows it
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -68,6 +74,13 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_apscheduler",
+    "rest_framework",
+    "knox",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "drf_standardized_errors",
+    "axes",
     "jobsite",
     "scheduling",
     "instances",
@@ -75,6 +88,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -83,6 +97,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "jobsite.zones.ZoneMiddleware",
+    "axes.middleware.AxesMiddleware",  # last: it answers for a login that was locked out
 ]
 
 ROOT_URLCONF = "jobsite.urls"
@@ -114,6 +130,40 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: refuses whom it has locked out
+    "django.contrib.auth.backends.ModelBackend",
+]
+#: Failed logins, by user name and address together, before that pair has to wait.
+AXES_FAILURE_LIMIT = environment.whole("JOBSITE_LOGIN_FAILURES", 10, least=1, most=1_000)
+AXES_COOLOFF_TIME = timedelta(
+    minutes=environment.whole("JOBSITE_LOGIN_WAIT_MINUTES", 15, least=1, most=1_440)
+)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True  # only failures are kept
+AXES_ENABLE_ADMIN = False  # manage.py axes_reset
+AXES_VERBOSE = False
+AXES_LOCKOUT_TEMPLATE = "locked_out.html"
+AXES_HTTP_RESPONSE_CODE = 429
+SESSION_COOKIE_AGE = 14 * 86_400
+
+# Alpine, which the admin's look is built on, evaluates its attributes: hence unsafe-eval. No script stands in a page.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, UNSAFE_EVAL],
+        "style-src": [SELF, UNSAFE_INLINE],
+        "img-src": [SELF, "data:"],
+        "connect-src": [SELF],
+        "font-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
@@ -121,6 +171,94 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "jobsite.staticfiles.CollectedFiles"},
+}
+
+# --- The look of the admin ---------------------------------------------------------------------------------------
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Jobsite",
+    "SITE_HEADER": "Jobsite",
+    "SITE_SYMBOL": "schedule",
+    "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("jobsite.svg")}
+    ],
+    "SHOW_LANGUAGES": True,
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97% .014 254.604)",
+            "100": "oklch(93.2% .032 255.585)",
+            "200": "oklch(88.2% .059 254.128)",
+            "300": "oklch(80.9% .105 251.813)",
+            "400": "oklch(70.7% .165 254.624)",
+            "500": "oklch(62.3% .214 259.815)",
+            "600": "oklch(54.6% .245 262.881)",
+            "700": "oklch(48.8% .243 264.376)",
+            "800": "oklch(42.4% .199 265.638)",
+            "900": "oklch(37.9% .146 265.522)",
+            "950": "oklch(28.2% .091 267.935)",
+        },
+    },
+    "ACCOUNT": {"navigation": "jobsite.navigation.account"},
+    "DASHBOARD_CALLBACK": "scheduling.views.home.dashboard",
+    "SIDEBAR": {"show_search": True, "command_search": False, "navigation": "jobsite.navigation.sidebar"},
+}
+
+# --- The API -----------------------------------------------------------------------------------------------------
+
+#: How often one token or person, and one address that gives neither, may call.
+JOBSITE_API_RATE = environment.rate("JOBSITE_API_RATE", "1200/minute")
+JOBSITE_API_ANONYMOUS_RATE = environment.rate("JOBSITE_API_ANONYMOUS_RATE", "120/minute")
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "jobsite.rest.authentication.TokenHeader",  # first: it answers 401 with the header that is wanted
+        "rest_framework.authentication.SessionAuthentication",  # with CSRF
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["jobsite.rest.permissions.Needs"],
+    "DEFAULT_THROTTLE_CLASSES": ["jobsite.rest.throttling.PerCaller"],
+    "DEFAULT_PARSER_CLASSES": ["jobsite.rest.parsers.StorableJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "jobsite.rest.pagination.Keyset",
+    "DEFAULT_FILTER_BACKENDS": ["jobsite.rest.filters.StrictFilters"],
+    "DEFAULT_SCHEMA_CLASS": "jobsite.rest.schema.HouseSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,
+    "UNICODE_JSON": True,
+    # Behind the one proxy that speaks TLS, the address is the one that it tells.
+    "NUM_PROXIES": 1 if HTTPS else 0,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+DRF_STANDARDIZED_ERRORS = {
+    "EXCEPTION_HANDLER_CLASS": "jobsite.rest.handler.Handler",
+    "ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True,
+}
+#: For how many days a token is valid when nobody says otherwise.
+JOBSITE_TOKEN_DAYS = environment.whole("JOBSITE_TOKEN_DAYS", 90, least=1, most=3_650)
+REST_KNOX = {
+    "TOKEN_TTL": timedelta(days=JOBSITE_TOKEN_DAYS),
+    "TOKEN_PREFIX": "jobsite_",  # so that a token that has got out is known for what it is
+    "AUTH_HEADER_PREFIX": "Token",
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Jobsite",
+    "DESCRIPTION": "Tasks, their executions, and the database instances they look after. The guide: docs/api.md.",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "ExecutionStateEnum": "scheduling.models.State",
+        "OriginEnum": "scheduling.models.Origin",
+        "NodeStateEnum": "scheduling.models.Node.State",
+        "TaskStateEnum": "scheduling.api.task_serializers.STATES",
+        "SyncRecordStateEnum": "instances.models.SyncRecord.State",
+        "SyncSessionOriginEnum": "instances.models.SyncSession.Origin",
+    },
 }
 
 # --- The database ------------------------------------------------------------------------------------------------
@@ -182,14 +320,14 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = environment.choice("JOBSITE_LANGUAGE", "en", ("en", "zh-hans"))
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "locale" / "unfold"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"  # rows, Python and JSON speak UTC; zones appear in triggers and templates only
 
 #: The zone in which new tasks are written.
 JOBSITE_TASK_TIME_ZONE = environment.text("JOBSITE_TASK_TIME_ZONE", "Asia/Shanghai")
-#: The zone in which pages show times; empty: the browser's.
+#: The zone in which pages show times where neither the person nor the browser names one; empty: UTC.
 JOBSITE_DISPLAY_TIME_ZONE = environment.text("JOBSITE_DISPLAY_TIME_ZONE")
 
 # --- The scheduler -----------------------------------------------------------------------------------------------
@@ -238,11 +376,32 @@ JOBSITE_LOG_ROOTS = [Path(root) for root in environment.words("JOBSITE_LOG_ROOTS
 JOBSITE_ALLOW_SOCKETS = environment.flag("JOBSITE_ALLOW_SOCKETS", False)
 #: Instances that one collection speaks to at the same time.
 JOBSITE_SYNC_PARALLEL = environment.whole("JOBSITE_SYNC_PARALLEL", 8, least=1, most=64)
+#: Names and patterns (as of a shell) of accounts that the collection leaves out, by dialect, beside the servers' own.
+JOBSITE_ACCOUNTS_LEFT_OUT = {
+    dialect: environment.words(f"JOBSITE_ACCOUNTS_LEFT_OUT_{dialect.upper()}")
+    for dialect in ("mysql", "postgresql")
+}
 #: The file with the keys that encrypt stored passwords, newest first, one a line.
 JOBSITE_KEY_FILE = environment.folder("JOBSITE_KEY_FILE", VAR_DIR / "keys") or VAR_DIR / "keys"
 
+# --- Mail --------------------------------------------------------------------------------------------------------
+
+#: Where the pages are for those who read a mail; empty: mails hold no links.
+JOBSITE_BASE_URL = environment.text("JOBSITE_BASE_URL").rstrip("/")
+_MAIL = environment.mail_server("JOBSITE_EMAIL")
+#: Whether there is a mail server; without one, notices of failures are kept and shown, but not sent.
+JOBSITE_MAIL = _MAIL is not None
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if JOBSITE_MAIL else 'dummy'}.EmailBackend"
+EMAIL_TIMEOUT = 10  # seconds, for each answer of the server
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.text("JOBSITE_EMAIL_FROM", "jobsite@localhost")
+if _MAIL is not None:
+    EMAIL_HOST, EMAIL_PORT = _MAIL["host"], _MAIL["port"]
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _MAIL["user"], _MAIL["password"]
+    EMAIL_USE_TLS, EMAIL_USE_SSL = _MAIL["starttls"], _MAIL["tls"]
+
 # --- Logs --------------------------------------------------------------------------------------------------------
 
+DEFAULT_EXCEPTION_REPORTER_FILTER = "jobsite.reports.ReporterFilter"
 LOG_FORMAT = environment.choice("JOBSITE_LOG_FORMAT", "text", ("text", "json"))
 LOG_LEVEL = environment.choice("JOBSITE_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING: dict[str, Any] = {
@@ -257,6 +416,7 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "django.server": {"level": "WARNING"},
         "apscheduler": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
     },
 }
 

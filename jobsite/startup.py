@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.staticfiles.finders import get_finders
@@ -20,10 +19,12 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 
+from jobsite import roles
 from jobsite.registration import register_instances
 from scheduling.models import Execution, Task
 from scheduling.services import tasks
 from scheduling.services.actor import Actor
+from scheduling.services.definitions import default_task_files
 
 ADMIN = "admin"
 #: The built-in task that a first start runs at once.
@@ -100,11 +101,6 @@ def load_default_tasks() -> str:
     return "; ".join(counts)
 
 
-def default_task_files() -> list[Path]:
-    files = [Path(config.path) / "default_tasks.yaml" for config in apps.get_app_configs()]
-    return [path for path in files if path.is_file()]
-
-
 def create_admin() -> tuple[str, bool]:
     """Create the account ``admin`` when there is no administrator yet; what to say, and whether it did.
 
@@ -126,6 +122,14 @@ def administrator() -> str:
     return create_admin()[0]
 
 
+def create_roles() -> str:
+    """Create the roles that are missing; a role that people have changed stays as it is."""
+    created, _put_back = roles.create()
+    if not created:
+        return _("all there")
+    return _("created: %(names)s") % {"names": ", ".join(created)}
+
+
 def first_collection() -> str:
     """Ask for one run of the collection when there has been none: its schedule may begin hours from now."""
     task = Task.objects.present().filter(key=COLLECTION, enabled=True).first()
@@ -140,6 +144,7 @@ STEPS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("database", migrate),
     ("static", collect_static),
     ("tasks", load_default_tasks),
+    ("roles", create_roles),
     ("account", administrator),
     ("instances", register_instances),
     ("sizes", first_collection),

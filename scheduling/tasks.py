@@ -36,6 +36,24 @@ def sleep(seconds: Annotated[float, Field(ge=0, le=86_400)]) -> None:
     current_run().sleep(seconds)
 
 
+@task(_("Count up"), category=CATEGORY)
+def count_up(
+    steps: Annotated[int, Field(ge=1, le=10_000)] = 10, seconds: Annotated[float, Field(ge=0, le=3_600)] = 1
+) -> dict[str, int]:
+    """Counts slowly, with progress and a line of log for each step: to see what a run looks like.
+
+    Args:
+        steps: How far, at most 10 000.
+        seconds: How long one step takes.
+    """
+    run = current_run()
+    for step in range(1, steps + 1):
+        run.sleep(seconds)
+        run.log(f"step {step} of {steps}")
+        run.progress(step, steps, text=f"step {step}")
+    return {"steps": steps}
+
+
 @task(_("Fail"), category=CATEGORY)
 def fail(message: str = "Failed on purpose.") -> None:
     """Fails with the message.

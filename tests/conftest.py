@@ -20,7 +20,7 @@ from django.db import connection
 
 from scheduling import clock as clocks
 from scheduling.models import Task
-from scheduling.services import tasks
+from scheduling.services import health, tasks
 from scheduling.services.actor import Actor
 from scheduling.services.plans import plans
 
@@ -30,7 +30,9 @@ TESTER = Actor(source="command", reason="a test")
 
 @pytest.fixture(autouse=True)
 def _forget_plans() -> None:
+    """What a process believes for a while is not to be believed by the next test."""
     plans.forget()
+    health.unserved.forget()
 
 
 @pytest.fixture

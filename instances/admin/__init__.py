@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from instances.admin.account import AccountChangeAdmin, InstanceAccountAdmin, InstanceDatabaseAdmin
 from instances.admin.credential import CredentialAdmin
 from instances.admin.instance import InstanceAdmin
 from instances.admin.session import SyncSessionAdmin
 from instances.admin.size import DatabaseSizeAdmin, InstanceSizeAdmin
 
-__all__ = ["CredentialAdmin", "DatabaseSizeAdmin", "InstanceAdmin", "InstanceSizeAdmin", "SyncSessionAdmin"]
+__all__ = [
+    "AccountChangeAdmin",
+    "CredentialAdmin",
+    "DatabaseSizeAdmin",
+    "InstanceAccountAdmin",
+    "InstanceAdmin",
+    "InstanceDatabaseAdmin",
+    "InstanceSizeAdmin",
+    "SyncSessionAdmin",
+]

@@ -5,30 +5,38 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from instances.models import Credential
 from instances.models.credential import MOST_PASSWORD_CHARACTERS, checked_password
 from instances.services import credentials
-from jobsite.admin_base import BaseAdmin, ServiceForm, actor_of
+from jobsite.admin_base import PasswordInput, ServiceAdmin, ServiceForm, actor_of
+
+#: Instances that a credential's page names.
+MOST_USERS = 100
 
 
 def password_field(**options: Any) -> forms.CharField:
     """A field that is never filled in by the page and takes spaces as they are."""
-    widget = forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"})
+    widget = PasswordInput(render_value=False, attrs={"autocomplete": "new-password"})
     return forms.CharField(
         required=False, strip=False, max_length=MOST_PASSWORD_CHARACTERS, widget=widget, **options
     )
 
 
 class CredentialForm(ServiceForm[Credential]):
-    new_password = password_field(label=_("password"), help_text=_("Empty: stays as it is."))
+    new_password = password_field(label=_("New password"), help_text=_("Empty: stays as it is."))
     password = password_field(
-        label=_("present password"),
+        label=_("Present password"),
         help_text=_("Needed to allow further hosts without giving a new password."),
     )
 
@@ -60,16 +68,48 @@ class CredentialForm(ServiceForm[Credential]):
 
 
 @admin.register(Credential)
-class CredentialAdmin(BaseAdmin[Credential]):
+class CredentialAdmin(ServiceAdmin[Credential]):
     form = CredentialForm
-    list_display = ("name", "username", "has_password", "active", "updated_at")
+    list_display = ("name", "username", "has_password", "used_by", "active", "updated_at")
     list_filter = ("active",)
     search_fields = ("name", "username")
-    readonly_fields = ("created_at", "updated_at")
+    readonly_fields = ("has_password", "users", "created_at", "updated_at")
+    show_full_result_count = False
+
+    class Media:
+        css = {"all": ("css/instances.css",)}
 
     @admin.display(boolean=True, description=_("password stored"))
     def has_password(self, credential: Credential) -> bool:
         return credential.has_password
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Credential]:
+        return super().get_queryset(request).annotate(instance_count=Count("instances"))
+
+    @admin.display(description=_("used by"), ordering="instance_count")
+    def used_by(self, credential: Any) -> str:
+        number: int = credential.instance_count
+        return ngettext("%d instance", "%d instances", number) % number
+
+    @admin.display(description=_("used by"))
+    def users(self, credential: Credential) -> SafeString | str:
+        """The instances that connect with it, also those in the recycle bin: they keep it from being deleted."""
+        rows = list(credential.instances.order_by("name")[: MOST_USERS + 1])
+        links = format_html_join(
+            ", ",
+            '<a class="text-link" href="{}">{}</a>{}',
+            (
+                (
+                    reverse("admin:instances_instance_change", args=[row.pk]),
+                    row.name,
+                    "" if row.deleted_at is None else f" ({_('in the recycle bin')})",
+                )
+                for row in rows[:MOST_USERS]
+            ),
+        )
+        if not rows:
+            return _now("No instance uses it.")
+        return format_html("{} …", links) if len(rows) > MOST_USERS else links
 
     def get_fields(self, request: HttpRequest, obj: Credential | None = None) -> Any:
         if obj is None:
@@ -77,16 +117,9 @@ class CredentialAdmin(BaseAdmin[Credential]):
         if not self.has_change_permission(request, obj):  # Django cannot show form fields that are no columns
             return (*credentials.EDITABLE, *self.readonly_fields)
         return (
-            "name", "username", "new_password", "allowed_hosts", "password", "description", "active",
-            *self.readonly_fields,
+            "name", "username", "has_password", "new_password", "allowed_hosts", "password", "description", "active",
+            "users", "created_at", "updated_at",
         )  # fmt: skip
-
-    def get_form(
-        self, request: HttpRequest, obj: Credential | None = None, change: bool = False, **kwargs: Any
-    ) -> Any:
-        form: Any = super().get_form(request, obj, change, **kwargs)
-        form.actor = actor_of(request)  # the class was made for this request alone
-        return form
 
     def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
         password = form.wanted_password
@@ -101,11 +134,9 @@ class CredentialAdmin(BaseAdmin[Credential]):
             credentials.create(obj, password=password or "", actor=actor_of(request))
 
     def delete_model(self, request: HttpRequest, obj: Credential) -> None:
-        try:
-            credentials.delete(obj, actor=actor_of(request))
-        except ValidationError as error:  # an instance has begun to use it since the page was shown
-            self.message_user(request, " ".join(error.messages), messages.ERROR)
+        credentials.delete(obj, actor=actor_of(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
-        for credential in queryset:
-            self.delete_model(request, credential)
+        self.each(
+            request, queryset, lambda credential: credentials.delete(credential, actor=actor_of(request))
+        )

@@ -1,30 +1,39 @@
-"""Instances: where they are, how they are, and the test of their connection."""
+"""Instances: where they are, how they are, how they grow, and the test of their connection."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
+from django.forms.widgets import Script
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from instances.admin.credential import password_field
+from instances.admin.instance_list import InstanceColumns, InstanceList, RecycleBin
+from instances.admin.instance_page import InstancePage
 from instances.models import Instance
-from instances.services import instances, visits
-from jobsite.admin_base import BaseAdmin, ServiceForm, actor_of
+from instances.services import instances
+from jobsite.admin_base import ChangeList, ServiceForm, actor_of
 
 #: Connections tested by one click, at most: the page waits for them.
 MOST_TESTS = 50
+#: Instances that one click collects, at most: their names are the run's parameters.
+MOST_COLLECTED = 500
 
-SEEN = ("status", "last_error", "last_connected_at", "version", "created_at", "updated_at", "deleted_at")
+SEEN = ("version", "created_at", "updated_at", "deleted_at")
+SECTIONS = (
+    (None, (*instances.EDITABLE[:6], instances.PASSWORD_FIELD, *instances.EDITABLE[6:])),
+    (_("Known"), SEEN),
+)
 
 
 class InstanceForm(ServiceForm[Instance]):
     credential_password = password_field(
-        label=_("password of the credential"),
+        label=_("Password of the credential"),
         help_text=_("Needed again when the connection changes, unless the credential allows the host."),
     )
 
@@ -39,58 +48,39 @@ class InstanceForm(ServiceForm[Instance]):
         )
 
 
-class RecycleBin(admin.SimpleListFilter):
-    title = _("recycle bin")
-    parameter_name = "bin"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
-        return [("deleted", _("in the recycle bin"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Instance]) -> QuerySet[Instance]:
-        return queryset.filter(deleted_at__isnull=self.value() != "deleted")
-
-
 @admin.register(Instance)
-class InstanceAdmin(BaseAdmin[Instance]):
+class InstanceAdmin(InstanceColumns, InstancePage):
     form = InstanceForm
-    list_display = (
-        "name",
-        "dialect",
-        "host",
-        "effective_port",
-        "status",
-        "main_version",
-        "last_connected_at",
-        "active",
-    )
+    list_display = ("name", "state", "dialect", "place", "main_version", "total", "curve", "active")
     list_filter = ("dialect", "status", "active", RecycleBin)
     list_select_related = ("credential",)
     search_fields = ("name", "host")
+    search_help_text = _("Name or host.")
     autocomplete_fields = ("credential",)
     readonly_fields = SEEN
-    actions = ("test_connections", "restore_selected")
+    list_per_page = 50
+    show_full_result_count = False
+    actions = ("test_connections", "collect_sizes", "restore_selected")
 
-    @admin.display(description=_("port"))
-    def effective_port(self, instance: Instance) -> int | None:
-        return instance.effective_port
+    class Media:
+        css = {"all": ("css/instances.css",)}
+        js = (Script("js/sizes.js", type="module"),)
 
-    def get_fields(self, request: HttpRequest, obj: Instance | None = None) -> Any:
-        if obj is None:
-            return (*instances.EDITABLE[:6], instances.PASSWORD_FIELD, *instances.EDITABLE[6:])
-        if not self.has_change_permission(request, obj):  # Django cannot show form fields that are no columns
-            return (*instances.EDITABLE, *SEEN)
-        return (*instances.EDITABLE[:6], instances.PASSWORD_FIELD, *instances.EDITABLE[6:], *SEEN)
+    def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:
+        return InstanceList
+
+    def get_fieldsets(self, request: HttpRequest, obj: Instance | None = None) -> Any:
+        writes = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        # Django cannot show form fields that are no columns.
+        hidden = () if writes else (instances.PASSWORD_FIELD,)
+        sections = SECTIONS if obj else SECTIONS[:1]
+        return [
+            (title, {"fields": [name for name in names if name not in hidden]}) for title, names in sections
+        ]
 
     def has_change_permission(self, request: HttpRequest, obj: Instance | None = None) -> bool:
         """What lies in the recycle bin is restored first."""
         return super().has_change_permission(request, obj) and (obj is None or obj.deleted_at is None)
-
-    def get_form(
-        self, request: HttpRequest, obj: Instance | None = None, change: bool = False, **kwargs: Any
-    ) -> Any:
-        form: Any = super().get_form(request, obj, change, **kwargs)
-        form.actor = actor_of(request)  # the class was made for this request alone
-        return form
 
     def save_model(self, request: HttpRequest, obj: Instance, form: Any, change: bool) -> None:
         save = instances.edit if change else instances.create
@@ -107,27 +97,33 @@ class InstanceAdmin(BaseAdmin[Instance]):
         instances.delete(obj, actor=actor_of(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
-        for instance in queryset:
-            instances.delete(instance, actor=actor_of(request))
+        self.each(request, queryset, lambda instance: instances.delete(instance, actor=actor_of(request)))
+
+    def has_collect_permission(self, request: HttpRequest) -> bool:
+        return self.may_collect(request)
 
     @admin.action(description=_("Test the connection"), permissions=["change"])
     def test_connections(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
-        chosen = list(queryset.select_related("credential")[: MOST_TESTS + 1])
-        if len(chosen) > MOST_TESTS:
-            sentence = _("Choose at most %d instances.") % MOST_TESTS
-            self.message_user(request, sentence, messages.ERROR)
-            return
-        for instance, outcome in instances.test_connections(chosen, actor=actor_of(request)):
-            if isinstance(outcome, BaseException):
-                self.message_user(request, f"{instance}: {visits.sentence(outcome)}", messages.ERROR)
-            else:
-                sentence = f"{instance}: {outcome.product} {outcome.main_version}, {outcome.latency_ms:g} ms"
-                self.message_user(request, sentence, messages.SUCCESS)
+        if chosen := self._at_most(request, queryset.select_related("credential"), MOST_TESTS):
+            self.tell(request, instances.test_connections(chosen, actor=actor_of(request)))
+
+    @admin.action(description=_("Collect sizes now"), permissions=["collect"])
+    def collect_sizes(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
+        if chosen := self._at_most(request, queryset, MOST_COLLECTED):
+            self.collect(request, chosen)
 
     @admin.action(description=_("Restore from the recycle bin"), permissions=["delete"])
     def restore_selected(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
-        chosen = list(queryset.exclude(deleted_at=None))
+        chosen = self._at_most(request, queryset.exclude(deleted_at=None), MOST_COLLECTED)
         for instance in chosen:
             instances.restore(instance, actor=actor_of(request))
         sentence = ngettext("%d instance restored.", "%d instances restored.", len(chosen)) % len(chosen)
         self.message_user(request, sentence, messages.SUCCESS)
+
+    def _at_most(self, request: HttpRequest, queryset: QuerySet[Instance], most: int) -> list[Instance]:
+        """The chosen ones; none, and a message, when they are too many for one click."""
+        chosen = list(queryset[: most + 1])
+        if len(chosen) <= most:
+            return chosen
+        self.message_user(request, _("Choose at most %d instances.") % most, messages.ERROR)
+        return []

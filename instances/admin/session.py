@@ -1,50 +1,106 @@
-"""Collections and what came of them, for reading."""
+"""Collections and what came of them, for reading; a running one is followed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import uuid
+from collections import Counter
+from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.db.models import Case, Count, IntegerField, Value, When
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET
 
 from instances.models import SyncRecord, SyncSession
+from instances.templatetags.instances import sync_badge
 from jobsite.admin_base import HistoryAdmin
+from jobsite.templatetags.jobsite import duration
 
-if TYPE_CHECKING:
-    Records = admin.TabularInline[SyncRecord, SyncSession]
-else:
-    Records = admin.TabularInline
+#: Instances of a session that its page names: failed ones first, then those under way.
+MOST_RECORDS = 200
+
+ENDED = (SyncRecord.State.COMPLETED, SyncRecord.State.FAILED, SyncRecord.State.CANCELLED)
+INTEREST = {SyncRecord.State.FAILED: 0, SyncRecord.State.RUNNING: 1, SyncRecord.State.PENDING: 2}
 
 
-class RecordInline(Records):
-    model = SyncRecord
-    fields = ("instance", "state", "created", "updated", "unchanged", "error", "started_at", "finished_at")
-    readonly_fields = fields
-    can_delete = False
-    extra = 0
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("instance")
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+def took(session: SyncSession) -> float | None:
+    """Milliseconds from its start to its end; None while it runs."""
+    if session.finished_at is None:
+        return None
+    return (session.finished_at - session.started_at).total_seconds() * 1000
 
 
 @admin.register(SyncSession)
 class SyncSessionAdmin(HistoryAdmin[SyncSession]):
-    list_display = (
-        "started_at",
-        "category",
-        "origin",
-        "status",
-        "total",
-        "succeeded",
-        "failed",
-        "finished_at",
-    )
+    list_display = ("started_at", "category", "origin", "outcome", "total", "succeeded", "failed", "length")
     list_filter = ("category", "status", "origin")
     ordering = ("-started_at",)
-    inlines = (RecordInline,)
+    fields = ("id", "category", "origin", "created_by", "started_at", "finished_at")
+    readonly_fields = fields
+    list_select_related = ()
+    change_form_outer_before_template = "instances/session.html"
+
+    class Media:
+        css = {"all": ("css/instances.css",)}
+
+    @admin.display(description=_("outcome"))
+    def outcome(self, session: SyncSession) -> SafeString:
+        return sync_badge(session)
+
+    @admin.display(description=_("duration"))
+    def length(self, session: SyncSession) -> str:
+        return duration(took(session))
+
+    def get_urls(self) -> list[URLPattern]:
+        live = self.admin_site.admin_view(require_GET(self.live_view))
+        return [path("<uuid:pk>/live/", live, name="instances_syncsession_live"), *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        session = self.get_object(request, object_id)
+        known = self.state_of(session) if session is not None else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **known})
+
+    def live_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """The part that lives: 204 while nothing is new since ``cursor``."""
+        session = SyncSession.objects.filter(pk=pk).first()
+        if not self.has_view_permission(request, session):
+            raise PermissionDenied
+        if session is None:
+            raise Http404
+        known = self.state_of(session)
+        if request.GET.get("cursor") == known["cursor"]:
+            return HttpResponse(status=204)
+        answer = render(request, "instances/session_live.html", known)
+        answer["X-Cursor"] = known["cursor"]
+        if known["ended"]:
+            answer["X-Ended"] = "1"
+        return answer
+
+    def state_of(self, session: SyncSession) -> dict[str, Any]:
+        rows = SyncRecord.objects.filter(session=session)
+        states = Counter(dict(rows.order_by().values_list("state").annotate(number=Count("pk"))))
+        interest = Case(
+            *(When(state=state, then=Value(rank)) for state, rank in INTEREST.items()),
+            default=Value(3),
+            output_field=IntegerField(),
+        )
+        records = rows.select_related("instance").order_by(interest, "instance__name")[:MOST_RECORDS]
+        return {
+            "session": session,
+            "counts": {
+                "all": states.total(),
+                "done": sum(states[state] for state in ENDED),
+                "failed": states[SyncRecord.State.FAILED],
+            },
+            "records": list(records),
+            "took": took(session),
+            "ended": session.status != SyncSession.Status.RUNNING,
+            "cursor": ".".join([session.status, *(str(states[state]) for state in SyncRecord.State.values)]),
+        }

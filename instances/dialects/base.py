@@ -7,11 +7,13 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 
 from instances.dialects import hosts
-from instances.dialects.readings import ServerReading, SizesReading
+from instances.dialects.access import Held, Holder
+from instances.dialects.readings import AccountsReading, ServerReading, SizesReading
 from instances.dialects.target import ConnectionTarget
-from instances.exceptions import TimedOut, Unreachable
+from instances.exceptions import NotSupported, TimedOut, Unreachable
 
 
 class Dialect(ABC):
@@ -34,6 +36,10 @@ class Dialect(ABC):
     supports_sizes: ClassVar[bool] = True
     #: Does it have accounts and privileges?
     supports_accounts: ClassVar[bool] = False
+    #: The account whose rights everybody has.
+    everybody: ClassVar[str] = "PUBLIC"
+    #: Names and patterns (as of a shell) of accounts that belong to the server itself.
+    own_accounts: ClassVar[tuple[str, ...]] = ()
     #: The statements that give a user the least rights needed, one a line.
     least_rights: ClassVar[str] = ""
 
@@ -54,6 +60,16 @@ class Dialect(ABC):
         """The size of every database that the user may know of. Raises ``NothingVisible`` when there is
         none.
         """
+
+    def accounts(self, target: ConnectionTarget) -> AccountsReading:
+        """Every account, then its rights. Raises ``NotSupported`` where there are no accounts, and
+        ``NothingVisible`` when the server shows none.
+        """
+        raise NotSupported(_("{kind} has no accounts.").format(kind=self.label))
+
+    def access(self, action: str, database: str, holder: Holder) -> list[Held]:
+        """The rights by which an account may ``read`` or ``write`` in a database; empty when it may not."""
+        return []
 
 
 class Deadline:

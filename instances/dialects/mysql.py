@@ -18,8 +18,10 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from instances.dialects import mysql_access, mysql_accounts
+from instances.dialects.access import Held, Holder
 from instances.dialects.base import Dialect, refuse_disguise
-from instances.dialects.readings import DatabaseSizeReading, ServerReading, SizesReading
+from instances.dialects.readings import AccountsReading, DatabaseSizeReading, ServerReading, SizesReading
 from instances.dialects.target import ConnectionTarget
 from instances.exceptions import (
     AccessDenied,
@@ -60,6 +62,12 @@ SELECT s.schema_name,
                     AND s.schema_name LIKE p.table_schema)
 FROM information_schema.schemata s
 WHERE s.schema_name NOT IN %(virtual)s
+"""
+
+#: Does the server show every schema to this user? A right on everything shows them too.
+ALL_SCHEMAS = """
+SELECT EXISTS (SELECT 1 FROM information_schema.user_privileges u
+               WHERE u.grantee = %(grantee)s AND u.privilege_type IN %(rights)s)
 """
 
 #: Rows and indexes of all visible tables by schema, after the engines' statistics. BINARY, because the
@@ -131,10 +139,19 @@ class MySQL(Dialect):
     label = "MySQL / MariaDB"
     default_port = 3306
     default_database = ""
+    supports_accounts = True
+    own_accounts = (
+        "mysql.sys@localhost",
+        "mysql.session@localhost",
+        "mysql.infoschema@localhost",
+        "mariadb.sys@localhost",
+    )
     least_rights: ClassVar[str] = (
         "CREATE USER jobsite@'…' IDENTIFIED BY '…';\nGRANT PROCESS, SHOW DATABASES ON *.* TO jobsite@'…';\n"
         "-- for engines other than InnoDB, and for rows and indexes apart:\n"
-        "GRANT SHOW VIEW ON *.* TO jobsite@'…';"
+        "GRANT SHOW VIEW ON *.* TO jobsite@'…';\n"
+        "-- for accounts and their rights:\n"
+        "GRANT SELECT ON mysql.* TO jobsite@'…';"
     )
 
     def test(self, target: ConnectionTarget) -> ServerReading:
@@ -150,6 +167,14 @@ class MySQL(Dialect):
         with connect(target) as visit:
             server = visit.server(began)
             return measure(visit, server)
+
+    def accounts(self, target: ConnectionTarget) -> AccountsReading:
+        began = time.monotonic()
+        with connect(target) as visit:
+            return mysql_accounts.read(visit, began)
+
+    def access(self, action: str, database: str, holder: Holder) -> list[Held]:
+        return mysql_access.reasons(action, database, holder)
 
 
 def measure(visit: Visit, server: ServerReading) -> SizesReading:
@@ -171,7 +196,8 @@ def measure(visit: Visit, server: ServerReading) -> SizesReading:
         raise NothingVisible(
             _("The server shows this user no database: GRANT PROCESS, SHOW DATABASES ON *.*.")
         )
-    return SizesReading(server, tuple(sorted(readings, key=lambda reading: reading.name)), tuple(notes))
+    found = tuple(sorted(readings, key=lambda reading: reading.name))
+    return SizesReading(server, found, tuple(notes), complete=visit.sees_all_schemas())
 
 
 def _measured(name: str, file_bytes: int, seen: bool | None, totals: Totals | None) -> DatabaseSizeReading:
@@ -203,23 +229,32 @@ class Visit:
         self._connection = connection
         self._target = target
         self.version = version
+        self.main_version = main_version(version)
         self.is_mariadb = "mariadb" in version.lower()
-        self.is_mysql8 = not self.is_mariadb and main_version(version) >= (8,)
+        self.is_mysql8 = not self.is_mariadb and self.main_version >= (8,)
 
     def rows(self, statement: str, values: dict[str, Any] | None = None) -> Sequence[tuple[Any, ...]]:
         return _rows(self._connection, statement, values)
 
     def server(self, began: float) -> ServerReading:
-        numbers = ".".join(map(str, main_version(self.version)))
+        numbers = ".".join(map(str, self.main_version))
         product = "MariaDB" if self.is_mariadb else "MySQL"
         return ServerReading(self.version, numbers, product, round((time.monotonic() - began) * 1000, 2))
 
     def schemas(self) -> dict[str, bool]:
         """Name → are all tables of it visible."""
+        values = {"grantee": self._grantee(), "rights": VIEWING_RIGHTS, "virtual": VIRTUAL_SCHEMAS}
+        return {schema: bool(seen) for schema, seen in self.rows(SCHEMAS, values)}
+
+    def sees_all_schemas(self) -> bool:
+        values = {"grantee": self._grantee(), "rights": ("SHOW DATABASES", *VIEWING_RIGHTS)}
+        return bool(self.rows(ALL_SCHEMAS, values)[0][0])
+
+    def _grantee(self) -> str:
+        """This user as information_schema writes it."""
         ((user,),) = self.rows("SELECT CURRENT_USER()")
         name, _at, host = user.rpartition("@")
-        values = {"grantee": f"'{name}'@'{host}'", "rights": VIEWING_RIGHTS, "virtual": VIRTUAL_SCHEMAS}
-        return {schema: bool(seen) for schema, seen in self.rows(SCHEMAS, values)}
+        return f"'{name}'@'{host}'"
 
     def tablespaces(self) -> dict[str, int] | None:
         """Bytes of InnoDB's files by schema; None without the right to see them."""

@@ -13,8 +13,10 @@ from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
 
+from instances.dialects import postgresql_access, postgresql_accounts
+from instances.dialects.access import Held, Holder
 from instances.dialects.base import Deadline, Dialect, refuse_disguise
-from instances.dialects.readings import DatabaseSizeReading, ServerReading, SizesReading
+from instances.dialects.readings import AccountsReading, DatabaseSizeReading, ServerReading, SizesReading
 from instances.dialects.target import ConnectionTarget
 from instances.exceptions import AccessDenied, DialectError, DriverMissing, QueryFailed, TimedOut, Unreachable
 
@@ -54,6 +56,8 @@ class PostgreSQL(Dialect):
     label = "PostgreSQL"
     default_port = 5432
     default_database = "postgres"
+    supports_accounts = True
+    own_accounts = ("pg_*",)
     least_rights: ClassVar[str] = "CREATE ROLE jobsite LOGIN PASSWORD '…';\nGRANT pg_monitor TO jobsite;"
 
     def target_errors(self, target: ConnectionTarget) -> dict[str, list[str]]:
@@ -78,7 +82,13 @@ class PostgreSQL(Dialect):
             readings = tuple(_reading(name, size) for name, size in visit.rows(SIZES))
         refused = sum(reading.total_bytes is None for reading in readings)
         notes = (_("%d databases refuse their size.") % refused,) if refused else ()
-        return SizesReading(server, readings, notes)
+        return SizesReading(server, readings, notes, complete=True)
+
+    def accounts(self, target: ConnectionTarget) -> AccountsReading:
+        return postgresql_accounts.read(connect, target)
+
+    def access(self, action: str, database: str, holder: Holder) -> list[Held]:
+        return postgresql_access.reasons(action, database, holder)
 
 
 def _reading(name: str, size: int | None) -> DatabaseSizeReading:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from instances.dialects.grants import Grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,44 @@ class ServerReading:
     product: str
     #: From the first packet until the answer to the first statement.
     latency_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class AccountReading:
+    """One account as the server keeps it now."""
+
+    #: How people write it, exactly as the server spells its parts: ``app``, ``app@10.0.%``.
+    name: str
+    username: str
+    #: MySQL's half after the "@"; empty elsewhere.
+    host: str = ""
+    #: "user" may log in, "role" is held by others, "public" is everybody.
+    kind: str = "user"
+    superuser: bool = False
+    #: It exists, but cannot log in.
+    locked: bool = False
+    #: May it make accounts, or give others rights on everything.
+    grant_admin: bool = False
+    #: From when on it, or its password, is of no use; None: never.
+    expires_at: datetime | None = None
+    #: What else the server keeps of it, by stable English names; plain JSON.
+    attributes: dict[str, Any] = field(default_factory=dict)
+    #: Stays the same when the account is renamed; empty where the server has no such number.
+    server_id: str = ""
+    #: None: the server does not tell this user.
+    grants: tuple[Grant, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountsReading:
+    """All accounts of one server at one moment."""
+
+    server: ServerReading
+    accounts: tuple[AccountReading, ...]
+    #: Databases whose inside could not be read: what is known of it still holds.
+    unread_databases: tuple[str, ...] = ()
+    #: What limits the reading, such as a missing right.
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +84,5 @@ class SizesReading:
     databases: tuple[DatabaseSizeReading, ...]
     #: What limits the reading as a whole, such as a missing right.
     notes: tuple[str, ...] = field(default=())
+    #: Is a database that is not in it certainly not there?
+    complete: bool = False

@@ -56,7 +56,8 @@ class SQLite(Dialect):
             pages, page_bytes, free = _pages(connection)
             server = _server(began)
         used = (pages - free) * page_bytes
-        return SizesReading(server, (DatabaseSizeReading(path.name, pages * page_bytes, data_bytes=used),))
+        reading = DatabaseSizeReading(path.name, pages * page_bytes, data_bytes=used)
+        return SizesReading(server, (reading,), complete=True)
 
 
 def resolve(name: str) -> Path:

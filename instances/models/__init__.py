@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from instances.models.account import AccountChange, InstanceAccount
+from instances.models.aggregate import DatabaseSizeAggregate, InstanceSizeAggregate, Period
 from instances.models.credential import Credential
+from instances.models.database import InstanceDatabase
 from instances.models.instance import Instance
 from instances.models.session import SyncRecord, SyncSession
 from instances.models.size import DatabaseSize, InstanceSize
 
-__all__ = ["Credential", "DatabaseSize", "Instance", "InstanceSize", "SyncRecord", "SyncSession"]
+__all__ = [
+    "AccountChange",
+    "Credential",
+    "DatabaseSize",
+    "DatabaseSizeAggregate",
+    "Instance",
+    "InstanceAccount",
+    "InstanceDatabase",
+    "InstanceSize",
+    "InstanceSizeAggregate",
+    "Period",
+    "SyncRecord",
+    "SyncSession",
+]

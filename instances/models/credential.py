@@ -55,6 +55,7 @@ class Credential(models.Model):
         verbose_name = _("credential")
         verbose_name_plural = _("credentials")
         ordering = ("name",)
+        permissions = (("use_credential", _("Can put a credential behind an instance")),)
 
     def __str__(self) -> str:
         return self.name

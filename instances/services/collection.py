@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from instances.dialects.base import Dialect
-from instances.dialects.readings import SizesReading
+from instances.dialects.readings import AccountsReading, SizesReading
 from instances.dialects.target import ConnectionTarget
 from instances.models import Instance, SyncRecord, SyncSession
-from instances.services import sessions, sizes, visits
+from instances.services import accounts, sessions, sizes, visits
+from instances.services.accounts import LeaveOut
 from instances.services.sessions import RowCounts
 from scheduling import clock
 from scheduling.context import RunCancelled, current_run
@@ -25,7 +27,7 @@ from scheduling.services.actor import SYSTEM, Actor
 
 logger = logging.getLogger(__name__)
 
-Reading = TypeVar("Reading", bound=SizesReading)
+Reading = TypeVar("Reading", bound=SizesReading | AccountsReading)
 
 #: How often a collection that waits for servers looks whether it is cancelled.
 LOOK_SECONDS = 0.25
@@ -37,11 +39,11 @@ class Kind(Generic[Reading]):
 
     category: str
     ask: Callable[[Dialect, ConnectionTarget], Reading]
-    save: Callable[[Instance, Reading], RowCounts]
+    save: Callable[[SyncRecord, Reading], RowCounts]
 
 
-def _save_sizes(instance: Instance, reading: SizesReading) -> RowCounts:
-    return sizes.save(instance, reading, now=clock.now())
+def _save_sizes(record: SyncRecord, reading: SizesReading) -> RowCounts:
+    return sizes.save(record.instance, reading, now=clock.now())
 
 
 SIZES: Kind[SizesReading] = Kind(
@@ -49,6 +51,18 @@ SIZES: Kind[SizesReading] = Kind(
     ask=lambda dialect, target: dialect.database_sizes(target),
     save=_save_sizes,
 )
+
+
+def accounts_kind(leave_out: LeaveOut) -> Kind[AccountsReading]:
+    """Accounts and their rights, but for those of these names and patterns."""
+
+    def save(record: SyncRecord, reading: AccountsReading) -> RowCounts:
+        now = clock.now()
+        return accounts.save(record.instance, reading, session=record.session, now=now, leave_out=leave_out)
+
+    return Kind(
+        category=SyncSession.Category.ACCOUNT, ask=lambda dialect, target: dialect.accounts(target), save=save
+    )
 
 
 def collect(
@@ -103,7 +117,9 @@ class Collection(Generic[Reading]):
             raise
 
     def _records(self) -> Iterator[SyncRecord]:
-        records = SyncRecord.objects.filter(session=self._session).select_related("instance__credential")
+        records = SyncRecord.objects.filter(session=self._session).select_related(
+            "instance__credential", "session"
+        )
         # By ids first: a cursor held open over the visits would be a transaction held open on PostgreSQL.
         for pk in list(records.order_by("pk").values_list("pk", flat=True)):
             yield records.get(pk=pk)
@@ -136,7 +152,14 @@ class Collection(Generic[Reading]):
                 self._failed(record, error)
 
     def _succeeded(self, record: SyncRecord, reading: Reading) -> None:
-        counts = self._kind.save(record.instance, reading)
+        try:
+            counts = self._kind.save(record, reading)
+        except (
+            *visits.FAILURES,
+            DatabaseError,
+        ) as error:  # what one server said cannot be kept: its own failure
+            self._failed(record, error)
+            return
         visits.succeeded(record.instance, reading.server)
         details = {"notes": list(reading.notes), "latency_ms": reading.server.latency_ms}
         sessions.complete(record, counts, details)

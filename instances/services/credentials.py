@@ -16,6 +16,7 @@ from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 
 CHANGE_CONNECTION = "instances.change_connection"
+USE = "instances.use_credential"
 
 #: What an edit writes; the password goes its own way.
 EDITABLE = ("name", "username", "allowed_hosts", "description", "active")
@@ -84,13 +85,13 @@ def require_password(
         raise ValidationError({field: sentence.format(doing=doing, name=credential.name)}, code="password")
 
 
-def require_permission(actor: Actor, *, doing: str) -> None:
+def require_permission(actor: Actor, *, doing: str, permission: str = CHANGE_CONNECTION) -> None:
     """Raises ``PermissionDenied``."""
     if actor.user is None and actor.source in ("command", "system"):
         return
-    if actor.user is None or not actor.user.has_perm(CHANGE_CONNECTION):
+    if actor.user is None or not actor.user.has_perm(permission):
         sentence = _("To {doing}, the permission “{permission}” is needed.")
-        raise PermissionDenied(sentence.format(doing=doing, permission=CHANGE_CONNECTION))
+        raise PermissionDenied(sentence.format(doing=doing, permission=permission))
 
 
 def delete(credential: Credential, *, actor: Actor) -> None:

@@ -13,7 +13,7 @@ from instances.dialects.readings import ServerReading
 from instances.exceptions import OptionsInvalid, UnknownInstance
 from instances.models import Instance
 from instances.services import visits
-from instances.services.credentials import require_password, require_permission
+from instances.services.credentials import USE, require_password, require_permission
 from scheduling import clock
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
@@ -89,6 +89,9 @@ def check_connection(stored: Instance | None, wanted: Instance, *, actor: Actor,
     doing = _("change the connection ({fields})").format(fields=", ".join(changed))
     if stored:
         require_permission(actor, doing=doing)
+    if credential is not None and "credential" in changed:
+        using = _("use the credential “{name}”").format(name=credential.name)
+        require_permission(actor, doing=using, permission=USE)
     if credential is None or credential.allows(wanted.host, wanted.effective_port):
         return
     require_password(credential, password, actor=actor, doing=doing, field=PASSWORD_FIELD)

@@ -9,6 +9,7 @@ from django.conf import settings
 
 from instances.dialects.readings import DatabaseSizeReading, SizesReading
 from instances.models import DatabaseSize, Instance, InstanceSize
+from instances.services import databases
 from instances.services.sessions import RowCounts
 from scheduling.sql.transactions import in_transaction
 from scheduling.text import storable_characters
@@ -58,6 +59,8 @@ def _write(instance: Instance, reading: SizesReading, now: datetime) -> RowCount
         [row for row in stored.values() if row.collected_at == now], WRITTEN, batch_size=BATCH
     )
     _write_instance(instance, reading, day, now)
+    names = [storable_characters(one.name, DATABASE_CHARACTERS) for one in reading.databases]
+    databases.note(instance, names, whole=reading.complete, now=now)
     return RowCounts(created=len(fresh), updated=len(changed), unchanged=unchanged)
 
 

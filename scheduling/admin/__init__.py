@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.contrib import admin
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
-from scheduling.admin.execution import ExecutionAdmin
+from scheduling.admin.execution.old import ExecutionAdmin
 from scheduling.admin.group import GroupAdmin
 from scheduling.admin.node import NodeAdmin
+from scheduling.admin.notice import NoticeAdmin
 from scheduling.admin.pool import PoolAdmin
 from scheduling.admin.task import TaskAdmin
 from scheduling.admin.version import TaskVersionAdmin
@@ -16,4 +17,12 @@ from scheduling.admin.version import TaskVersionAdmin
 for model in (DjangoJob, DjangoJobExecution):
     admin.site.unregister(model)
 
-__all__ = ["ExecutionAdmin", "GroupAdmin", "NodeAdmin", "PoolAdmin", "TaskAdmin", "TaskVersionAdmin"]
+__all__ = [
+    "ExecutionAdmin",
+    "GroupAdmin",
+    "NodeAdmin",
+    "NoticeAdmin",
+    "PoolAdmin",
+    "TaskAdmin",
+    "TaskVersionAdmin",
+]

@@ -1,4 +1,4 @@
-"""Pools: limits that tasks share."""
+"""Pools: limits that tasks share, and what they hold now."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
-from jobsite.admin_base import ServiceAdmin, ServiceForm, actor_of
+from jobsite.admin_base import ChangeList, ServiceAdmin, ServiceForm, actor_of
+from jobsite.templatetags.jobsite import state_badge
 from scheduling.models import Pool
 from scheduling.services import pools
 
@@ -22,11 +27,24 @@ class PoolForm(ServiceForm[Pool]):
         pools.check(self.instance)
 
 
+class PoolChangeList(ChangeList):
+    """Reads what the page's pools hold beside their rows, in one query."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows: list[Any] = list(self.result_list)
+        usage = pools.usage(pool.pk for pool in rows)
+        for pool in rows:
+            pool.usage = usage.get(pool.pk, pools.Usage())
+        self.result_list = rows
+
+
 @admin.register(Pool)
 class PoolAdmin(ServiceAdmin[Pool]):
     form = PoolForm
-    list_display = ("key", "name", "capacity", "paused")
+    list_display = ("key", "name", "state", "capacity", "in_use", "queued")
     search_fields = ("key", "name")
+    readonly_fields = ("in_use", "queued")
 
     def save_model(self, request: HttpRequest, obj: Pool, form: Any, change: bool) -> None:
         pools.save(obj, actor=actor_of(request))
@@ -36,3 +54,35 @@ class PoolAdmin(ServiceAdmin[Pool]):
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Pool]) -> None:
         self.each(request, queryset, lambda pool: pools.delete(pool, actor=actor_of(request)))
+
+    # --- what is shown
+
+    def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:
+        return PoolChangeList
+
+    def get_fields(self, request: HttpRequest, obj: Pool | None = None) -> Any:
+        return (*pools.EDITABLE, *self.readonly_fields) if obj else pools.EDITABLE
+
+    @admin.display(description=_("state"))
+    def state(self, pool: Pool) -> str:
+        return state_badge("paused" if pool.paused else "enabled")
+
+    @admin.display(description=_("in use now"))
+    def in_use(self, pool: Pool) -> str:
+        return render_to_string(
+            "scheduling/parts/seats.html", {"used": _usage(pool).used, "total": pool.capacity}
+        )
+
+    @admin.display(description=_("queued"))
+    def queued(self, pool: Pool) -> str:
+        address = reverse("admin:scheduling_execution_changelist")
+        return format_html(
+            '<a class="link" href="{}?state__exact=queued">{}</a>', address, _usage(pool).queued
+        )
+
+
+def _usage(pool: Any) -> pools.Usage:
+    if not hasattr(pool, "usage"):  # the form's page has this one alone
+        pool.usage = pools.usage([pool.pk]).get(pool.pk, pools.Usage())
+    usage: pools.Usage = pool.usage
+    return usage

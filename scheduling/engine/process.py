@@ -188,6 +188,8 @@ class Process:
             self._write_status(state, "running")
             if self.options.once and self._is_done(state):
                 break
+            if state.drain_asked and not state.runs.running() and not len(state.recorder):
+                break
         return STOPPED
 
     def _abandon(self, state: NodeState, why: str) -> None:

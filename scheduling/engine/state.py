@@ -21,6 +21,7 @@ class NodeState:
     recorder: Recorder
     claiming: bool = True  # False while draining, or when overdue threads hold too many seats
     draining: bool = False
+    drain_asked: bool = False  # by somebody elsewhere: the process ends when nothing runs any more
     some_wait: bool = True  # the last sweep has found waiting executions
     paused_queues: set[str] = field(default_factory=set)
     strangers: set[str] = field(default_factory=set)  # live rows that are no task's

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scheduling.models.answer import StoredAnswer
 from scheduling.models.attempt import Attempt
 from scheduling.models.execution import (
     ACTIVE,
@@ -16,9 +17,12 @@ from scheduling.models.execution import (
 from scheduling.models.group import Group
 from scheduling.models.log import ExecutionLog
 from scheduling.models.node import Node
+from scheduling.models.notice import Notice
 from scheduling.models.pool import Pool
 from scheduling.models.queue import PausedQueue
-from scheduling.models.task import Task, TaskVersion
+from scheduling.models.tally import Tally
+from scheduling.models.task import Task
+from scheduling.models.version import TaskVersion
 
 __all__ = [
     "ACTIVE",
@@ -29,11 +33,14 @@ __all__ = [
     "ExecutionLog",
     "Group",
     "Node",
+    "Notice",
     "Origin",
     "PausedQueue",
     "Pool",
     "Reason",
     "State",
+    "StoredAnswer",
+    "Tally",
     "Task",
     "TaskVersion",
     "idempotency_key",

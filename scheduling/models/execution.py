@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from jobsite.fields import ExactCharField
+from scheduling import clock
 from scheduling.models.node import Node
 from scheduling.models.task import Task
 
@@ -140,6 +141,8 @@ class Execution(models.Model):
     )
     claim_id = models.UUIDField(null=True)
     overdue = models.BooleanField(default=False)
+    # When the row came to be. It grows with the id, so a stretch of time is a stretch of the primary key.
+    admitted_at = models.DateTimeField(_("admitted"), default=clock.now)
     queued_at = models.DateTimeField(_("queued"))
     started_at = models.DateTimeField(_("started"), null=True)
     finished_at = models.DateTimeField(_("finished"), null=True)
@@ -206,14 +209,32 @@ class Execution(models.Model):
             models.Index(
                 name="execution_wake", fields=["state", "available_at"], condition=Q(state="waiting")
             ),
+            # What is active of a task, and its history by outcome. Whole, since history is what people look through.
+            models.Index(name="execution_task_state", fields=["task", "state", "id"]),
+            # What a node runs, and what it has run (state by state).
             models.Index(
-                name="execution_active",
-                fields=["task", "state"],
-                condition=Q(state__in=("waiting", "queued", "running")),
+                name="execution_node", fields=["node", "state", "id"], condition=Q(node__isnull=False)
             ),
-            models.Index(name="execution_node", fields=["node", "state"], condition=Q(state="running")),
             models.Index(name="execution_history", fields=["task", "id"]),
             models.Index(name="execution_outcome", fields=["state", "id"]),
+            models.Index(  # tallies read nothing but this
+                name="execution_finished",
+                fields=["finished_at", "state", "run_ms"],
+                condition=Q(finished_at__isnull=False),
+            ),
+            # What was asked for; of what is scheduled there is too much for an index to help.
+            models.Index(
+                name="execution_origin",
+                fields=["origin", "id"],
+                # "or", as above.
+                condition=Q(origin="manual")
+                | Q(origin="api")
+                | Q(origin="dependency")
+                | Q(origin="backfill"),
+            ),
+            models.Index(
+                name="execution_rerun", fields=["rerun_of_id"], condition=Q(rerun_of_id__isnull=False)
+            ),
             models.Index(name="execution_chain", fields=["chain_id"], condition=Q(chain_id__isnull=False)),
         )
 

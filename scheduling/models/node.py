@@ -32,6 +32,8 @@ class Node(models.Model):
     functions = models.JSONField(_("functions"), default=list)
     seats = models.IntegerField(_("seats"), default=0)
     detail = models.CharField(_("detail"), max_length=500, blank=True)
+    # Somebody wants it to end: it claims nothing more, lets its runs end, and stops. It looks every second.
+    drain_asked_at = models.DateTimeField(_("asked to drain"), null=True)
     started_at = models.DateTimeField(_("started"))
     ended_at = models.DateTimeField(_("ended"), null=True)
 
@@ -39,6 +41,7 @@ class Node(models.Model):
         verbose_name = _("node")
         verbose_name_plural = _("nodes")
         ordering = ("-started_at",)
+        permissions = (("drain_node", _("Can drain a node")),)
         indexes = (models.Index(name="node_state", fields=["state", "heartbeat_at"]),)
         constraints = (
             models.CheckConstraint(

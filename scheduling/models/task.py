@@ -21,6 +21,7 @@ from scheduling.exceptions import (
     UnknownExecutor,
     UnknownFunction,
 )
+from scheduling.models.addresses import AddressListField
 from scheduling.models.group import Group
 from scheduling.models.names import key_validator, queue_validator
 from scheduling.models.pool import Pool
@@ -41,6 +42,7 @@ def build_trigger(schedule: Any) -> triggers.Trigger:
         gap=schedule.clock_gap,
         fold=schedule.clock_overlap,
         anchor_at=schedule.anchor_at,
+        spread_key=schedule.key,
     )
 
 
@@ -89,7 +91,9 @@ class Task(models.Model):
     )
     name = models.CharField(_("name"), max_length=200)
     description = models.TextField(_("description"), blank=True, max_length=4_000)
-    category = models.CharField(_("category"), max_length=50, blank=True, db_index=True)
+    category = models.CharField(
+        _("category"), max_length=50, blank=True, help_text=_("Any word; the list can be filtered by it.")
+    )
     group = models.ForeignKey(
         Group, verbose_name=_("group"), null=True, blank=True, on_delete=models.PROTECT, related_name="tasks"
     )
@@ -105,33 +109,63 @@ class Task(models.Model):
     built_in = models.BooleanField(_("built-in"), default=False, editable=False)
 
     # --- what it runs
-    function = models.CharField(_("function"), max_length=200)
-    parameters = models.JSONField(_("parameters"), default=dict, blank=True)
+    function = models.CharField(
+        _("function"), max_length=200, help_text=_("What the task does when its time has come.")
+    )
+    parameters = models.JSONField(
+        _("parameters"),
+        default=dict,
+        blank=True,
+        help_text=_("What the function is given at each run. Never a password."),
+    )
 
     # --- when
     trigger = models.CharField(_("trigger"), max_length=50, choices=triggers.choices, default="cron")
     trigger_params = models.JSONField(_("trigger parameters"), default=dict, blank=True)
-    time_zone = models.CharField(_("time zone"), max_length=64, default=default_time_zone)
-    start_at = models.DateTimeField(_("start"), null=True, blank=True)
-    end_at = models.DateTimeField(_("end"), null=True, blank=True)
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        default=default_time_zone,
+        help_text=_("The clock that the schedule, start and end follow."),
+    )
+    start_at = models.DateTimeField(
+        _("start"), null=True, blank=True, help_text=_("No scheduled run before; empty: at once.")
+    )
+    end_at = models.DateTimeField(
+        _("end"), null=True, blank=True, help_text=_("No scheduled run after; empty: never ends.")
+    )
     clock_gap = models.CharField(
         _("time skipped by a clock change"),
         max_length=10,
         choices=ClockGap.choices,
         default=ClockGap.RUN_AFTER,
+        help_text=_("In spring clocks jump forward: what of a run whose time does not exist that day?"),
     )
     clock_overlap = models.CharField(
         _("time repeated by a clock change"),
         max_length=10,
         choices=ClockOverlap.choices,
         default=ClockOverlap.FIRST,
+        help_text=_("In autumn an hour comes twice: what of a run whose time comes twice that day?"),
     )
     # Intervals count from here, so that neither a restart nor an edit of something else shifts them.
     anchor_at = models.DateTimeField(editable=False)
 
     # --- how
-    executor = models.CharField(_("executor"), max_length=20, choices=executors.choices, default="thread")
-    queue = models.CharField(_("queue"), max_length=50, default="default", validators=[queue_validator])
+    executor = models.CharField(
+        _("executor"),
+        max_length=20,
+        choices=executors.choices,
+        default="thread",
+        help_text=_("By what means a node runs it."),
+    )
+    queue = models.CharField(
+        _("queue"),
+        max_length=50,
+        default="default",
+        validators=[queue_validator],
+        help_text=_("Only nodes that take from this queue run it."),
+    )
     pool = models.ForeignKey(
         Pool, verbose_name=_("pool"), null=True, blank=True, on_delete=models.PROTECT, related_name="tasks"
     )
@@ -185,15 +219,25 @@ class Task(models.Model):
 
     # --- policies
     misfire_policy = models.CharField(
-        _("when runs were missed"), max_length=10, choices=Misfire.choices, default=Misfire.RUN_LATEST
+        _("when runs were missed"),
+        max_length=10,
+        choices=Misfire.choices,
+        default=Misfire.RUN_LATEST,
+        help_text=_(
+            "After a time without a scheduler. Whatever is not run is kept in the history as missed, with the reason."
+        ),
     )
     misfire_grace_seconds = models.IntegerField(
         _("grace time (seconds)"),
         default=300,
         validators=[MinValueValidator(1), MaxValueValidator(30 * 86_400)],
+        help_text=_("How late the latest run may still start, when late runs are skipped."),
     )
     catch_up_limit = models.IntegerField(
-        _("catch-up limit"), default=100, validators=[MinValueValidator(1), MaxValueValidator(100)]
+        _("catch-up limit"),
+        default=100,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text=_("How many missed runs are made up for, when all of them are run."),
     )
     max_concurrent = models.IntegerField(
         _("runs at the same time"),
@@ -202,7 +246,11 @@ class Task(models.Model):
         help_text=_("0: no limit."),
     )
     overlap_policy = models.CharField(
-        _("when too many run already"), max_length=10, choices=Overlap.choices, default=Overlap.SKIP
+        _("when too many run already"),
+        max_length=10,
+        choices=Overlap.choices,
+        default=Overlap.SKIP,
+        help_text=_("What becomes of a scheduled run whose time comes while as many as allowed are running."),
     )
     retries = models.IntegerField(
         _("retries"),
@@ -211,7 +259,10 @@ class Task(models.Model):
         help_text=_("How often a failed run is tried again."),
     )
     retry_delay_seconds = models.IntegerField(
-        _("retry delay (seconds)"), default=60, validators=[MinValueValidator(0), MaxValueValidator(86_400)]
+        _("retry delay (seconds)"),
+        default=60,
+        validators=[MinValueValidator(0), MaxValueValidator(86_400)],
+        help_text=_("How long after a failure the next attempt is made."),
     )
     retry_backoff = models.CharField(
         _("retry delay grows"), max_length=12, choices=Backoff.choices, default=Backoff.FIXED
@@ -242,6 +293,13 @@ class Task(models.Model):
         help_text=_("A run whose node died is run again. Its effects may then happen more than once."),
     )
 
+    notify_on_failure = AddressListField(
+        _("tell of failures"),
+        help_text=_(
+            "Mail addresses. A mail tells of a run that has failed for good: at most one an hour for this task."
+        ),
+    )
+
     # --- state
     enabled = models.BooleanField(_("enabled"), default=True, editable=False)
     paused = models.BooleanField(_("paused"), default=False, editable=False)
@@ -262,7 +320,7 @@ class Task(models.Model):
         "memory_limit_mb", "cpu_limit_seconds", "jitter_seconds",
         "misfire_policy", "misfire_grace_seconds", "catch_up_limit", "max_concurrent", "overlap_policy",
         "retries", "retry_delay_seconds", "retry_backoff", "retry_max_delay_seconds", "retry_jitter",
-        "no_retry_on", "rerun_if_lost", "enabled",
+        "no_retry_on", "rerun_if_lost", "notify_on_failure", "enabled",
     )  # fmt: skip
     #: The part of it that decides when the task runs.
     SCHEDULE = ("trigger", "trigger_params", "time_zone", "start_at", "end_at", "clock_gap", "clock_overlap")
@@ -281,6 +339,18 @@ class Task(models.Model):
         constraints = (
             models.CheckConstraint(name="task_weight", condition=models.Q(weight__gte=1, weight__lte=1_000)),
             models.CheckConstraint(name="task_max_concurrent", condition=models.Q(max_concurrent__gte=0)),
+        )
+        indexes = (
+            models.Index(  # finds queues that no node takes from, on every page
+                name="task_queue", fields=["queue"], condition=models.Q(deleted_at=None, enabled=True)
+            ),
+            # What lists are filtered by, each in the order of the list.
+            models.Index(name="task_by_queue", fields=["queue", "key"]),
+            models.Index(name="task_by_category", fields=["category", "key"]),
+            models.Index(name="task_by_trigger", fields=["trigger", "key"]),
+            models.Index(name="task_by_group", fields=["group", "key"]),
+            models.Index(name="task_by_state", fields=["enabled", "paused", "key"]),
+            models.Index(name="task_by_name", fields=["name", "id"]),
         )
 
     def __str__(self) -> str:
@@ -412,38 +482,3 @@ class Task(models.Model):
         if self.retries and self.retry_delay_seconds > self.retry_max_delay_seconds:
             text = gettext("The longest retry delay must be at least the retry delay (%(delay)d seconds).")
             raise FieldErrors({"retry_max_delay_seconds": [text % {"delay": self.retry_delay_seconds}]})
-
-
-class TaskVersion(models.Model):
-    """What a task was after each change, and who changed it, when and why. Written with the change."""
-
-    class Verb(models.TextChoices):
-        CREATE = "create", _("created")
-        EDIT = "edit", _("edited")
-        ENABLE = "enable", _("enabled")
-        DISABLE = "disable", _("disabled")
-        PAUSE = "pause", _("paused")
-        RESUME = "resume", _("resumed")
-        DELETE = "delete", _("deleted")
-
-    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="versions")
-    version = models.IntegerField(_("version"))
-    verb = models.CharField(_("change"), max_length=10, choices=Verb.choices)
-    source = models.CharField(_("by way of"), max_length=10)  # admin, api, command, yaml, system
-    by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, verbose_name=_("by"), null=True, on_delete=models.SET_NULL, related_name="+"
-    )
-    at = models.DateTimeField(_("at"))
-    reason = models.CharField(_("reason"), max_length=500, blank=True)
-    definition = models.JSONField(_("definition"))
-    # field → [before, after]
-    changes = models.JSONField(_("changes"), default=dict)
-
-    class Meta:
-        verbose_name = _("task version")
-        verbose_name_plural = _("task versions")
-        ordering = ("-version",)
-        constraints = (models.UniqueConstraint(name="task_version", fields=["task", "version"]),)
-
-    def __str__(self) -> str:
-        return f"{self.task_id} v{self.version}"

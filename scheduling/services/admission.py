@@ -222,6 +222,7 @@ def new_row(
         "memory_limit_mb": plan.memory_limit_mb,
         "cpu_limit_seconds": plan.cpu_limit_seconds,
         "available_at": now,
+        "admitted_at": now,
         "queued_at": now,
         "finished_at": None if state in ACTIVE else now,
         "covers_until": None,

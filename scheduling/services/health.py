@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
+
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from scheduling import clock
-from scheduling.models import Node, Task
+from scheduling.models import Execution, Node, State, Task
 from scheduling.services import liverows, repair
 
 #: Something due for longer than this, and not admitted, says that nobody ticks.
@@ -42,19 +47,39 @@ class Health:
         return not self.reasons
 
 
+def beats(node: Node, now: datetime) -> bool:
+    """Whether a live node was seen within its lease."""
+    return now - node.heartbeat_at <= timedelta(seconds=node.lease_seconds)
+
+
 def beating(now: datetime) -> list[Node]:
     """The live nodes that were seen within their lease."""
-    nodes = Node.objects.filter(state__in=Node.LIVE)
-    return [node for node in nodes if now - node.heartbeat_at <= timedelta(seconds=node.lease_seconds)]
+    return [node for node in Node.objects.filter(state__in=Node.LIVE) if beats(node, now)]
 
 
-def functions_of(nodes: list[Node]) -> dict[str, set[str]]:
+def standing_of_node(node: Node, now: datetime) -> str:
+    """The node's state, or ``silent``: it should beat, and has not for its lease."""
+    return node.state if node.state not in Node.LIVE or beats(node, now) else "silent"
+
+
+def functions_of(nodes: Iterable[Node]) -> dict[str, set[str]]:
     """Which functions the nodes of each queue have, together. A queue without a node is left out."""
     functions: dict[str, set[str]] = {}
     for node in nodes:
         for queue in node.queues:
             functions.setdefault(queue, set()).update(node.functions)
     return functions
+
+
+def standing(task: Task, functions: dict[str, set[str]]) -> str:
+    """How a task stands, in one word: disabled, paused, broken or enabled. ``functions`` by queue, of live nodes."""
+    if not task.enabled:
+        return "disabled"
+    if task.is_at_rest:
+        return "paused"
+    if task.schedule_error or (task.queue in functions and task.function not in functions[task.queue]):
+        return "broken"
+    return "enabled"
 
 
 def broken(nodes: list[Node]) -> list[Broken]:
@@ -71,6 +96,93 @@ def broken(nodes: list[Node]) -> list[Broken]:
         for task_id, key, function, queue in found.values_list("id", "key", "function", "queue")
         if (queue, function) in missing
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What every page says while the scheduling stands still, in whole or in part."""
+
+    nodes: Sequence[Node]  # that live
+    silent: bool  # none of them beats
+    last_seen: datetime | None  # of any node, while silent
+    queues: list[str]  # that tasks are in and no node takes from, the first ones
+
+    @property
+    def is_raised(self) -> bool:
+        return self.silent or bool(self.queues)
+
+
+def with_used(rows: QuerySet[Node]) -> QuerySet[Node]:
+    """The nodes, each with the number of its seats that are ``used``: along the index by node."""
+    running = Execution.objects.filter(node=OuterRef("pk"), state=State.RUNNING).order_by().values("node")
+    return rows.annotate(used=Coalesce(Subquery(running.annotate(number=Count("id")).values("number")), 0))
+
+
+#: Nodes that are looked at, those seen last; whoever lives is among them.
+LATEST = 200
+#: Queues without a node that are named.
+QUEUES_NAMED = 2
+
+
+def alarm(now: datetime, *, detailed: bool = False) -> Alarm:
+    """Looks once, by one short question and now and then one or two more: it is asked on every page.
+
+    The nodes come without the names of their ``functions``, which may be thousands. ``detailed``: with these, and
+    with the number of seats that are ``used``.
+    """
+    rows = Node.objects.order_by("-heartbeat_at")
+    latest = list((with_used(rows) if detailed else rows.defer("functions"))[:LATEST])
+    nodes = [node for node in latest if node.state in Node.LIVE]
+    if not any(beats(node, now) for node in nodes):
+        last_seen = latest[0].heartbeat_at if latest else None
+        return Alarm(nodes, silent=True, last_seen=last_seen, queues=[])
+    alive = [node for node in nodes if beats(node, now)]
+    served = frozenset(queue for node in alive for queue in node.queues)
+    return Alarm(nodes, silent=False, last_seen=None, queues=unserved.look(served, now))
+
+
+class Unserved:
+    """Queues of enabled tasks that no node takes from; looked for now and then, since every page asks."""
+
+    #: What was found is believed for this long.
+    BELIEVED = timedelta(seconds=5)
+
+    def __init__(self) -> None:
+        self._found: tuple[datetime, frozenset[str], list[str]] | None = None
+
+    def forget(self) -> None:
+        self._found = None
+
+    def look(self, served: frozenset[str], now: datetime) -> list[str]:
+        """The first ones, by name. ``served``: the queues that nodes take from."""
+        found = self._found
+        if found is None or found[1] != served or not timedelta() <= now - found[0] < self.BELIEVED:
+            found = self._found = (now, served, _unserved(served))
+        return found[2]
+
+
+unserved = Unserved()
+
+
+def _unserved(served: frozenset[str]) -> list[str]:
+    """Queues of enabled tasks that are not served. Each is found by one step in the index, none by reading tasks."""
+    found: list[str] = []
+    gaps = Q()
+    for below, above in pairwise([None, *sorted(served), None]):
+        gap = Q()
+        if below is not None:
+            gap &= Q(queue__gt=below)
+        if above is not None:
+            gap &= Q(queue__lt=above)
+        gaps |= gap
+    rows = Task.objects.present().filter(gaps, enabled=True).order_by("queue").values_list("queue", flat=True)
+    while len(found) < QUEUES_NAMED:
+        after = rows.filter(queue__gt=found[-1]) if found else rows
+        queue = after.first()
+        if queue is None:
+            break
+        found.append(queue)
+    return found
 
 
 def check() -> Health:

@@ -10,10 +10,14 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from jobsite import __version__
-from scheduling.exceptions import NodeIsDead
+from scheduling import clock
+from scheduling.exceptions import NodeIsDead, Refused
 from scheduling.models import Attempt, Execution, Node, Reason, State, Task
+from scheduling.services import notices
+from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 
 logger = logging.getLogger(__name__)
@@ -97,6 +101,27 @@ def declare_dead(node_id: uuid.UUID, seen_beat: int, now: datetime) -> int | Non
     return lost
 
 
+def drain(node_id: uuid.UUID, *, actor: Actor) -> Node:
+    """Asks a node, from anywhere, to claim nothing more, to let its runs end, however long they take, and to stop.
+
+    It sees that within two seconds; who supervises it may start a new one. Raises Refused if it has ended.
+    """
+    now = clock.refresh()
+    asked = Node.objects.filter(pk=node_id, state__in=Node.LIVE)
+    if asked.filter(drain_asked_at=None).update(drain_asked_at=now):
+        logger.warning(
+            "node asked to drain", extra={"node": str(node_id), "by": str(actor.user or actor.source)}
+        )
+    elif not asked.exists():
+        raise Refused("node_ended", _("The node has ended already."))
+    return Node.objects.get(pk=node_id)
+
+
+def is_drain_asked(node_id: uuid.UUID) -> bool:
+    """Whether somebody wants the node to end. One step in the primary key."""
+    return Node.objects.filter(pk=node_id, drain_asked_at__isnull=False).exists()
+
+
 def release_runs(node_id: uuid.UUID, now: datetime, reason: Reason, detail: str) -> int:
     """Ends what the node still runs: queued again where the task allows effects twice, else lost."""
     running = Execution.objects.filter(node_id=node_id, state=State.RUNNING)
@@ -126,12 +151,13 @@ def release_runs(node_id: uuid.UUID, now: datetime, reason: Reason, detail: str)
         queued_at=now,
         overdue=False,
     )
+    notices.note([(row["id"], row["task_id"]) for row in rows if row["task_id"] not in again], now)
     return moved + running.update(state=State.LOST, reason=reason, detail=detail, finished_at=now)
 
 
 def forget_old(now: datetime) -> int:
     """Removes nodes that ended long ago; executions keep the id."""
-    removed, _ = Node.objects.filter(
+    removed, _rows = Node.objects.filter(
         state__in=(Node.State.STOPPED, Node.State.DEAD), ended_at__lt=now - KEPT
     ).delete()
     return removed

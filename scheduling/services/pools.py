@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from django.core.exceptions import ValidationError
-from django.db.models import Max
+from django.db.models import Count, Max, Q, Sum
 from django.utils.translation import gettext as _
 
-from scheduling.models import Pool, Task
+from scheduling.models import Execution, Pool, State, Task
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 
 #: What people edit; the token bucket belongs to the claims.
 EDITABLE = ("key", "name", "capacity", "tokens_per_minute", "paused")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a pool holds now."""
+
+    used: int = 0  # seats, by the weights of what runs
+    running: int = 0
+    queued: int = 0
+
+
+def usage(pool_ids: Iterable[int]) -> dict[int, Usage]:
+    """What each of the pools holds now, in one query along the index of what runs and is queued."""
+    rows = (
+        Execution.objects.filter(
+            Q(state=State.RUNNING) | Q(state=State.QUEUED), pool_id__in=list(pool_ids), pool_id__gt=0
+        )
+        .order_by()
+        .values_list("pool_id", "state")
+        .annotate(number=Count("id"), weight=Sum("weight"))
+    )
+    found: dict[int, dict[str, tuple[int, int]]] = {}
+    for pool_id, state, number, weight in rows:
+        found.setdefault(pool_id, {})[state] = (number, weight)
+    usages = {}
+    for pool_id, by_state in found.items():
+        running, used = by_state.get(State.RUNNING, (0, 0))
+        usages[pool_id] = Usage(used, running, by_state.get(State.QUEUED, (0, 0))[0])
+    return usages
 
 
 def check(pool: Pool) -> None:

@@ -33,15 +33,19 @@ def run_now(
     idempotency_key: str = "",
     force: bool = False,
     run_at: datetime | None = None,
+    replace: bool = False,
 ) -> Execution:
     """Asks for one run, at once or at ``run_at``; the schedule is untouched, and a paused or disabled task runs too.
 
     It is never skipped: while as many as allowed run, it waits, and ``detail`` says behind what. ``force``
-    lets it run beside them. ``parameters`` replace those of the task one by one. Asking again with the same
-    idempotency key within a day gives the first execution back. Raises Refused and ValidationError.
+    lets it run beside them. ``parameters`` replace those of the task one by one; with ``replace`` they are all of
+    them. Asking again with the same idempotency key within a day gives the first execution back. Raises Refused
+    and ValidationError.
     """
 
     def values(plan: Plan) -> dict[str, Any]:
+        if replace and parameters is not None:
+            return dict(parameters)
         return {**plan.parameters, **(parameters or {})}
 
     return _ask(

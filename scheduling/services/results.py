@@ -13,6 +13,7 @@ from django.db.models import Min, Q
 from scheduling import sql
 from scheduling.executors import Outcome, RunOrder
 from scheduling.models import Attempt, Execution, Reason, State, Task
+from scheduling.services import notices
 
 #: An execution whose function no claiming node has is offered again after this, and given up after that.
 HAND_BACK_PAUSE = timedelta(seconds=30)
@@ -88,6 +89,14 @@ def record(results: Sequence[Result], now: datetime) -> Recorded:
     rows = {id: _row(result) for id, result in by_id.items()}
     superseded = _retry(by_id, rows, now) | _hand_back(by_id, rows, now)
     accepted = sql.finish_executions(list(rows.values()))
+    notices.note(
+        [
+            (id, by_id[id].order.task_id)
+            for id in accepted
+            if rows[id]["state"] in (State.FAILED, State.TIMED_OUT)
+        ],
+        now,
+    )
     recorded = Recorded(accepted=set(accepted), task_ids={by_id[id].order.task_id for id in accepted})
     _keep_attempts([by_id[id] for id in superseded if id in accepted])
     stale = [result for result in results if result.id not in accepted or result is not by_id[result.id]]

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from scheduling.models import ENDED, Attempt, Execution, ExecutionLog, State, Task
+from scheduling.models import ENDED, Attempt, Execution, ExecutionLog, Notice, State, Task
+from scheduling.services import answers
 from scheduling.sql.transactions import in_transaction
 
 #: Rows removed in one transaction, and the pause after it.
@@ -33,7 +34,7 @@ def prune(
     """Removes what is older than the settings say. ``between`` is called after each batch; it may raise to end it.
 
     Succeeded executions stay ``keep_succeeded_days``, and the last 20 of each task in any case; other ended ones
-    ``keep_other_days``; log lines ``keep_log_days``. An execution goes with its log and its attempts.
+    ``keep_other_days``; log lines ``keep_log_days``. An execution goes with its log, its attempts and its notice.
     """
     pruned = Pruned()
     for ids in _batches(now, dry_run=dry_run):
@@ -48,12 +49,15 @@ def prune(
             time.sleep(PAUSE_SECONDS)
         pruned.log_lines += len(ids)
         between(pruned)
+    while not dry_run and answers.forget(now, most=BATCH) == BATCH:
+        between(pruned)
     return pruned
 
 
 def _remove(ids: list[int]) -> None:
     ExecutionLog.objects.filter(execution_id__in=ids).delete()
     Attempt.objects.filter(execution_id__in=ids).delete()
+    Notice.objects.filter(execution_id__in=ids).delete()
     Execution.objects.filter(pk__in=ids).delete()
 
 

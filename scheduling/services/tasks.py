@@ -69,11 +69,43 @@ def edit(task: Task, *, actor: Actor, allow_past: bool = False) -> Task:
     def apply(stored: Task, now: datetime) -> Verb:
         if stored.version != task.version:
             raise EditedMeanwhile("edited_meanwhile", edited_meanwhile(stored.version))
+        _spare_built_in(stored, task)
         for name in (*Task.DEFINITION, "key", "built_in"):
             setattr(stored, name, getattr(task, name))
         return verb
 
-    return _change(task.pk, apply, actor=actor, validate=True, allow_past=allow_past)
+    return change(task.pk, apply, actor=actor, validate=True, allow_past=allow_past)
+
+
+def _spare_built_in(stored: Task, task: Task) -> None:
+    """What a built-in task is and does stays: its own program counts on it."""
+    if not stored.built_in:
+        return
+    text = _("This is fixed in a built-in task.")
+    faults = {name: [text] for name in ("key", "function") if getattr(stored, name) != getattr(task, name)}
+    if faults:
+        raise ValidationError(faults)
+
+
+def clone(task_id: int, key: str, *, actor: Actor, name: str = "") -> Task:
+    """Stores a copy under another key, disabled, so that nothing runs twice unasked. No built-in task itself.
+
+    Raises ValidationError keyed by field, Refused if the task is gone.
+    """
+    task = Task.objects.present().select_related("group", "pool", "owner").filter(pk=task_id).first()
+    if task is None:
+        raise gone()
+    copied = Task(**{field: getattr(task, field) for field in Task.DEFINITION})
+    copied.key, copied.enabled = key, False
+    copied.name = name or _("%(name)s (copy)") % {"name": task.name[:180]}
+    return create(copied, actor=actor, allow_past=True)
+
+
+def copied_key(key: str) -> str:
+    """A free key for a copy: with "-copy", or "-copy-2" and so on."""
+    wanted = [key[:92] + "-copy", *(f"{key[:88]}-copy-{number}" for number in range(2, 100))]
+    taken = set(Task.objects.filter(key__in=wanted).values_list("key", flat=True))
+    return next((name for name in wanted if name not in taken), wanted[-1])
 
 
 def edit_many(edited: list[Task], *, actor: Actor) -> list[Task]:
@@ -123,22 +155,22 @@ def edited_meanwhile(version: int) -> str:
 
 def enable(task_id: int, *, actor: Actor) -> Task:
     """Lets the schedule go on from now; nothing is made up for, nothing fires by itself."""
-    return _change(task_id, _setter("enabled", True, Verb.ENABLE), actor=actor)
+    return change(task_id, _setter("enabled", True, Verb.ENABLE), actor=actor)
 
 
 def disable(task_id: int, *, actor: Actor) -> Task:
     """Stops the schedule and cancels what is queued or waits; what runs goes on."""
-    return _change(task_id, _setter("enabled", False, Verb.DISABLE), actor=actor)
+    return change(task_id, _setter("enabled", False, Verb.DISABLE), actor=actor)
 
 
 def pause(task_id: int, *, actor: Actor) -> Task:
     """Stops the schedule; queued scheduled runs wait until the task is resumed, runs asked for by hand go on."""
-    return _change(task_id, _setter("paused", True, Verb.PAUSE), actor=actor)
+    return change(task_id, _setter("paused", True, Verb.PAUSE), actor=actor)
 
 
 def resume(task_id: int, *, actor: Actor) -> Task:
     """Lets the schedule and the held runs go on from now; nothing is made up for."""
-    return _change(task_id, _setter("paused", False, Verb.RESUME), actor=actor)
+    return change(task_id, _setter("paused", False, Verb.RESUME), actor=actor)
 
 
 def delete(task_id: int, *, actor: Actor) -> Task:
@@ -153,7 +185,7 @@ def delete(task_id: int, *, actor: Actor) -> Task:
         task.key = task.key[: 100 - len(suffix)] + suffix
         return Verb.DELETE
 
-    return _change(task_id, apply, actor=actor)
+    return change(task_id, apply, actor=actor)
 
 
 def run_now(task_id: int, **request: Any) -> Execution:
@@ -169,7 +201,7 @@ def _setter(name: str, value: bool, verb: Verb) -> Callable[[Task, datetime], Ve
     return apply
 
 
-def _change(
+def change(
     task_id: int,
     apply: Callable[[Task, datetime], Verb],
     *,
@@ -220,8 +252,12 @@ def _locked(task_id: int) -> Task:
     # Without its relations: MariaDB has no FOR UPDATE OF, and a group is not to be locked here.
     task = Task.objects.present().select_for_update().filter(pk=task_id).first()
     if task is None:
-        raise Refused("task_deleted", _("The task has been deleted."))
+        raise gone()
     return task
+
+
+def gone() -> Refused:
+    return Refused("task_deleted", _("The task has been deleted."))
 
 
 def _first_time(task: Task, now: datetime, allow_past: bool) -> datetime | None:

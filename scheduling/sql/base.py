@@ -35,6 +35,7 @@ INSERTED: dict[str, str] = {
     "memory_limit_mb": "int",
     "cpu_limit_seconds": "int",
     "available_at": "moment",
+    "admitted_at": "moment",
     "queued_at": "moment",
     "finished_at": "moment",
     "covers_until": "moment",

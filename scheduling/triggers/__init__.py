@@ -61,6 +61,7 @@ def build(
     gap: str = "run_after",
     fold: str = "first",
     anchor_at: datetime | str | None = None,
+    spread_key: str = "",
 ) -> Trigger:
     """The trigger that a task's schedule means.
 
@@ -89,7 +90,7 @@ def build(
         errors["end_at"] = [_("The end must be later than the start.")]
     if errors or line is None:
         raise InvalidTrigger(errors)
-    terms = Terms(line, gap, fold, start, end, bounds["anchor_at"])
+    terms = Terms(line, gap, fold, start, end, bounds["anchor_at"], spread_key)
     return TRIGGERS[kind].from_params(params, terms)
 
 
@@ -103,6 +104,7 @@ def preview(
     gap: str = "run_after",
     fold: str = "first",
     anchor_at: datetime | str | None = None,
+    spread_key: str = "",
     after: datetime,
     count: int = 10,
 ) -> Preview:
@@ -119,6 +121,7 @@ def preview(
         gap=gap,
         fold=fold,
         anchor_at=anchor_at,
+        spread_key=spread_key,
     )
     return preview_of(trigger, after=after, count=count)
 

@@ -28,6 +28,7 @@ class Terms:
     start_at: datetime | None = None  # UTC; no occurrence before
     end_at: datetime | None = None  # UTC; no occurrence after
     anchor_at: datetime | None = None  # UTC; from where intervals are counted
+    spread_key: str = ""  # what the values of `H` are made from: the task's key
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,23 +7,22 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from scheduling.exceptions import InvalidTrigger
 
 from . import cron_describe
 from .base import ClockEffect, Terms, Trigger
+from .cron_dialects import DEFAULT, DIALECTS, Dialect
 from .cron_expression import CronExpression, parse
-from .cron_fields import DAY, DAY_OF_WEEK, HOUR, MINUTE, MONTH, SECOND, YEAR
-from .inputs import PARAMS, did_you_mean, mapping, quoted, refusal
+from .cron_spread import is_spread
+from .inputs import PARAMS, mapping, quoted, refusal
 from .wallclock import WallClock
 from .zones import EPOCH, ClockShift
 
-DIALECTS = ("unix",)
 #: Far more than all values of all fields spelled out.
 EXPRESSION_LENGTH = 1000
-#: As one expression has them.
-FIELDS = (SECOND, MINUTE, HOUR, DAY, MONTH, DAY_OF_WEEK)
+NAMED_FIELDS = ("second", "minute", "hour", "day", "month", "day_of_week", "year")
 #: Named fields from the finest to the coarsest, each with what it is when a coarser one is the finest given.
 NAMED_MINIMUM = (
     ("second", "0"),
@@ -33,16 +32,6 @@ NAMED_MINIMUM = (
     ("day", "1"),
     ("month", "1"),
 )
-NAMED_FIELDS = ("second", "minute", "hour", "day", "month", "day_of_week", "year")
-MACROS = {
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-    "@monthly": "0 0 1 * *",
-    "@weekly": "0 0 * * 0",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@hourly": "0 * * * *",
-}
 
 
 class CronTrigger(Trigger):
@@ -62,8 +51,9 @@ class CronTrigger(Trigger):
 
     @classmethod
     def from_params(cls, params: Mapping[str, object], terms: Terms) -> Self:
-        """Params: `expression` (5 or 6 fields, or a macro) and `dialect`, or some of the named fields."""
-        expression = parse(*_field_texts(params))
+        """Params: `dialect`, and `expression` (fields or a macro) or some of the named fields."""
+        dialect, texts = _field_texts(params)
+        expression = parse(dialect.name, texts, terms.spread_key if is_spread(texts) else "")
         if not expression.can_match:
             raise refusal(_("This schedule can never fire: no month and year has such a day."))
         trigger = cls(expression, terms)
@@ -91,69 +81,34 @@ class CronTrigger(Trigger):
         return cron_describe.clock_effect(self.wallclock, self.expression, shift)
 
 
-def _field_texts(params: Mapping[str, object]) -> tuple[str, ...]:
-    """The seven field texts, from second to year."""
+def _field_texts(params: Mapping[str, object]) -> tuple[Dialect, tuple[str, ...]]:
+    """The dialect and the seven field texts, from second to year."""
     given = mapping(params, CronTrigger.keys)
-    dialect = given.pop("dialect", DIALECTS[0])
-    if dialect not in DIALECTS:
+    name = given.pop("dialect", DEFAULT)
+    if not isinstance(name, str) or name not in DIALECTS:
         raise refusal(
             _("dialect: %(value)s is not known. Allowed are %(allowed)s.")
-            % {"value": quoted(dialect), "allowed": ", ".join(DIALECTS)}
+            % {"value": quoted(name), "allowed": ", ".join(DIALECTS)}
         )
+    dialect = DIALECTS[name]
     if "expression" not in given:
-        return _named_texts(given)
+        return dialect, _named_texts(dialect, given)
     if len(given) > 1:
         others = ", ".join(key for key in given if key != "expression")
         raise refusal(_("Give either an expression or named fields (%(keys)s), not both.") % {"keys": others})
-    return _expression_texts(given["expression"])
+    return dialect, dialect.split(_text("expression", given["expression"]))
 
 
-def _expression_texts(expression: object) -> tuple[str, ...]:
-    text = _text("expression", expression)
-    if text.startswith("@"):
-        text = _macro(text)
-    texts = text.split()
-    if len(texts) == 5:
-        texts.insert(0, "0")
-    if len(texts) != 6:
-        sentence = ngettext(
-            "expression: %(value)s has %(count)d field; the unix dialect has 5 (minute, hour, day, "
-            "month, day_of_week) or 6 (second first).",
-            "expression: %(value)s has %(count)d fields; the unix dialect has 5 (minute, hour, day, "
-            "month, day_of_week) or 6 (second first).",
-            len(texts),
-        )
-        raise refusal(sentence % {"value": quoted(text), "count": len(texts)})
-    return (*texts, "*")
+def _named_texts(dialect: Dialect, given: Mapping[str, object]) -> tuple[str, ...]:
+    """Omitted fields finer than the finest one given are at their minimum, all others are `*`.
 
-
-def _macro(text: str) -> str:
-    macro = text.lower()
-    if macro in MACROS:
-        return MACROS[macro]
-    if macro == "@reboot":
-        raise refusal(
-            _(
-                "expression: “@reboot” is not supported, because several scheduler processes may start and "
-                "stop at any time. Allowed are %(allowed)s."
-            )
-            % {"allowed": ", ".join(MACROS)}
-        )
-    raise refusal(
-        _("expression: %(value)s is not a known macro.") % {"value": quoted(text)}
-        + did_you_mean(macro, MACROS)
-        + " "
-        + _("Allowed are %(allowed)s.") % {"allowed": ", ".join(MACROS)}
-    )
-
-
-def _named_texts(given: Mapping[str, object]) -> tuple[str, ...]:
-    """Omitted fields finer than the finest one given are at their minimum, all others are `*`."""
+    Of two day fields one is `?` in the quartz dialect, and need not be written.
+    """
     texts: dict[str, str] = {}
     problems: list[str] = []
     for key, value in given.items():
         try:
-            texts[key] = _named_text(key, value)
+            texts[key] = _named_text(dialect, key, value)
         except InvalidTrigger as problem:
             problems += problem.errors[PARAMS]
     if problems:
@@ -166,12 +121,17 @@ def _named_texts(given: Mapping[str, object]) -> tuple[str, ...]:
         if key in texts:
             break
         texts[key] = minimum
+    if dialect.question_mark and "?" not in (texts.get("day"), texts.get("day_of_week")):
+        if texts.get("day_of_week", "*") == "*":
+            texts["day_of_week"] = "?"
+        elif texts.get("day", "*") == "*":
+            texts["day"] = "?"
     return tuple(texts.get(key, "*") for key in NAMED_FIELDS)
 
 
-def _named_text(key: str, value: object) -> str:
+def _named_text(dialect: Dialect, key: str, value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
-        spec = next(spec for spec in (*FIELDS, YEAR) if spec.key == key)
+        spec = next(spec for spec in dialect.fields if spec.key == key)
         if not spec.low <= value <= spec.high:
             raise spec.refusal(quoted(value), _("The value is out of range."))
         return str(value)

@@ -72,6 +72,48 @@ class LastWorkday:
 
 
 @dataclass(frozen=True, slots=True)
+class DayBeforeLast:
+    """`L-3`: so many days before the last day of the month. A month that lacks the day is left out."""
+
+    days: int
+
+    def mask(self, month: MonthShape) -> int:
+        return 1 << (month.length - self.days) if month.length > self.days else 0
+
+
+@dataclass(frozen=True, slots=True)
+class NearestWorkday:
+    """`15W`: the Monday-to-Friday day nearest to a day, within the month. A month that lacks the day is left out."""
+
+    day: int
+
+    def mask(self, month: MonthShape) -> int:
+        return nearest_workday(month, self.day)
+
+
+@dataclass(frozen=True, slots=True)
+class NearestWorkdayBeforeLast:
+    """`L-3W`: the Monday-to-Friday day nearest to the day that is so many before the last, within the month."""
+
+    days: int
+
+    def mask(self, month: MonthShape) -> int:
+        return nearest_workday(month, month.length - self.days)
+
+
+def nearest_workday(month: MonthShape, day: int) -> int:
+    """The day as a bit: Friday before a Saturday, Monday after a Sunday, but never in another month."""
+    if not 1 <= day <= month.length:
+        return 0
+    weekday = month.weekday(day)
+    if weekday == SATURDAY:
+        day += -1 if day > 1 else 2
+    elif weekday == SUNDAY:
+        day += 1 if day < month.length else -2
+    return 1 << day
+
+
+@dataclass(frozen=True, slots=True)
 class Weekdays:
     """Weekdays by number."""
 

@@ -14,11 +14,14 @@ from django.utils.translation import ngettext, pgettext
 from .base import ClockEffect
 from .cron_days import (
     DAYS_IN_MONTH,
+    DayBeforeLast,
     DayRule,
     LastDay,
     LastWeekday,
     LastWorkday,
     MonthDays,
+    NearestWorkday,
+    NearestWorkdayBeforeLast,
     NthWeekday,
     Weekdays,
 )
@@ -194,6 +197,20 @@ def _month_day_clause(rule: DayRule) -> str:
             return _("on the last day of the month")
         case LastWorkday():
             return _("on the last Monday-to-Friday day of the month")
+        case DayBeforeLast(days):
+            return ngettext(
+                "on the day before the last day of the month",
+                "%(count)d days before the last day of the month",
+                days,
+            ) % {"count": days}
+        case NearestWorkday(day):
+            return _("on the Monday-to-Friday day nearest to day %(day)d of the month") % {"day": day}
+        case NearestWorkdayBeforeLast(days):
+            return ngettext(
+                "on the Monday-to-Friday day nearest to the day before the last day of the month",
+                "on the Monday-to-Friday day nearest to %(count)d days before the last day of the month",
+                days,
+            ) % {"count": days}
     raise AssertionError(rule)
 
 

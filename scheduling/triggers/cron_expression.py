@@ -14,11 +14,14 @@ from functools import lru_cache
 
 from . import cron_fields as fields
 from .cron_days import DAYS_IN_MONTH, SHAPES, DayRule, day_table
+from .cron_dialects import DIALECTS
+from .cron_spread import settle
 from .wallclock import HORIZON_YEARS
 from .zones import DAY
 
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 THURSDAY = 4  # 1970-01-01
+YEAR_PLACE = 6  # among the seven fields
 
 
 class Ladder:
@@ -56,8 +59,9 @@ class CronExpression:
     any_month_day: bool  # the day-of-month field leaves no day out
     any_weekday: bool
     #: Debian's rule: both day fields must match if one of them begins with `*`, otherwise one is enough.
+    #: In the quartz dialect one of them is `?`, every day, so that both must match.
     both_days: bool
-    #: Debian's rule: with a minute or hour that begins with `*` the schedule follows real time when the
+    #: Debian's rule: with a minute or hour that is a wildcard the schedule follows real time when the
     #: clock changes, instead of the task's policies.
     real_time: bool
     days: tuple[int, ...]  # matching days by month shape, see cron_days
@@ -181,29 +185,35 @@ class CronExpression:
 
 
 @lru_cache(maxsize=4096)
-def parse(
-    second: str, minute: str, hour: str, day: str, month: str, day_of_week: str, year: str
-) -> CronExpression:
-    """The schedule that seven field texts of the unix dialect mean.
+def parse(dialect_name: str, texts: tuple[str, ...], spread_key: str = "") -> CronExpression:
+    """The schedule that seven field texts, from second to year, mean in a dialect.
 
-    Raises InvalidTrigger for the first field that cannot be read. Nothing in the result depends on the
-    language, so it is kept; a refusal is not.
+    ``spread_key`` matters where a field has `H`. Raises InvalidTrigger for the first field that cannot be
+    read. Nothing in the result depends on the language, so it is kept; a refusal is not.
     """
-    month_day_rules, weekday_rules = fields.month_days(day), fields.weekdays(day_of_week)
-    both = day.startswith("*") or day_of_week.startswith("*")
-    months = Ladder(fields.values(fields.MONTH, month), fields.MONTH.high)
+    dialect = DIALECTS[dialect_name]
+    real_time = dialect.follows_real_time(texts[1], texts[2])
+    texts = settle(dialect, dialect.without_question_marks(texts), spread_key)
+
+    def ladder(place: int) -> Ladder:
+        spec = dialect.fields[place]
+        return Ladder(fields.values(spec, texts[place]), spec.high)
+
+    month_day_rules = fields.month_days(dialect.day, texts[3])
+    weekday_rules = fields.weekdays(dialect.day_of_week, texts[5])
+    both = dialect.question_mark or texts[3].startswith("*") or texts[5].startswith("*")
     return CronExpression(
-        seconds=Ladder(fields.values(fields.SECOND, second), fields.SECOND.high),
-        minutes=Ladder(fields.values(fields.MINUTE, minute), fields.MINUTE.high),
-        hours=Ladder(fields.values(fields.HOUR, hour), fields.HOUR.high),
-        months=months,
-        years=None if year == "*" else Ladder(fields.values(fields.YEAR, year), fields.YEAR.high),
+        seconds=ladder(0),
+        minutes=ladder(1),
+        hours=ladder(2),
+        months=ladder(4),
+        years=None if texts[YEAR_PLACE] == "*" else ladder(YEAR_PLACE),
         month_day_rules=month_day_rules,
         weekday_rules=weekday_rules,
         any_month_day=_all_days(day_table(month_day_rules, (), False)),
         any_weekday=_all_days(day_table((), weekday_rules, False)),
         both_days=both,
-        real_time=minute.startswith("*") or hour.startswith("*"),
+        real_time=real_time,
         days=day_table(month_day_rules, weekday_rules, both),
     )
 

@@ -14,6 +14,7 @@ import pytest
 
 from instances.models import Credential, Instance
 from instances.services import credentials, instances
+from tests.instances.fleet import MariaDBFleet, PostgresFleet
 from tests.instances.servers import AWKWARD, PASSWORD, PREFIX, TRUSTED, MariaDB, Postgres, Server
 
 
@@ -74,6 +75,18 @@ def mariadb_databases(mariadb: MariaDB) -> Iterator[list[str]]:
     finally:
         for name in names:
             mariadb.sql(f"DROP DATABASE IF EXISTS {mariadb.quote(name)}")
+
+
+@pytest.fixture(scope="session")
+def postgres_fleet(postgres: Postgres) -> Iterator[PostgresFleet]:
+    with PostgresFleet(postgres, databases=2, accounts=24).standing() as fleet:
+        yield fleet
+
+
+@pytest.fixture(scope="session")
+def mariadb_fleet(mariadb: MariaDB) -> Iterator[MariaDBFleet]:
+    with MariaDBFleet(mariadb, databases=12, accounts=25).standing() as fleet:
+        yield fleet
 
 
 @pytest.fixture

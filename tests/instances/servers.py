@@ -52,6 +52,13 @@ class Server:
             cursor.execute(statement, values)
             return list(cursor.fetchall()) if cursor.description else []
 
+    def run(self, statements: list[str], **where: Any) -> None:
+        """All of them on one connection, as they are written: no character in them is a placeholder."""
+        with contextlib.closing(self.connect(**where)) as connection:
+            cursor = connection.cursor()
+            for statement in statements:
+                cursor.execute(statement)
+
     def connect(self, **where: Any) -> Any:
         raise NotImplementedError
 

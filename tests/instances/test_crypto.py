@@ -50,7 +50,11 @@ def test_a_file_that_others_may_use_is_refused(mode: int, file: Path) -> None:
         crypto.seal("x")
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n", b"not a key\n", Fernet.generate_key() + b"\nhalf a k\n"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\n\n", b"not a key\n", Fernet.generate_key() + b"\nhalf a k\n"],
+    ids=["empty", "blank lines", "no key", "half a key after a whole one"],
+)
 def test_a_file_without_keys_is_refused(content: bytes, file: Path) -> None:
     file.parent.mkdir()
     file.touch(mode=0o600)

@@ -18,10 +18,16 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def alice() -> Actor:
-    """May change connections."""
+    """May change connections and use credentials."""
     user = User.objects.create_user("alice")
-    user.user_permissions.add(Permission.objects.get(codename="change_connection"))
+    user.user_permissions.set(Permission.objects.filter(codename__in=("change_connection", "use_credential")))
     return Actor(user=User.objects.get(pk=user.pk), source="admin")
+
+
+def who_may_use(actor: Actor) -> Actor:
+    """The same person, who may now use credentials."""
+    actor.user.user_permissions.add(Permission.objects.get(codename="use_credential"))
+    return Actor(user=User.objects.get(pk=actor.user.pk), source=actor.source)
 
 
 @pytest.fixture
@@ -187,7 +193,9 @@ class TestStolenCredentials:
         with pytest.raises(ValidationError):
             instances.create(Instance(name="b", host="evil.example.com", **mine), actor=alice)
         assert not Instance.objects.exists()
-        instances.create(Instance(name="c", host="db.example.com", **mine), actor=bob)
+        with pytest.raises(PermissionDenied, match="use_credential"):
+            instances.create(Instance(name="c", host="db.example.com", **mine), actor=bob)
+        instances.create(Instance(name="c", host="db.example.com", **mine), actor=who_may_use(bob))
         instances.create(Instance(name="d", host="db9.example.com", **mine), actor=alice, password=PASSWORD)
 
     def test_other_fields_and_the_usual_port_written_out_are_free(

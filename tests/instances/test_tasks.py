@@ -9,7 +9,7 @@ import yaml
 
 from instances import tasks
 from instances.exceptions import CleanupIncomplete, CollectionFailed, FolderRefused, UnknownInstance
-from instances.models import DatabaseSize, SyncSession
+from instances.models import DatabaseSize, InstanceAccount, SyncSession
 from instances.services import instances, logfiles
 from scheduling import registry, triggers
 from scheduling.exceptions import ParametersInvalid
@@ -22,6 +22,7 @@ NAMES = {
     "collect_specific_instance_database_sizes",
     "collect_database_sizes_by_type",
     "cleanup_old_logs",
+    "sync_accounts",
 }
 
 
@@ -47,6 +48,8 @@ def test_they_are_registered_without_problems() -> None:
         ("collect_specific_instance_database_sizes", {"instance": ""}, "instance", "1"),
         ("collect_database_sizes_by_type", {"db_type": "mysq"}, "db_type", "mysql"),
         ("collect_database_sizes_by_type", {"db_type": "MYSQL"}, "db_type", "postgresql"),
+        ("sync_accounts", {"leave_out": {"postgre": ["a"]}}, "leave_out", "postgresql"),
+        ("sync_accounts", {"leave_out": {"mysql": "a"}}, "leave_out", "list"),
         ("cleanup_old_logs", {"keep_days": 0}, "keep_days", "1"),
         ("cleanup_old_logs", {"keep_days": "30"}, "keep_days", "integer"),
         ("cleanup_old_logs", {"keep_days": 1e9}, "keep_days", "integer|36500"),
@@ -69,7 +72,11 @@ def test_the_kinds_are_those_of_the_table() -> None:
 def test_the_default_tasks_name_registered_functions_and_good_schedules() -> None:
     path = Path(tasks.__file__).with_name("default_tasks.yaml")
     listed = yaml.safe_load(path.read_text())["default_tasks"]
-    assert {one["id"] for one in listed} == {"cleanup_old_logs", "collect_database_sizes"}
+    assert {one["id"] for one in listed} == {
+        "cleanup_old_logs",
+        "collect_database_sizes",
+        "sync_accounts",
+    }
     for one in listed:
         registry.get(one["function"]).validate(one.get("parameters", {}))
         triggers.build(one["trigger_type"], one["trigger_params"], zone="Asia/Shanghai")
@@ -126,6 +133,20 @@ def test_one_kind(of_server: Any, postgres: Any, make_instance: Any, tmp_path: P
     assert tasks.collect_database_sizes_by_type("sqlite")["total"] == 1
     assert DatabaseSize.objects.get().total_bytes == path.stat().st_size
     assert tasks.collect_database_sizes_by_type("mysql")["total"] == 0
+
+
+def test_accounts_of_all_that_have_any(
+    of_server: Any, postgres: Any, make_instance: Any, tmp_path: Path
+) -> None:
+    of_server(postgres, "pg")
+    make_instance("lite", dialect="sqlite", host="", database=str(tmp_path / "files" / "a.sqlite3"))
+    result = tasks.sync_accounts(leave_out={"postgresql": ["post*"]})
+    assert (result["status"], result["total"]) == ("completed", 1)
+    assert result["accounts"]["created"] == InstanceAccount.objects.count() > 0
+    assert not InstanceAccount.objects.filter(name="postgres").exists()
+    assert SyncSession.objects.get().category == "account"
+    with pytest.raises(CollectionFailed, match="no accounts"):
+        tasks.sync_accounts(instances=["lite"])
 
 
 class TestCleanup:

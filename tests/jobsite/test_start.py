@@ -108,7 +108,7 @@ def test_it_starts_twice_in_one_folder_and_stops_cleanly(tmp_path: Path) -> None
         assert get(port, "/healthz") == (200, "ok\n")
         status, page = get(port, "/admin/login/")
         assert status == 200
-        style = re.search(r'href="(/static/admin/css/base\.[0-9a-f]{12}\.css)"', page)
+        style = re.search(r'href="(/static/css/jobsite\.[0-9a-f]{12}\.css)"', page)
         assert style, "the pages name the collected style sheets"
         assert get(port, style[1])[0] == 200
         password = re.search(r"admin with the password (\S{20}) ", first.text)

@@ -32,7 +32,8 @@ def test_the_account_is_created_once_and_its_password_works(client: Client) -> N
     assert created
     password = said.split(" with the password ")[1].split()[0]
     assert len(password) == 20
-    assert client.login(username="admin", password=password)
+    answer = client.post("/admin/login/?next=/admin/", {"username": "admin", "password": password})
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
     assert startup.create_admin() == ("exists (a new password: manage.py changepassword admin)", False)
 
 

@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.forms.models import model_to_dict
 from django.test import Client
 
-from scheduling.admin.task import TaskForm
+from scheduling.admin.task.form import TaskForm
 from scheduling.models import Execution, Task, TaskVersion
 from scheduling.services import tasks
 from tests.conftest import TESTER, Nodes, await_, new_task

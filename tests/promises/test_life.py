@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from scheduling.exceptions import Refused
 from scheduling.models import Execution, ExecutionLog, Node, Task
 from scheduling.services import executions, tasks
+from scheduling.services import nodes as node_services
 from tests.conftest import TESTER, Nodes, await_, new_task
 from tests.promises import story
 
@@ -65,6 +67,22 @@ def test_a_run_past_its_deadline_ends_timed_out(nodes: Nodes) -> None:
     execution = run(parameters={"seconds": 600}, timeout_seconds=1)
     nodes.start_ready()
     assert (ended(execution).state, ended(execution).reason) == ("timed_out", "timeout")
+
+
+def test_a_node_asked_from_elsewhere_to_drain_lets_its_runs_end_and_stops(nodes: Nodes) -> None:
+    execution = run(parameters={"seconds": 3})
+    node = nodes.start_ready("--drain-seconds", "0")  # for signals; who asks from elsewhere has time
+    running(execution)
+    node_id = Node.objects.get().pk
+    node_services.drain(node_id, actor=TESTER)
+    await_(lambda: Node.objects.filter(state="draining"), 5, "it drains")
+    later = run("noop", key="later")
+    assert node.process.wait(30) == 0
+    assert ended(execution).state == "succeeded"
+    assert Execution.objects.get(pk=later.pk).state == "queued"
+    assert Node.objects.get().state == "stopped"
+    with pytest.raises(Refused, match="ended already"):
+        node_services.drain(node_id, actor=TESTER)
 
 
 def test_drain_lets_runs_end_and_starts_nothing_new(nodes: Nodes) -> None:

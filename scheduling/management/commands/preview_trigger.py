@@ -25,9 +25,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("kind", nargs="?", default="cron", help=", ".join(triggers.TRIGGERS))
         parser.add_argument("--params", metavar="JSON", help=_("The trigger's parameters."))
-        parser.add_argument(
-            "--cron", metavar="EXPRESSION", help=_("Short for a cron trigger of the unix dialect.")
-        )
+        parser.add_argument("--cron", metavar="EXPRESSION", help=_("Short for a cron trigger."))
+        parser.add_argument("--dialect", default="unix", help=_("Of --cron: unix or quartz."))
         parser.add_argument("--timezone", default="UTC")
         parser.add_argument("--after", help=_("ISO 8601; default: now."))
         parser.add_argument("--count", type=int, default=10)
@@ -49,8 +48,10 @@ class Command(BaseCommand):
         if options["cron"] is not None and options["kind"] != "cron":
             raise CommandError(_("--cron: goes with the kind cron only."))
         bounded("--count", options["count"], 1, MOST)
-        params = {"expression": options["cron"]} if options["cron"] is not None else None
-        params = params or mapping("--params", options["params"])
+        if options["cron"] is not None:
+            params = {"expression": options["cron"], "dialect": options["dialect"]}
+        else:
+            params = mapping("--params", options["params"])
         try:
             found = self._preview(
                 options["kind"], params, options["timezone"], options["after"], options["count"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from scheduling.services.definitions.defaults import default_task_files, reload
 from scheduling.services.definitions.exporting import export
+from scheduling.services.definitions.fields import function_defaults
 from scheduling.services.definitions.merging import Summary, load
 from scheduling.services.definitions.reading import Problem
 
-__all__ = ["Problem", "Summary", "export", "load"]
+__all__ = ["Problem", "Summary", "default_task_files", "export", "function_defaults", "load", "reload"]

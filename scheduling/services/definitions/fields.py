@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from scheduling import registry
 from scheduling.exceptions import InvalidTrigger, UnknownFunction
 from scheduling.models import Group, Pool, Task
+from scheduling.models.addresses import AddressListField
 from scheduling.services import tasks
 from scheduling.services.definitions.reading import Entry, Problem
 from scheduling.triggers import moments, timeline
@@ -162,6 +163,8 @@ def _type_fault(field: Any, value: Any) -> str:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if isinstance(field, models.BooleanField):
         return "" if isinstance(value, bool) else _("true or false")
+    if isinstance(field, AddressListField):
+        return "" if isinstance(value, list) else _("a list of mail addresses")
     if isinstance(field, models.JSONField):
         return "" if isinstance(value, dict) else _("a mapping (key: value)")
     if isinstance(field, models.FloatField):

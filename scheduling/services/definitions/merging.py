@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
@@ -41,9 +41,10 @@ class Summary:
         return len({problem.entry for problem in self.problems})
 
 
-def load(text: str, *, force: bool = False, dry_run: bool = False) -> Summary:
+def load(text: str, *, force: bool = False, dry_run: bool = False, actor: Actor = YAML) -> Summary:
     """Loads the tasks of a YAML text. What is refused is told in ``problems``; the rest is loaded all the same.
 
+    Whoever asks, the changes are the file's own and are overwritten by its next edition.
     ``force`` overwrites what people have edited and brings back what they have deleted. ``dry_run`` writes nothing.
     Everything is checked before a transaction begins, so that a long file holds no locks.
     """
@@ -54,7 +55,7 @@ def load(text: str, *, force: bool = False, dry_run: bool = False) -> Summary:
     if not dry_run:
         for each in made:
             each.save()
-    loader = _Loader(entries, summary, force)
+    loader = _Loader(entries, summary, force, replace(actor, source=YAML.source))
     loader.sort_out(made)
     if not dry_run:
         loader.write()
@@ -106,10 +107,11 @@ def _new_named(entries: list[Entry], model: type[Group] | type[Pool], summary: S
 class _Loader:
     """The tasks of one file on their way: first sorted out, then written in transactions of their own."""
 
-    def __init__(self, entries: list[Entry], summary: Summary, force: bool) -> None:
+    def __init__(self, entries: list[Entry], summary: Summary, force: bool, actor: Actor) -> None:
         self.entries = entries
         self.summary = summary
         self.force = force
+        self.actor = actor
         self.now = clock.refresh()
         self.new: list[tuple[Task, Entry]] = []
         self.changed: list[tuple[Task, Entry]] = []
@@ -160,7 +162,7 @@ class _Loader:
             self._add(self.new[start : start + BATCH])
         for start in range(0, len(self.changed), BATCH):
             batch = {task.pk: (task, entry) for task, entry in self.changed[start : start + BATCH]}
-            for late in tasks.edit_many([task for task, _entry in batch.values()], actor=YAML):
+            for late in tasks.edit_many([task for task, _entry in batch.values()], actor=self.actor):
                 task, entry = batch[late.pk]
                 message = _("Somebody has changed the task meanwhile. Load the file again.")
                 self._withdraw(self.summary.updated, task, entry, message)
@@ -194,8 +196,8 @@ class _Loader:
                 task.pk = ids[task.key]
         TaskVersion.objects.bulk_create(
             TaskVersion(
-                task=task, version=1, verb=TaskVersion.Verb.CREATE, source=YAML.source, at=self.now,
-                definition=task.definition(),
+                task=task, version=1, verb=TaskVersion.Verb.CREATE, source=self.actor.source, at=self.now,
+                definition=task.definition(), by_id=self.actor.user_id,
             )
             for task in batch
         )  # fmt: skip

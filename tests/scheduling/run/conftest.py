@@ -6,12 +6,20 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import connections
 
 from scheduling import registry
 from scheduling.executors.base import RunOrder
 from scheduling.registry import Registry, task
 
 AT = datetime(2026, 1, 31, 8, 30, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _no_connection_left_open(django_db_blocker: Any) -> None:
+    """A run looks after the thread's open connections: tests without a database begin with none."""
+    with django_db_blocker.unblock():
+        connections.close_all()
 
 
 @pytest.fixture

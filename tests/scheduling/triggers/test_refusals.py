@@ -50,9 +50,9 @@ CRON = [
     ("+5 * * * *", ["minute", "“+5”"]),
     ("1_0 * * * *", ["minute", "“1_0”"]),
     ("? * * * *", ["minute", "“?”"]),
-    ("0 0 ? * MON", ["day", "“?”"]),
-    ("0 0 15W * *", ["day", "“15W”"]),
-    ("0 0 L-3 * *", ["day", "“L-3”"]),
+    ("0 0 ? * MON", ["day", "“?”", "quartz"]),
+    ("0 0 32W * *", ["day", "“32W”", "15W"]),
+    ("0 0 L-31 * *", ["day", "“L-31”", "1 to 30"]),
     ("0 0 L/2 * *", ["day", "“L/2”"]),
     ("L * * * *", ["minute", "“L”"]),
     ("99999999999999999999 * * * *", ["minute"]),
@@ -77,6 +77,82 @@ CRON = [
     (["* * * * *"], ["expression", "type list"]),
     (10**5000, ["expression", "bits"]),
 ]
+
+
+QUARTZ = [
+    ("60 * * * * ?", ["second", "“60”", "0–59"]),
+    ("0 60 * * * ?", ["minute", "“60”", "0–59"]),
+    ("0 0 24 * * ?", ["hour", "“24”", "0–23"]),
+    ("0 0 0 0 * ?", ["day", "“0”", "1–31"]),
+    ("0 0 0 32 * ?", ["day", "“32”", "1–31"]),
+    ("0 0 0 32W * ?", ["day", "“32W”", "1–31", "15W"]),
+    ("0 0 0 0W * ?", ["day", "“0W”", "1–31"]),
+    ("0 0 0 W * ?", ["day", "“W”", "15W"]),
+    ("0 0 0 WL * ?", ["day", "“WL”", "LW"]),
+    ("0 0 0 1-15W * ?", ["day", "“15W”", "15W"]),
+    ("0 0 0 */2W * ?", ["day", "“*/2W”", "1 to 31"]),
+    ("0 0 0 L-0 * ?", ["day", "“L-0”", "1 to 30"]),
+    ("0 0 0 L-31 * ?", ["day", "“L-31”", "1 to 30"]),
+    ("0 0 0 L-31W * ?", ["day", "“L-31W”", "1 to 30"]),
+    ("0 0 0 L-W * ?", ["day", "“L-W”", "L-3"]),
+    ("0 0 0 LW-2 * ?", ["day", "“LW-2”", "L-3"]),
+    ("0 0 0 5L * ?", ["day", "“5L”", "L-3"]),
+    ("0 0 0 5C * ?", ["day", "“5C”", "1–31"]),
+    ("0 0 0 1 13 ?", ["month", "“13”", "1–12", "JAN–DEC"]),
+    ("0 0 0 1 0 ?", ["month", "“0”", "1–12"]),
+    ("0 0 0 1 JUL/3 ?", ["month", "“JUL/3”", "2-6/2"]),
+    ("0 0 0 1 L ?", ["month", "“L”", "1–12"]),
+    ("0 0 0 ? * 0", ["day_of_week", "“0”", "1–7", "1 is Sunday"]),
+    ("0 0 0 ? * 8", ["day_of_week", "“8”", "1–7"]),
+    ("0 0 0 ? * 6#6", ["day_of_week", "“6#6”", "1 to 5"]),
+    ("0 0 0 ? * 6#0", ["day_of_week", "“6#0”", "1 to 5"]),
+    ("0 0 0 ? * MON#", ["day_of_week", "“MON#”", "1 to 5"]),
+    ("0 0 0 ? * 8#1", ["day_of_week", "“8#1”", "1–7"]),
+    ("0 0 0 ? * 8L", ["day_of_week", "“8L”", "1–7"]),
+    ("0 0 0 ? * MONDAY", ["day_of_week", "“MONDAY”", "SUN–SAT"]),
+    ("0 0 0 ? * LW", ["day_of_week", "“LW”", "FRIL"]),
+    ("0 0 0 ? * MON/2", ["day_of_week", "“MON/2”", "2-6/2"]),
+    ("0 */0 * * * ?", ["minute", "“*/0”", "1 to 59"]),
+    ("0 0/60 * * * ?", ["minute", "“0/60”", "1 to 59"]),
+    ("0 0 0/24 * * ?", ["hour", "“0/24”", "1 to 23"]),
+    ("0 0 0 1/32 * ?", ["day", "“1/32”", "1 to 31"]),
+    ("0 / * * * ?", ["minute", "“/”", "1 to 59"]),
+    ("0 0 ? * * ?", ["hour", "“?”", "0–23"]),
+    ("0 0 12 * * *", ["day “*”", "day_of_week “*”", "?"]),
+    ("0 0 12 15 * MON", ["day “15”", "day_of_week “MON”", "?"]),
+    ("0 0 12 ? * ?", ["day “?”", "day_of_week “?”", "only one"]),
+    ("0 0 12 ?,1 * ?", ["day", "“?”"]),
+    ("0 0 12 * *", ["5 fields", "6 (second", "7 (year"]),
+    ("0 0 12 * * ? * *", ["8 fields", "6 (second", "7 (year"]),
+    ("12", ["1 field;", "6 (second"]),
+    ("0 0 12 * * ? 1969", ["year", "“1969”", "1970–2099"]),
+    ("0 0 12 * * ? 2100", ["year", "“2100”", "1970–2099"]),
+    ("0 0 12 * * ? 2030-2027", ["year", "“2030-2027”", "ends before it begins"]),
+    ("0 0 12 * * ? ?", ["year", "“?”", "1970–2099"]),
+    ("0 0 0 30 2 ?", ["can never fire"]),
+    ("0 0 0 29 2 ? 2027", ["can never fire"]),
+    ("0 0 0 L-30 2 ?", ["can never fire"]),
+    ("0 0 0 31W 2,4,6,9,11 ?", ["can never fire"]),
+    ("0 0 0 ? 2 MON#5 2027", ["can never fire"]),
+    ("0 H(5-1) * * * ?", ["minute", "“H(5-1)”", "ends before it begins"]),
+    ("0 H(0-60) * * * ?", ["minute", "“60”", "0–59"]),
+    ("0 H/0 * * * ?", ["minute", "“H/0”", "1 to 59"]),
+    ("0 H-5 * * * ?", ["minute", "“H-5”", "H(1-3)"]),
+    ("0 HH * * * ?", ["minute", "“HH”", "H(1-3)"]),
+    ("0 0 12 * * ? H", ["year", "“H”", "1970–2099"]),
+    ("@dayly", ["@dayly", "@daily"]),
+    ("@reboot", ["@reboot", "@daily"]),
+    ("", ["empty"]),
+]
+
+
+@pytest.mark.parametrize(("text", "fragments"), QUARTZ)
+def test_quartz(text: str, fragments: list[str]) -> None:
+    with pytest.raises(InvalidTrigger) as caught:
+        triggers.build("cron", {"dialect": "quartz", "expression": text})
+    (message,) = caught.value.errors["trigger_params"]
+    assert [fragment for fragment in fragments if fragment not in message] == []
+    assert len(message) < 400
 
 
 @pytest.mark.parametrize(("text", "fragments"), CRON, ids=range(len(CRON)))
@@ -104,7 +180,7 @@ BUILD: list[tuple[str, Any, dict[str, Any], str, list[str]]] = [
     ("cron", {"week": 5}, {}, "trigger_params", ["“week”", "Allowed are"]),
     ("cron", {3: 5}, {}, "trigger_params", ["Unknown key 3"]),
     ("cron", {"expression": "* * * * *", "hour": 3}, {}, "trigger_params", ["either", "hour"]),
-    ("cron", {"expression": "* * * * *", "dialect": "quartz"}, {}, "trigger_params", ["“quartz”", "unix"]),
+    ("cron", {"expression": "* * * * *", "dialect": "qartz"}, {}, "trigger_params", ["“qartz”", "unix, quartz"]),
     ("cron", {"expression": "* * * * *", "dialect": ["unix"]}, {}, "trigger_params", ["dialect", "unix"]),
     # named fields
     ("cron", {"hour": 24}, {}, "trigger_params", ["hour", "24", "0–23"]),

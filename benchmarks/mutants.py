@@ -1,0 +1,180 @@
+"""Takes one safeguard away at a time, and runs the tests that should notice. Every mutant must be found.
+
+    DATABASE_URL=postgres://postgres@127.0.0.1/jobsite_mutants python benchmarks/mutants.py [NAME …]
+
+Works on a copy of the checkout in a temporary folder; the tests' database is named after DATABASE_URL.
+Prints a table; exit code 1 when a mutant survives.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "var", "__pycache__", ".*_cache", "node_modules")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A safeguard, where it stands, what is left without it, and the tests that live on it."""
+
+    name: str
+    promise: str
+    #: file → [(text, what it becomes), …]; a text that is not there makes the mutant stale, and fails.
+    edits: dict[str, list[tuple[str, str]]]
+    tests: tuple[str, ...]
+    #: Databases on which the safeguard is written; empty: all.
+    vendors: tuple[str, ...] = ()
+
+
+MODEL = "tests/promises/test_model.py"
+RESULTS = "tests/scheduling/services/test_claims_and_results.py"
+OPEN = "tests/promises/test_open_claims.py"
+
+MUTANTS = (
+    Mutant(
+        "unique constraint", "P1",
+        {
+            "scheduling/models/execution.py": [
+                ('            models.UniqueConstraint(name="occurrence", fields=["task", "scheduled_for", "slot"]),\n', "")
+            ],
+            "scheduling/migrations/0001_initial.py": [
+                ("fields=('task', 'scheduled_for', 'slot'), name='occurrence'", "fields=('id',), name='occurrence'")
+            ],
+        },
+        ("tests/scheduling/services/test_admission.py", MODEL),
+    ),
+    Mutant(
+        "attempt check", "P2",
+        {"scheduling/sql/sqlite.py": [(""" AND attempt = {self.value('attempt')} AND state = 'running'""", " AND state = 'running'")]},
+        (RESULTS,), ("sqlite",),
+    ),
+    Mutant(
+        "attempt check", "P2",
+        {"scheduling/sql/postgresql.py": [(" AND v.attempt = e.attempt", "")]},
+        (RESULTS,), ("postgresql",),
+    ),
+    Mutant(
+        "attempt check", "P2",
+        {
+            "scheduling/sql/mysql.py": [
+                (" AND v.attempt = e.attempt", ""),
+                ('if held.get(row["id"]) == row["attempt"]', 'if row["id"] in held'),
+            ]
+        },
+        (RESULTS,), ("mysql",),
+    ),
+    Mutant(
+        "claim's fence", "P2, P5",
+        {"scheduling/services/claims.py": [("if seats < 1 or not nodes.hold_active(node_id):", "if seats < 1:")]},
+        (RESULTS, MODEL, OPEN),
+    ),
+    Mutant(
+        "beat", "P5",
+        {"scheduling/services/nodes.py": [('beat=F("beat") + 1, heartbeat_at', 'beat=F("beat"), heartbeat_at')]},
+        ("tests/scheduling/engine/test_heart.py",),
+    ),
+    Mutant(
+        "death's compare-and-set", "P5",
+        {"scheduling/services/nodes.py": [("filter(pk=node_id, beat=seen_beat, state__in", "filter(pk=node_id, state__in")]},
+        ("tests/scheduling/engine/test_heart.py",),
+    ),
+    Mutant(
+        "counting before admitting", "max_concurrent",
+        {"scheduling/services/admission.py": [("self.counted < plan.max_concurrent:\n            self.counted += 1", "True:\n            self.counted += 1")]},
+        (MODEL,),
+    ),
+    Mutant(
+        "settling before an edit", "P3",
+        {
+            "scheduling/services/admission.py": [
+                ("if next_time is not None and next_time <= now:\n        _report(", "if False:\n        _report(")
+            ]
+        },
+        (MODEL,),
+    ),
+    Mutant(
+        "lost runs of a dead node", "P5",
+        {"scheduling/services/nodes.py": [('release_runs(node_id, now, Reason.NODE_DIED, f"node {node_id} died while it ran")', "0")]},
+        (MODEL, RESULTS),
+    ),
+    Mutant(
+        "missed rows", "P3",
+        {"scheduling/services/admission.py": [("    if decision.missed:\n", "    if False and decision.missed:\n")]},
+        (MODEL,),
+    ),
+)  # fmt: skip
+
+
+def main() -> None:
+    from django.db import connection
+
+    vendor = connection.vendor
+    wanted = sys.argv[1:]
+    survived = 0
+    print(f"{vendor}: without …          found by", flush=True)
+    for mutant in MUTANTS:
+        if (mutant.vendors and vendor not in mutant.vendors) or (wanted and mutant.name not in wanted):
+            continue
+        began = time.monotonic()
+        found = notice(mutant)
+        survived += not found
+        print(
+            f"  {mutant.name:<28}{mutant.promise:<16}{found or 'NOBODY':<60}{time.monotonic() - began:5.0f} s",
+            flush=True,
+        )
+    sys.exit(1 if survived else 0)
+
+
+def notice(mutant: Mutant) -> str:
+    """The first test that fails without the safeguard; empty when all pass."""
+    with tempfile.TemporaryDirectory(prefix="jobsite-mutant-") as folder:
+        tree = Path(shutil.copytree(ROOT, Path(folder) / "jobsite", ignore=LEFT_OUT))
+        for name, edits in mutant.edits.items():
+            text = (tree / name).read_text()
+            for old, new in edits:
+                if old not in text:
+                    sys.exit(f"The mutant “{mutant.name}” is stale: {name} has no {old!r}.")
+                text = text.replace(old, new)
+            (tree / name).write_text(text)
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-q",
+            "--create-db",
+            "-p",
+            "no:cacheprovider",
+            *mutant.tests,
+        ]
+        done = subprocess.run(command, cwd=tree, capture_output=True, text=True)
+    if done.returncode == 0:
+        return ""
+    failed = [
+        line.split()[1]
+        for line in done.stdout.splitlines()
+        if line.startswith(("FAILED tests", "ERROR tests"))
+    ]
+    if not failed:
+        sys.exit(
+            f"The tests could not be run without “{mutant.name}”:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        )
+    return failed[0].rpartition("/")[2]
+
+
+if __name__ == "__main__":
+    import os
+
+    sys.path.insert(0, str(ROOT))
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jobsite.settings")
+    import django
+
+    django.setup()
+    main()

@@ -1,0 +1,144 @@
+"""What the page of one instance shows above its form, and the verbs of that page. Each verb is a POST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from instances.admin.instance_list import status_badge
+from instances.models import Instance, InstanceSize, SyncRecord
+from instances.services import figures, instances, requests, visits
+from instances.services.sizes import day_of
+from jobsite.admin_base import ServiceAdmin, actor_of, sentences
+from scheduling import clock
+from scheduling.exceptions import Refused
+
+#: Spans of the chart that a person can choose, in days.
+SPANS = (30, 90, 365)
+MOST_DATABASES = 200
+MOST_SESSIONS = 10
+
+
+class InstancePage(ServiceAdmin[Instance]):
+    """The page of one instance."""
+
+    change_form_outer_before_template = "instances/instance.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        verbs = {"test": self.test_view, "collect": self.collect_view, "restore": self.restore_view}
+        own = [
+            path(
+                f"<int:pk>/{verb}/",
+                self.admin_site.admin_view(require_POST(view)),
+                name=f"instances_instance_{verb}",
+            )
+            for verb, view in verbs.items()
+        ]
+        return own + super().get_urls()
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        instance = self.get_object(request, object_id)
+        known = self.page(request, instance) if instance is not None else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **known})
+
+    # --- what is shown
+
+    def page(self, request: HttpRequest, instance: Instance) -> dict[str, Any]:
+        text = request.GET.get("days", "")
+        span = int(text) if text in {str(days) for days in SPANS} else SPANS[1]
+        days = figures.days(instance, until=day_of(clock.now()), most=span)
+        known = [day for day in days if day.total_bytes is not None]
+        records = SyncRecord.objects.filter(instance=instance).select_related("session")
+        return {
+            "instance": instance,
+            "status": status_badge(instance),
+            "latest": figures.latest(instance, most=MOST_DATABASES),
+            "days": days,
+            "span": span,
+            "spans": SPANS,
+            "first": known[0] if len(known) > 1 else None,
+            "growth": known[-1].total_bytes - known[0].total_bytes if len(known) > 1 else None,  # type: ignore[operator]
+            "chart": {
+                "label": _("Total size"),
+                "days": [day.date.isoformat() for day in days],
+                "bytes": [day.total_bytes for day in days],
+            },
+            "ever_collected": bool(days) or InstanceSize.objects.filter(instance=instance).exists(),
+            "records": records.order_by("-session__started_at")[:MOST_SESSIONS],
+            "may_test": self.may_test(request),
+            "may_collect": self.may_collect(request),
+            "may_restore": self.has_delete_permission(request),
+        }
+
+    # --- what may be done
+
+    def may_test(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("instances.change_instance"))
+
+    def may_collect(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("scheduling.run_task"))
+
+    def test_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        instance = self._found(pk, allowed=self.may_test(request))
+        if instance.deleted_at is None:
+            self.tell(request, instances.test_connections([instance], actor=actor_of(request)))
+        else:
+            self.message_user(request, _("Restore the instance first."), messages.ERROR)
+        return self._back(instance)
+
+    def collect_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        instance = self._found(pk, allowed=self.may_collect(request))
+        self.collect(request, [instance])
+        return self._back(instance)
+
+    def restore_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        instance = self._found(pk, allowed=self.has_delete_permission(request))
+        instances.restore(instance, actor=actor_of(request))
+        self.message_user(request, _("“%(name)s” is back.") % {"name": instance.name}, messages.SUCCESS)
+        return self._back(instance)
+
+    def tell(self, request: HttpRequest, outcomes: list[tuple[Instance, Any]]) -> None:
+        """Says what came of tests of connections."""
+        for instance, outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                self.message_user(request, f"{instance}: {visits.sentence(outcome)}", messages.ERROR)
+            else:
+                text = f"{instance}: {outcome.product} {outcome.main_version}, {outcome.latency_ms:g} ms"
+                self.message_user(request, text, messages.SUCCESS)
+
+    def collect(self, request: HttpRequest, chosen: list[Instance]) -> None:
+        """Asks for a collection of the chosen instances, and says where it can be watched."""
+        try:
+            execution = requests.collect_sizes(chosen, actor=actor_of(request))
+        except (Refused, ValidationError) as error:
+            self.message_user(request, sentences(error), messages.ERROR)
+            return
+        text = format_html(
+            '{} <a class="text-link" href="{}">#{}</a> {}',
+            _("Sizes are collected by run"),
+            reverse("admin:scheduling_execution_change", args=[execution.pk]),
+            execution.pk,
+            execution.detail,
+        )
+        self.message_user(request, text, messages.SUCCESS)
+
+    def _found(self, pk: int, *, allowed: bool) -> Instance:
+        """The instance. Raises PermissionDenied, before it says whether there is such an instance, and Http404."""
+        if not allowed:
+            raise PermissionDenied
+        instance = Instance.objects.select_related("credential").filter(pk=pk).first()
+        if instance is None:
+            raise Http404
+        return instance
+
+    def _back(self, instance: Instance) -> HttpResponseRedirect:
+        return HttpResponseRedirect(reverse("admin:instances_instance_change", args=[instance.pk]))

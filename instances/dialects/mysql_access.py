@@ -1,0 +1,44 @@
+"""Which rights of MySQL and MariaDB let an account read or write in a database."""
+
+from __future__ import annotations
+
+import re
+
+from instances.dialects.access import READ, WRITE, Held, Holder
+
+RIGHTS = {
+    READ: {"ALL PRIVILEGES", "SELECT"},
+    WRITE: {"ALL PRIVILEGES", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP"},
+}
+
+
+def reasons(action: str, database: str, holder: Holder) -> list[Held]:
+    """The rights by which it may; empty when it may not."""
+    restricted = {
+        held.grant.right.removeprefix("NOT ")
+        for held in holder.held
+        if held.grant.category == "restriction" and held.grant.on == (database,) and not held.via
+    }
+    return [held for held in holder.held if _fits(held, action, database, restricted)]
+
+
+def _fits(held: Held, action: str, database: str, restricted: set[str]) -> bool:
+    grant = held.grant
+    if grant.right not in RIGHTS[action]:
+        return False
+    if grant.category == "global":
+        return grant.right not in restricted
+    if grant.category == "database":
+        return fits_pattern(database, grant.on[0])
+    return grant.category in ("table", "column") and grant.on[0] == database
+
+
+def fits_pattern(database: str, pattern: str) -> bool:
+    r"""As the server compares: ``%`` and ``_`` are wild unless a backslash stands before them."""
+    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
+    wild = {"%": ".*", "_": "."}
+    expression = "".join(
+        wild.get(part) or re.escape(part[1:] if part[:1] == "\\" and len(part) > 1 else part)
+        for part in parts
+    )
+    return re.fullmatch(expression, database, re.DOTALL) is not None

@@ -1,0 +1,224 @@
+"""Something to look at: tasks, two weeks of history and the sizes of a small fleet, made up, and removable.
+
+Tasks are made by the services, so that they are real; their past is written as rows, for it never happened.
+Nothing of it reaches beyond this database: the made-up instances are not active, so nobody connects to them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db.models import Q
+
+from instances.models import Credential, DatabaseSize, Instance, InstanceSize
+from instances.services import credentials, instances
+from scheduling import clock
+from scheduling.models import Execution, ExecutionLog, Group, Pool, Reason, State, Task
+from scheduling.services import groups, pools, tasks
+from scheduling.services.actor import Actor
+
+ACTOR = Actor(source="command", reason="manage.py demo")
+#: What all made-up keys and names begin with.
+PREFIX = "demo."
+HISTORY = timedelta(days=14)
+SIZE_DAYS = 120
+#: Past runs of one task, at most: a task that runs each minute would fill the list alone.
+MOST_RUNS = 400
+BATCH = 500
+
+
+class Sample(NamedTuple):
+    """A made-up task: how it is scheduled, how long it takes (seconds), and how often it fails."""
+
+    key: str
+    name: str
+    function: str
+    parameters: dict[str, Any]
+    expression: str
+    category: str
+    takes: float
+    fails: float
+    fields: dict[str, Any] = {}
+
+
+SAMPLES = (
+    Sample("backup-orders", "Back up the orders database", "count_up", {"steps": 40, "seconds": 0.5},
+           "15 1 * * *", "maintenance", 1_260, 0.05, {"timeout_seconds": 7_200, "priority": 8}),
+    Sample("backup-billing", "Back up the billing database", "count_up", {"steps": 20, "seconds": 0.5},
+           "45 1 * * *", "maintenance", 840, 0.02, {"timeout_seconds": 7_200, "priority": 8}),
+    Sample("check-replication", "Check the replication delay", "noop", {}, "*/5 * * * *", "monitoring", 0.4, 0.01),
+    Sample("check-disk", "Check free space", "noop", {}, "*/10 * * * *", "monitoring", 0.2, 0.0),
+    Sample("rotate-partitions", "Rotate the event partitions", "noop", {}, "30 0 1 * *", "maintenance", 45, 0.0),
+    Sample("refresh-reports", "Refresh the reporting tables", "count_up", {"steps": 30, "seconds": 1},
+           "0 * * * *", "processing", 190, 0.12, {"retries": 2, "overlap_policy": "queue_one"}),
+    Sample("export-ledger", "Export the ledger", "fail", {"message": "The ledger of yesterday is not closed yet."},
+           "0 6 * * mon-fri", "processing", 75, 0.35, {"retries": 1}),
+    Sample("vacuum-analyze", "Vacuum and analyse", "noop", {}, "0 3 * * sun", "maintenance", 2_400, 0.0),
+    Sample("sync-hr", "从人事系统同步账号", "noop", {}, "20 7 * * *", "sync", 22, 0.08),
+    Sample("purge-sessions", "Purge expired sessions", "noop", {}, "*/30 * * * *", "maintenance", 3.1, 0.02),
+)  # fmt: skip
+
+FLEET = (
+    ("demo.orders-primary", "mysql", 310, 1.4, ("orders", "orders_archive", "catalog")),
+    ("demo.billing", "postgresql", 120, 0.5, ("billing", "ledger")),
+    ("demo.reports", "postgresql", 640, 4.2, ("reports", "staging", "数据仓库")),
+)  # name, dialect, GiB at the beginning, GiB a day, databases
+
+
+def build(seed: int = 1) -> dict[str, int]:
+    """Makes what is missing; returns how many tasks, executions and sizes came. The same seed, the same past."""
+    chance = random.Random(seed)  # noqa: S311  (a picture, no secret)
+    now = clock.refresh()
+    group = Group.objects.filter(key=f"{PREFIX}nightly").first() or groups.save(
+        Group(key=f"{PREFIX}nightly", name="Nightly work"), actor=ACTOR
+    )
+    pool = Pool.objects.filter(key=f"{PREFIX}mysql").first() or pools.save(
+        Pool(key=f"{PREFIX}mysql", name="MySQL primary", capacity=3), actor=ACTOR
+    )
+    made = [task for sample in SAMPLES if (task := _task(sample, group, pool))]
+    samples = {PREFIX + sample.key: sample for sample in SAMPLES}
+    executions = sum(_past(task, samples[task.key], now, chance) for task in made)
+    return {"tasks": len(made), "executions": executions, "sizes": _fleet(now, chance)}
+
+
+def remove() -> dict[str, int]:
+    """Takes all of it away again, history included."""
+    made = list(Task.objects.filter(Q(key__startswith=PREFIX)))
+    for task in made:
+        if task.deleted_at is None:
+            tasks.delete(task.pk, actor=ACTOR)
+    ids = [task.pk for task in made]
+    ExecutionLog.objects.filter(execution__task_id__in=ids).delete()
+    removed = Execution.objects.filter(task_id__in=ids).exclude(state=State.RUNNING).delete()[0]
+    fleet = list(Instance.objects.filter(name__startswith=PREFIX))
+    sizes = DatabaseSize.objects.filter(instance__in=fleet).delete()[0]
+    sizes += InstanceSize.objects.filter(instance__in=fleet).delete()[0]
+    for instance in fleet:
+        instances.delete(instance, actor=ACTOR)
+    for holder in (Group.objects, Pool.objects):
+        holder.filter(key__startswith=PREFIX, tasks__isnull=True).delete()
+    return {"tasks": len(made), "executions": removed, "sizes": sizes}
+
+
+def _task(sample: Sample, group: Group, pool: Pool) -> Task | None:
+    """The task, if it was not there yet."""
+    if Task.objects.filter(key=PREFIX + sample.key).exists():
+        return None
+    return tasks.create(
+        Task(
+            key=PREFIX + sample.key, name=sample.name, function=sample.function, parameters=sample.parameters,
+            trigger="cron", trigger_params={"expression": sample.expression}, category=sample.category,
+            group=group if sample.category == "maintenance" else None,
+            pool=pool if sample.key.startswith("backup") else None,
+            description="Made up by manage.py demo.", **sample.fields,
+        ),
+        actor=ACTOR,
+    )  # fmt: skip
+
+
+def _past(task: Task, sample: Sample, now: datetime, chance: random.Random) -> int:
+    """Writes what would have happened since HISTORY ago; returns how many rows."""
+    times = task.build_trigger().between(now - HISTORY, now, 100_000)[-MOST_RUNS:]
+    rows = [_row(task, sample, at, chance) for at in times]
+    Execution.objects.bulk_create(rows, batch_size=BATCH)
+    return len(rows)
+
+
+def _row(task: Task, sample: Sample, at: datetime, chance: random.Random) -> Execution:
+    late = timedelta(milliseconds=chance.uniform(20, 240))
+    took = sample.takes * chance.lognormvariate(0, 0.18)
+    row = Execution(
+        task=task, task_key=task.key, task_version=task.version, function=task.function, scheduled_for=at,
+        origin="schedule", state=State.SUCCEEDED, queue=task.queue, rank=9 - task.priority,
+        pool_id=task.pool_id or 0, available_at=at, queued_at=at + late, attempt=1, parameters=task.parameters,
+    )  # fmt: skip
+    luck = chance.random()
+    if luck < sample.fails:
+        row.state, row.reason = State.FAILED, Reason.EXCEPTION
+        row.error_class, row.message = "LedgerOpen", "The ledger of yesterday is not closed yet."
+        row.detail = row.message
+        row.traceback = (
+            "Traceback (most recent call last):\n"
+            '  File "reports/tasks.py", line 41, in export_ledger\n'
+            '    raise LedgerOpen("The ledger of yesterday is not closed yet.")\n'
+            "reports.errors.LedgerOpen: The ledger of yesterday is not closed yet."
+        )
+        took *= 0.3
+    elif luck > 0.995:
+        row.state, row.reason, row.detail = State.TIMED_OUT, Reason.TIMEOUT, "ran longer than allowed"
+        took *= 4
+    elif luck > 0.985:
+        row.state, row.reason, row.attempt = State.SKIPPED, Reason.OVERLAP, 0
+        row.detail, row.finished_at = "as many runs as allowed were active at that moment", at + late
+        return row
+    row.started_at = row.queued_at + timedelta(milliseconds=chance.uniform(5, 60))
+    row.finished_at = row.started_at + timedelta(seconds=took)
+    row.run_ms = round(took * 1_000)
+    return row
+
+
+def _fleet(now: datetime, chance: random.Random) -> int:
+    """Writes the fleet's sizes, with a gap as real collections have; returns how many rows."""
+    count = 0
+    for name, dialect, start, growth, names in FLEET:
+        if Instance.objects.filter(name=name).exists():
+            continue
+        instance = _instance(name, dialect)
+        databases, totals = [], []
+        for day, (at, gib) in enumerate(_days(now, start, growth, chance)):
+            if 60 < day < 66:
+                continue  # nobody collected
+            shares = _shares(gib, names)
+            total = sum(size for _database, size in shares)
+            totals.append(
+                InstanceSize(
+                    instance=instance,
+                    date=at.date(),
+                    total_bytes=total,
+                    database_count=len(shares),
+                    collected_at=at,
+                )
+            )
+            databases += [
+                DatabaseSize(
+                    instance=instance, database=database, date=at.date(), total_bytes=size,
+                    data_bytes=size * 3 // 4, index_bytes=size - size * 3 // 4, collected_at=at,
+                )
+                for database, size in shares
+            ]  # fmt: skip
+        InstanceSize.objects.bulk_create(totals, batch_size=BATCH)
+        DatabaseSize.objects.bulk_create(databases, batch_size=BATCH)
+        count += len(totals) + len(databases)
+    return count
+
+
+def _days(
+    now: datetime, start: float, growth: float, chance: random.Random
+) -> Iterator[tuple[datetime, float]]:
+    gib = float(start)
+    for back in range(SIZE_DAYS - 1, -1, -1):
+        gib += growth * chance.uniform(0.2, 1.8)
+        yield now - timedelta(days=back), gib
+
+
+def _shares(gib: float, names: tuple[str, ...]) -> list[tuple[str, int]]:
+    """The bytes of each database: the first is the largest."""
+    weights = [1 / (place + 1) for place in range(len(names))]
+    return [
+        (name, int(gib * 2**30 * weight / sum(weights))) for name, weight in zip(names, weights, strict=True)
+    ]
+
+
+def _instance(name: str, dialect: str) -> Instance:
+    host = f"{name.removeprefix(PREFIX)}.example.com"
+    credential = Credential.objects.filter(name=f"{PREFIX}collector").first() or credentials.create(
+        Credential(name=f"{PREFIX}collector", username="jobsite", active=False), password="", actor=ACTOR
+    )
+    instance = Instance(
+        name=name, dialect=dialect, host=host, credential=credential, active=False,
+        description="Made up by manage.py demo; nobody connects to it.",
+    )  # fmt: skip
+    return instances.create(instance, actor=ACTOR)

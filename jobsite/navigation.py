@@ -1,0 +1,68 @@
+"""The side bar of the admin: where a person finds what. An entry is shown to those who may see its page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Groups of entries, as unfold wants them."""
+
+    def page(title: str, icon: str, address: str, permission: str = "") -> dict[str, Any]:
+        may_see = not permission or request.user.has_perm(permission)
+        return {
+            "title": title,
+            "icon": icon,
+            "link": reverse(address),
+            "permission": lambda _request: may_see,
+        }
+
+    def rows(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
+        return page(title, icon, f"admin:{app}_{model}_changelist", f"{app}.view_{model}")
+
+    return [
+        {"items": [page(_("Home"), "home", "admin:index")]},
+        {
+            "title": _("Scheduling"),
+            "items": [
+                page(_("Board"), "dashboard", "board", "scheduling.view_task"),
+                rows(_("Tasks"), "event_repeat", "scheduling", "task"),
+                rows(_("Executions"), "history", "scheduling", "execution"),
+                rows(_("Groups"), "folder", "scheduling", "group"),
+                rows(_("Pools"), "dataset", "scheduling", "pool"),
+                rows(_("Nodes"), "dns", "scheduling", "node"),
+                rows(_("Notices"), "mail", "scheduling", "notice"),
+                rows(_("Changes"), "difference", "scheduling", "taskversion"),
+            ],
+        },
+        {
+            "title": _("Instances"),
+            "items": [
+                rows(_("Instances"), "database", "instances", "instance"),
+                rows(_("Credentials"), "key", "instances", "credential"),
+                rows(_("Sizes"), "monitoring", "instances", "instancesize"),
+                rows(_("Sync sessions"), "sync", "instances", "syncsession"),
+            ],
+        },
+        {
+            "title": _("Access"),
+            "separator": True,
+            "items": [
+                rows(_("Users"), "person", "auth", "user"),
+                rows(_("Roles"), "groups", "auth", "group"),
+                rows(_("Tokens"), "vpn_key", "jobsite", "token"),
+            ],
+        },
+    ]
+
+
+def account(request: HttpRequest) -> list[dict[str, Any]]:
+    """What the menu at the person's name offers."""
+    return [
+        {"title": _("Change password"), "link": reverse("admin:password_change")},
+        {"title": _("Time zone"), "link": reverse("time_zone")},
+    ]

@@ -1,0 +1,142 @@
+"""What the list and the head of a task's page say of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.contrib import admin
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from jobsite.templatetags.jobsite import NONE, duration, state_badge
+from scheduling.exceptions import InvalidTrigger
+from scheduling.models import State, Task
+
+
+def state_of(task: Any) -> tuple[str, str]:
+    """A code for the colour, and what a person reads."""
+    if not task.enabled:
+        return "disabled", _now("disabled")
+    if task.is_at_rest:
+        return "paused", _now("paused") if task.paused else _now("paused with its group")
+    if task.schedule_error:
+        return "broken", _now("broken: the schedule cannot be computed")
+    if task.lacks_function:
+        return "broken", _now("broken: no node has the function")
+    return "enabled", _now("enabled")
+
+
+def strip(runs: list[Any]) -> SafeString:
+    """The outcomes of the last runs, oldest first: a bar each, its height and colour by state, words on hover."""
+    bars = format_html_join(
+        "",
+        '<span class="bar bar-{}" title="{}"></span>',
+        ((run.state, _bar_title(run)) for run in runs),
+    )
+    counts = Counter(run.state for run in runs)
+    words = ", ".join(
+        f"{number_format(number)} {State(state).label}" for state, number in counts.most_common()
+    )
+    return format_html('<span class="strip" role="img" aria-label="{}">{}</span>', words, bars)
+
+
+def _bar_title(run: Any) -> str:
+    title = f"#{run.id} {State(run.state).label}"
+    if run.reason:
+        title += f" ({run.reason})"
+    title += f" · {run.scheduled_for:%Y-%m-%d %H:%M:%S} UTC"
+    return title if run.run_ms is None else f"{title} · {duration(run.run_ms)}"
+
+
+def distance(at: datetime) -> SafeString:
+    """How far away a time is (static/js/times.js); all of it on hover. Without JavaScript: the time in UTC."""
+    words = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return format_html(
+        '<time datetime="{}" title="{}" data-moment="relative" data-zone="">{}</time>',
+        at.isoformat(),
+        words,
+        words,
+    )
+
+
+def moment_lines(at: datetime | None, zone: str) -> SafeString | str:
+    """How far away a time is, and below it the time itself in the zone, which it names."""
+    if at is None:
+        return NONE
+    local = at.astimezone(ZoneInfo(zone))
+    return format_html(
+        '<span class="two"><span>{}</span><span class="hint when">{}</span></span>',
+        distance(at),
+        f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}",
+    )
+
+
+class TaskColumns:
+    """Mixed into the admin of tasks; each needs what ``changelist.look`` has set."""
+
+    @admin.display(description=_("task"), ordering="name")
+    def about(self, task: Task) -> SafeString:
+        mark = format_html(' <span class="mark">{}</span>', _now("built-in")) if task.built_in else ""
+        return format_html('<span class="task-name">{}{}</span>', task.name, mark)
+
+    @admin.display(description=_("key"), ordering="key")
+    def identity(self, task: Task) -> SafeString:
+        return format_html(
+            '<span class="two"><span class="code">{}</span><span class="hint code">{}()</span></span>',
+            task.key,
+            task.function,
+        )
+
+    @admin.display(description=_("state"))
+    def state(self, task: Any) -> SafeString:
+        code, words = state_of(task)
+        return SafeString(
+            render_to_string("scheduling/task/switch.html", {"task": task, "code": code, "words": words})
+        )
+
+    @admin.display(description=_("schedule"))
+    def schedule(self, task: Task) -> SafeString:
+        try:
+            words = task.build_trigger().describe()
+        except InvalidTrigger as error:
+            return format_html('<span class="fault">{}</span>', str(error))
+        return format_html(
+            '<span class="two"><span>{}</span><span class="hint">{}</span></span>', words, task.time_zone
+        )
+
+    @admin.display(description=_("next run"))
+    def next_run(self, task: Any) -> SafeString | str:
+        return moment_lines(task.live_time, task.time_zone)
+
+    @admin.display(description=_("last run"))
+    def last_run(self, task: Any) -> SafeString | str:
+        if not task.strip:
+            return format_html('<span class="hint">{}</span>', _now("never ran"))
+        run = task.strip[-1]
+        return format_html(
+            '<span class="two"><a href="{}">{}</a><span class="hint">{}</span></span>',
+            reverse("admin:scheduling_execution_change", args=[run.id]),
+            state_badge(run.state),
+            distance(run.finished_at or run.started_at or run.scheduled_for),
+        )
+
+    @admin.display(description=_("last 20"))
+    def last_runs(self, task: Any) -> SafeString | str:
+        if not task.strip:
+            return NONE
+        address = reverse("admin:scheduling_execution_changelist")
+        return format_html(
+            '<a href="{}?q={}" class="strip-link">{}</a>', address, task.key, strip(task.strip)
+        )
+
+    @admin.display(description=_("do"))
+    def verbs(self, task: Any) -> SafeString:
+        return SafeString(render_to_string("scheduling/task/buttons.html", {"task": task}))

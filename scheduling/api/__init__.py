@@ -1,0 +1,1 @@
+"""The API of this app: one noun a file. Permission is checked here, state in the services."""

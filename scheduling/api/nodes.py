@@ -1,0 +1,73 @@
+"""Nodes: the scheduler processes, living and gone."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db.models import Count
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from jobsite.rest.permissions import of_model
+from jobsite.rest.views import HouseViewSet, Lists, Shows
+from scheduling.models import Execution, Node, State
+from scheduling.services import nodes
+
+
+class NodeSerializer(serializers.ModelSerializer):
+    queues = serializers.ListField(child=serializers.CharField(), read_only=True)
+    running = serializers.IntegerField(read_only=True)
+
+    class Meta:
+        model = Node
+        fields = (
+            "id", "state", "detail", "host", "pid", "version", "queues", "seats", "running", "started_at",
+            "heartbeat_at", "drain_asked_at", "ended_at", "lease_seconds",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class NodeDetailSerializer(NodeSerializer):
+    functions = serializers.ListField(child=serializers.CharField(), read_only=True)
+
+    class Meta:
+        model = Node
+        fields = (*NodeSerializer.Meta.fields, "functions")
+        read_only_fields = fields
+
+
+class NodeViewSet(Lists, Shows, HouseViewSet):
+    queryset = Node.objects.all()
+    lookup_value_regex = "[0-9a-f-]{36}"
+    filterset_fields = ("state",)
+    orderings: ClassVar[dict[str, tuple[str, ...]]] = {
+        "-started_at": ("-started_at", "-id"),
+        "started_at": ("started_at", "id"),
+    }
+    needs: ClassVar[dict[str, tuple[str, ...]]] = {
+        **of_model("scheduling.node", "list", "retrieve"),
+        "drain": ("scheduling.drain_node",),
+    }
+
+    def get_serializer_class(self) -> Any:
+        return NodeSerializer if self.action == "list" else NodeDetailSerializer
+
+    def prepared(self, page: list[Any]) -> list[Any]:
+        """With what each runs: one statement along the index of running executions."""
+        running = Execution.objects.filter(state=State.RUNNING, node_id__in=[node.pk for node in page])
+        counts = dict(running.order_by().values_list("node_id").annotate(n=Count("id")))
+        for node in page:
+            node.running = counts.get(node.pk, 0)
+        return page
+
+    def shown(self, row: Node) -> Any:
+        return super().shown(self.prepared([row])[0])
+
+    @extend_schema(request=None, responses={202: NodeDetailSerializer}, filters=False)
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def drain(self, request: Any, pk: str) -> Response:
+        """Asks it to claim nothing more, to let its runs end, and to stop; it sees that within 2 s."""
+        node = nodes.drain(self.get_object().pk, actor=self.actor())
+        return self.answer(node, status.HTTP_202_ACCEPTED)

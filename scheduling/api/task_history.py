@@ -1,0 +1,80 @@
+"""When a task runs next, and what it was before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from jobsite.rest.idempotency import once
+from jobsite.rest.schema import IDEMPOTENT
+from scheduling import clock
+from scheduling.api.task_serializers import (
+    CloneSerializer,
+    RollbackSerializer,
+    TaskSerializer,
+    VersionSerializer,
+)
+from scheduling.api.triggers import AfterSerializer, PreviewAnswerSerializer, preview_answer
+from scheduling.models import TaskVersion
+from scheduling.services import tasks, versions
+from scheduling.triggers.preview import preview_of
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "next_runs": ("scheduling.view_task",),
+    "versions": ("scheduling.view_task", "scheduling.view_taskversion"),
+    "rollback": ("scheduling.change_task", "scheduling.view_taskversion"),
+    "clone": ("scheduling.add_task", "scheduling.view_task"),
+}
+
+
+class TaskHistory:
+    """A part of the tasks' views."""
+
+    @extend_schema(parameters=[AfterSerializer], responses=PreviewAnswerSerializer, filters=False)
+    @action(detail=True, methods=["get"], url_path="next-runs", pagination_class=None)
+    def next_runs(self: Any, request: Any, key: str) -> Response:
+        """The coming times of its schedule, as the scheduler computes them; also of a task that is at rest."""
+        asked = AfterSerializer(data=request.query_params.dict())
+        asked.is_valid(raise_exception=True)
+        values = asked.validated_data
+        trigger = self.get_object().build_trigger()
+        found = preview_of(trigger, after=values.get("after") or clock.now(), count=values["count"])
+        return Response(preview_answer(found))
+
+    @extend_schema(responses=VersionSerializer(many=True), filters=False)
+    @action(detail=True, methods=["get"], orderings={"-version": ("-version",), "version": ("version",)})
+    def versions(self: Any, request: Any, key: str) -> Response:
+        """What it was after each change, who changed it, when and why; newest first."""
+        rows = TaskVersion.objects.filter(task_id=self.get_object().pk).select_related("by")
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response(VersionSerializer(page, many=True).data)
+
+    @extend_schema(request=RollbackSerializer, responses=TaskSerializer, filters=False)
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def rollback(self: Any, request: Any, key: str) -> Response:
+        """Gives it the definition that it had, as a new version; key, enabled and paused stay as they are."""
+        asked = self.read(RollbackSerializer)
+        actor = self.actor(asked.get("reason", ""))
+        seen = asked.get("seen_version")
+        task = versions.rollback(self.get_object().pk, asked["version"], actor=actor, seen_version=seen)
+        return self.answer(task)
+
+    @extend_schema(
+        request=CloneSerializer, responses={201: TaskSerializer}, parameters=[IDEMPOTENT], filters=False
+    )
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def clone(self: Any, request: Any, key: str) -> Response:
+        """Makes a copy under another key, disabled, so that nothing runs twice unasked."""
+        task = self.get_object()
+
+        def work() -> tuple[int, Any]:
+            asked = self.read(CloneSerializer)
+            actor = self.actor(asked.get("reason", ""))
+            copied = tasks.clone(task.pk, asked["key"], actor=actor, name=asked.get("name", ""))
+            return status.HTTP_201_CREATED, self.shown(copied)
+
+        return self.tagged(once(request, work))

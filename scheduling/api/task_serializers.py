@@ -1,0 +1,188 @@
+"""Tasks in JSON, and the bodies of their verbs."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth import get_user_model
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from jobsite.rest import fields
+from jobsite.rest.serializers import CleanModelSerializer, StrictSerializer
+from scheduling.exceptions import InvalidTrigger
+from scheduling.models import Group, Pool, Task, TaskVersion
+
+#: What a person may say when asked why.
+REASON_CHARACTERS = 500
+STATES = ("enabled", "disabled", "paused", "broken")
+
+
+class ReasonSerializer(StrictSerializer):
+    reason = fields.Text(
+        required=False, allow_blank=True, max_length=REASON_CHARACTERS, help_text=_("Kept with the change.")
+    )
+
+
+class TaskSerializer(CleanModelSerializer):
+    """A task. ``version`` is the one that was read: an edit of an older one is refused with 409."""
+
+    group = fields.Named(slug_field="key", queryset=Group.objects.all(), required=False, allow_null=True)
+    pool = fields.Named(slug_field="key", queryset=Pool.objects.all(), required=False, allow_null=True)
+    owner = fields.Named(
+        slug_field="username",
+        queryset=get_user_model()._default_manager.all(),
+        required=False,
+        allow_null=True,
+    )
+    version = fields.WholeNumber(required=False, min_value=1, max_value=2**31 - 1)
+    reason = fields.Text(
+        required=False, write_only=True, allow_blank=True, max_length=REASON_CHARACTERS,
+        help_text=_("Kept with the change."),
+    )  # fmt: skip
+    state = serializers.SerializerMethodField()
+    schedule = serializers.SerializerMethodField(help_text=_("The schedule in words."))
+    next_run_time = serializers.SerializerMethodField()
+
+    BESIDE: ClassVar[tuple[str, ...]] = ("version", "reason")
+
+    class Meta:
+        model = Task
+        fields = (
+            "key", *Task.DEFINITION, "paused", "built_in", "state", "schedule", "schedule_error", "next_run_time",
+            "version", "created_at", "updated_at", "reason",
+        )  # fmt: skip
+        read_only_fields = ("enabled", "paused", "built_in", "schedule_error", "created_at", "updated_at")
+
+    @extend_schema_field(serializers.ChoiceField(choices=STATES))
+    def get_state(self, task: Task) -> str:
+        if not task.enabled:
+            return "disabled"
+        if task.is_at_rest:
+            return "paused"
+        return "broken" if task.schedule_error or getattr(task, "lacks_function", False) else "enabled"
+
+    def get_schedule(self, task: Task) -> str:
+        try:
+            return task.build_trigger().describe()
+        except InvalidTrigger as error:  # a kind or a zone that this installation no longer has
+            return str(error)
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_next_run_time(self, task: Task) -> Any:
+        at = getattr(task, "live_time", None)
+        return serializers.DateTimeField().to_representation(at) if at else None
+
+
+class RunSerializer(StrictSerializer):
+    parameters = fields.Json(required=False, help_text=_("Replace those of the task, one by one."))
+    force = fields.YesNo(required=False, default=False, help_text=_("Run beside a run of the same task."))
+    run_at = fields.Moment(required=False, allow_null=True, help_text=_("Not before; none: at once."))
+
+    def validate_parameters(self, value: Any) -> dict[str, Any]:
+        return as_mapping(value)
+
+
+def as_mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise serializers.ValidationError(_("The parameters must be an object: names and values."))
+    return value
+
+
+class RollbackSerializer(ReasonSerializer):
+    version = fields.WholeNumber(min_value=1, max_value=2**31 - 1, help_text=_("The one to go back to."))
+    seen_version = fields.WholeNumber(
+        required=False,
+        min_value=1,
+        max_value=2**31 - 1,
+        help_text=_("The present one as it was read: refused with 409 when it is another by now."),
+    )
+
+
+class CloneSerializer(ReasonSerializer):
+    key = fields.Text(max_length=100)
+    name = fields.Text(required=False, max_length=200)
+
+
+class ByFunctionSerializer(StrictSerializer):
+    """A task from as little as possible: the rest is what the function declares and the usual defaults."""
+
+    function = fields.Text(max_length=200)
+    key = fields.Text(required=False, max_length=100, help_text=_("None: the function's name."))
+    name = fields.Text(required=False, max_length=200, help_text=_("None: the function's label."))
+    parameters = fields.Json(required=False)
+    trigger = fields.Text(max_length=50)
+    trigger_params = fields.Json()
+    time_zone = fields.Text(required=False, max_length=64)
+
+
+BULK_ACTIONS: dict[str, str] = {
+    "run": "scheduling.run_task",
+    "pause": "scheduling.pause_task",
+    "resume": "scheduling.pause_task",
+    "enable": "scheduling.enable_task",
+    "disable": "scheduling.enable_task",
+    "delete": "scheduling.delete_task",
+}
+MOST_KEYS = 1_000
+
+
+class BulkSerializer(ReasonSerializer):
+    action = fields.Choice(choices=list(BULK_ACTIONS))
+    keys = serializers.ListField(child=fields.Text(max_length=100), min_length=1, max_length=MOST_KEYS)
+
+
+class BulkResultSerializer(serializers.Serializer):
+    key = serializers.CharField()
+    ok = serializers.BooleanField()
+    code = serializers.CharField(help_text=_("Empty when it was done."))
+    detail = serializers.CharField()
+    execution = serializers.IntegerField(allow_null=True, help_text=_("The run that was asked for."))
+
+
+class BulkAnswerSerializer(serializers.Serializer):
+    action = serializers.CharField()
+    done = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    results = BulkResultSerializer(many=True)
+
+
+class ReloadSerializer(StrictSerializer):
+    yaml = fields.Text(
+        required=False, trim_whitespace=False, allow_blank=True,
+        help_text=_("The text of a file; none: the default tasks of the installation."),
+    )  # fmt: skip
+    force = fields.YesNo(
+        required=False, default=False, help_text=_("Overwrite what people have edited or deleted.")
+    )
+    dry_run = fields.YesNo(
+        required=False, default=False, help_text=_("Say what would be done, and do nothing.")
+    )
+
+
+class ProblemSerializer(serializers.Serializer):
+    line = serializers.IntegerField()
+    key = serializers.CharField()
+    field = serializers.CharField()
+    message = serializers.CharField()
+
+
+class ReloadAnswerSerializer(serializers.Serializer):
+    added = serializers.ListField(child=serializers.CharField())
+    updated = serializers.ListField(child=serializers.CharField())
+    unchanged = serializers.ListField(child=serializers.CharField())
+    kept = serializers.ListField(child=serializers.CharField(), help_text=_("Edited by a person."))
+    left_deleted = serializers.ListField(child=serializers.CharField(), help_text=_("Deleted by a person."))
+    warnings = ProblemSerializer(many=True)
+    problems = ProblemSerializer(many=True)
+    counts = serializers.DictField(child=serializers.IntegerField())
+
+
+class VersionSerializer(serializers.ModelSerializer):
+    by = serializers.SlugRelatedField(slug_field="username", read_only=True)
+
+    class Meta:
+        model = TaskVersion
+        fields = ("version", "verb", "source", "by", "at", "reason", "definition", "changes")
+        read_only_fields = fields

@@ -1,0 +1,34 @@
+"""The addresses of this app below /api/v1/."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import path, re_path
+
+from scheduling.api.executions import ExecutionViewSet
+from scheduling.api.functions import FunctionsView, FunctionView
+from scheduling.api.groups import GroupViewSet
+from scheduling.api.health import HealthAlias, HealthView
+from scheduling.api.nodes import NodeViewSet
+from scheduling.api.pools import PoolViewSet
+from scheduling.api.stats import StatsView, TaskStatsView
+from scheduling.api.tasks import KEY, TaskViewSet
+from scheduling.api.triggers import PreviewView
+
+routes: tuple[tuple[str, Any, str], ...] = (
+    ("tasks", TaskViewSet, "task"),
+    ("executions", ExecutionViewSet, "execution"),
+    ("groups", GroupViewSet, "group"),
+    ("pools", PoolViewSet, "pool"),
+    ("nodes", NodeViewSet, "node"),
+)
+urlpatterns = [
+    path("health", HealthView.as_view(), name="health"),
+    path("health/", HealthAlias.as_view()),
+    path("functions/", FunctionsView.as_view(), name="functions"),
+    re_path(r"^functions/(?P<name>\w{1,200})/$", FunctionView.as_view(), name="function"),
+    path("stats/", StatsView.as_view(), name="stats"),
+    re_path(rf"^stats/tasks/(?P<key>{KEY})/$", TaskStatsView.as_view(), name="task-stats"),
+    path("triggers/preview/", PreviewView.as_view(), name="preview"),
+]

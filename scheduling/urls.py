@@ -1,0 +1,24 @@
+"""The addresses of the pages outside the admin, under /scheduler/."""
+
+from __future__ import annotations
+
+from django.urls import path, re_path
+
+from scheduling.views import board, function_fields, groups, home, nodes, preview, verbs
+
+urlpatterns = [
+    path("", board.show, name="board"),
+    path("cards/", board.part, name="board-cards"),
+    path("reload/", board.reload, name="board-reload"),
+    path("now/", home.now, name="home-now"),
+    path("days/", home.days, name="home-days"),
+    path("function-fields/", function_fields.show, name="function_fields"),
+    path("schedule-preview/", preview.show, name="schedule_preview"),
+    re_path(r"^groups/(?P<group_id>[0-9]{1,18})/(?P<verb>pause|resume)/$", groups.act, name="group-verb"),
+    path("nodes/<uuid:node_id>/drain/", nodes.drain, name="node-drain"),
+    re_path(
+        rf"^tasks/(?P<task_id>[0-9]+)/(?P<verb>{'|'.join(verbs.VERBS)})/$",
+        verbs.act,
+        name="task-verb",
+    ),
+]

@@ -1,0 +1,1 @@
+"""Pages that are no model's admin: home, board, live parts."""

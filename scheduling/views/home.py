@@ -1,0 +1,197 @@
+"""The first page of the admin: what runs, what waits, what comes next, what failed, and who works."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_GET
+from django_apscheduler.models import DjangoJob
+
+from jobsite import zones
+from jobsite.templatetags.jobsite import state_label
+from scheduling import clock
+from scheduling.models import NEVER, State, Task
+from scheduling.services import health, stats
+from scheduling.views import live
+from scheduling.views.access import staff_only
+from scheduling.views.alarm import alarm_of
+
+#: Entries of each list; more are counted, and stand in the list that the number leads to.
+RUNNING, WAITING, NEXT, FAILED = 30, 8, 10, 8
+#: Counted no further.
+MOST = 10_000
+DAYS = 14
+#: The order in which a day's outcomes are stacked.
+STACK = (
+    State.SUCCEEDED, State.FAILED, State.TIMED_OUT, State.LOST, State.MISSED, State.SKIPPED, State.CANCELLED,
+)  # fmt: skip
+FIELDS = (
+    "id", "task_id", "task_key", "state", "reason", "detail", "scheduled_for", "available_at", "queued_at",
+    "started_at", "finished_at", "attempt", "queue", "progress_done", "progress_total", "progress_text",
+    "error_class", "overdue", "cancel_requested_at",
+)  # fmt: skip
+
+Row = dict[str, Any]
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Adds to the admin's first page what it shows; each part is also asked for by itself, again and again."""
+    if not may_see(request):
+        return context
+    now = clock.refresh()
+    zone = zones.current()
+    counted = stats.read(stats.first_moment(DAYS, zone, now))
+    state = now_context(request, now, counted)
+    html, cursor = live.part(request, "scheduling/parts/now.html", state)
+    days_html, days_cursor = live.part(
+        request, "scheduling/parts/days.html", days_context(request, now, counted)
+    )
+    return context | {
+        "now_part": html,
+        "now_cursor": cursor,
+        "days_part": days_html,
+        "days_cursor": days_cursor,
+        "as_of": now,
+    }
+
+
+def may_see(request: HttpRequest) -> bool:
+    return request.user.has_perms(("scheduling.view_task", "scheduling.view_execution"))
+
+
+@require_GET
+@staff_only("scheduling.view_execution")
+def now(request: HttpRequest) -> HttpResponse:
+    return live.answer(request, "scheduling/parts/now.html", now_context(request, clock.refresh()))
+
+
+@require_GET
+@staff_only("scheduling.view_execution")
+def days(request: HttpRequest) -> HttpResponse:
+    return live.answer(request, "scheduling/parts/days.html", days_context(request, clock.refresh()))
+
+
+# --- now
+
+
+def now_context(
+    request: HttpRequest, now: datetime, counted: list[stats.Counted] | None = None
+) -> dict[str, Any]:
+    day_ago = now - timedelta(hours=24)
+    wanted = [
+        (State.RUNNING, RUNNING, False),
+        (State.QUEUED, WAITING, False),
+        (State.WAITING, WAITING, False),
+        *((state, FAILED, True) for state in stats.FAILURES),
+    ]
+    rows: dict[str, list[Row]] = {state: [] for state in State}
+    for row in sorted(stats.by_state(wanted, FIELDS), key=lambda row: row["id"]):
+        rows[row["state"]].append(row)
+    failed = [row for state in stats.FAILURES for row in rows[state] if row["finished_at"] >= day_ago]
+    failed = sorted(failed, key=lambda row: (row["finished_at"], row["id"]), reverse=True)[:FAILED]
+    inactive = rows[State.QUEUED] + rows[State.WAITING]
+    full = len(rows[State.QUEUED]) == WAITING or len(rows[State.WAITING]) == WAITING
+    coming = _coming()
+    _name([*rows[State.RUNNING], *inactive, *failed, *coming])
+    alarm = alarm_of(request, detailed=True)
+    return {
+        "running": _with_progress(rows[State.RUNNING], now),
+        "running_number": max(len(rows[State.RUNNING]), sum(node.used for node in alarm.nodes)),  # type: ignore[attr-defined]
+        "inactive": _with_waiting(inactive[:WAITING], now),
+        "inactive_number": stats.count_active(MOST) if full else len(inactive),
+        "coming": [row for row in coming if row["name"]][:NEXT],
+        "failed": _with_cause(failed),
+        "outcomes": stats.since(day_ago, counted),
+        "nodes": node_rows(alarm, now),
+        "most": MOST,
+        "may_see_nodes": request.user.has_perm("scheduling.view_node"),
+        "may_add": request.user.has_perm("scheduling.add_task"),
+        "has_tasks": bool(coming) or Task.objects.present().exists(),
+    }
+
+
+def _coming() -> list[Row]:
+    """The next times, one step in an index; a few more than wanted, since others may keep jobs in that table too."""
+    rows = DjangoJob.objects.filter(next_run_time__isnull=False).order_by("next_run_time")
+    found = rows.values_list("id", "next_run_time")[: NEXT + 5]
+    return [{"task_id": int(id), "at": at, "name": ""} for id, at in found if id.isdecimal()]
+
+
+def _name(rows: list[Row]) -> None:
+    """Gives each row its task's name, all in one query. A deleted task is known by the key it had."""
+    ids = {row["task_id"] for row in rows}
+    names = {
+        pk: (name, key)
+        for pk, name, key in Task.objects.present().filter(pk__in=ids).values_list("pk", "name", "key")
+    }
+    for row in rows:
+        name, key = names.get(row["task_id"], ("", row.get("task_key", "")))
+        row["name"], row["task_key"] = name or key, key
+
+
+def _with_progress(rows: list[Row], now: datetime) -> list[Row]:
+    """How far each run is: by its own word, else by how long the task took before."""
+    expected = stats.expected({row["task_id"] for row in rows})
+    for row in rows:
+        usual = row["expected_ms"] = expected.get(row["task_id"])
+        row["ends_at"] = row["started_at"] + timedelta(milliseconds=usual) if usual else None
+        row["late"] = usual is not None and row["ends_at"] < now
+        total, done = row["progress_total"], row["progress_done"]
+        row["share"] = round(100 * min(done, total) / total) if total and done is not None else None
+    return rows
+
+
+def _with_waiting(rows: list[Row], now: datetime) -> list[Row]:
+    """Until when each waits, where it waits for a time."""
+    for row in rows:
+        row["until"] = row["available_at"] if now < row["available_at"] < NEVER else None
+    return rows
+
+
+def _with_cause(rows: list[Row]) -> list[Row]:
+    """What went wrong, in one line."""
+    for row in rows:
+        error, detail = row["error_class"], row["detail"]
+        row["cause"] = detail if detail.startswith(error) else f"{error}: {detail}"
+    return rows
+
+
+def node_rows(alarm: health.Alarm, now: datetime) -> list[Row]:
+    """The live nodes, with the seats that are used; one whose beat is late is ``silent``."""
+    return [
+        {
+            "node": node,
+            "state": health.standing_of_node(node, now),
+            "used": node.used,  # type: ignore[attr-defined]
+        }
+        for node in alarm.nodes
+    ]
+
+
+# --- days
+
+
+def days_context(
+    request: HttpRequest, now: datetime, counted: list[stats.Counted] | None = None
+) -> dict[str, Any]:
+    zone = zones.current()
+    days = stats.by_day(DAYS, zone, now, counted)
+    used = [state for state in STACK if any(day.counts.get(state) for day in days)] or [State.SUCCEEDED]
+    chart = {
+        "days": [day.day.isoformat() for day in days],
+        "states": [
+            {
+                "state": state,
+                "label": state_label(state),
+                "numbers": [day.counts.get(state, 0) for day in days],
+            }
+            for state in used
+        ],
+    }
+    table = [
+        {"day": day.day, "numbers": [day.counts.get(state, 0) for state in used], "figures": day}
+        for day in reversed(days)
+    ]
+    return {"chart": chart, "states": used, "table": table, "zone": str(zone), "number": DAYS}

@@ -1,0 +1,87 @@
+"""What a schedule means, shown while it is typed: in words, its next runs, what to mind."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from scheduling import clock, triggers
+from scheduling.exceptions import InvalidTrigger
+from scheduling.models import Task
+from scheduling.views.access import staff_only
+
+COUNT = 10
+#: A schedule is short; a list of dates may be longer.
+PARAMS_LENGTH = 64 * 1024
+FIELD_LENGTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One of the next runs."""
+
+    at: datetime  # UTC
+    local: str  # in the schedule's zone, with the weekday
+    zone: str  # what its clock is called then: CST, +08
+
+
+@require_GET
+@staff_only("scheduling.view_task")
+def show(request: HttpRequest) -> HttpResponse:
+    """The fields of the form as the query string; a piece of HTML. What is wrong is said in it, by field."""
+    asked = {name: text[:FIELD_LENGTH].strip() for name, text in request.GET.dict().items()}
+    now = clock.now()
+    zone = asked.get("time_zone", "")
+    try:
+        params = json.loads(request.GET.get("trigger_params", "")[:PARAMS_LENGTH] or "{}")
+        terms = _terms(asked, params)
+        seen = triggers.preview(asked.get("trigger", ""), params, after=now, count=COUNT, **terms)
+    except InvalidTrigger as error:
+        return _show(request, errors=[text for texts in error.errors.values() for text in texts])
+    except (ValueError, RecursionError):
+        return _show(request, errors=[_("This is not JSON.")])
+    runs = [_run(at, triggers.zone(zone)) for at in seen.times]
+    return _show(request, seen=seen, runs=runs, zone=zone)
+
+
+def _show(request: HttpRequest, **context: Any) -> HttpResponse:
+    return render(request, "scheduling/forms/preview.html", context)
+
+
+def _terms(asked: dict[str, str], params: Any) -> dict[str, Any]:
+    """Zone, bounds and policies; the anchor is the task's own as long as its schedule has not been changed."""
+    terms: dict[str, Any] = {
+        "zone": asked.get("time_zone", ""),
+        "start_at": _moment(asked, "start_at"),
+        "end_at": _moment(asked, "end_at"),
+        "gap": asked.get("clock_gap", "run_after"),
+        "fold": asked.get("clock_overlap", "first"),
+    }
+    number = asked.get("task", "")
+    task = Task.objects.present().filter(pk=int(number)).first() if number.isdecimal() else None
+    same = task is not None and (task.trigger, task.trigger_params, task.time_zone) == (
+        asked.get("trigger"),
+        params,
+        terms["zone"],
+    )
+    terms["anchor_at"] = task.anchor_at if task is not None and same else terms["start_at"] or clock.now()
+    return terms
+
+
+def _moment(asked: dict[str, str], name: str) -> str | None:
+    """Date and time as the form has them, in the schedule's zone; a date alone is its midnight."""
+    return " ".join(filter(None, (asked.get(f"{name}_0"), asked.get(f"{name}_1")))) or None
+
+
+def _run(at: datetime, zone: Any) -> Run:
+    local = at.astimezone(zone)
+    words = f"{date_format(local, 'D')} {local:%Y-%m-%d %H:%M:%S}"
+    return Run(at, words, local.tzname() or "")

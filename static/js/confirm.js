@@ -1,0 +1,29 @@
+// Buttons with data-title ask before they do what they do: in the page's <dialog id="confirm">, which names what and how
+// many. A button of a form then submits it; pages that act by themselves import `confirmed`.
+
+/** Whether the person says yes. What is not to be confirmed is a yes. */
+export function confirmed(button) {
+  const dialog = document.getElementById("confirm");
+  if (!dialog || !button.dataset.title) return Promise.resolve(true);
+  dialog.querySelector("h2").textContent = button.dataset.title;
+  dialog.querySelector("p").textContent = button.dataset.text ?? "";
+  const yes = dialog.querySelector("[value=yes]");
+  const words = button.cloneNode(true);
+  for (const icon of words.querySelectorAll("[aria-hidden]")) icon.remove();
+  yes.textContent = words.textContent.trim();
+  yes.classList.toggle("danger", button.classList.contains("danger"));
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button[data-title]");
+  if (!button?.form || button.dataset.verb || button.dataset.confirmed) return;
+  event.preventDefault();
+  if (!(await confirmed(button))) return;
+  button.dataset.confirmed = "1";
+  button.form.requestSubmit(button);
+});

@@ -1,0 +1,73 @@
+// Times as people read them: relative and in the viewer's zone, UTC on hover. Kept up to date while the page is open.
+// Marked up by the template filter `moment`: <time datetime="…" data-moment data-zone="…">.
+
+const language = document.documentElement.lang || undefined;
+const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+const UNITS = [
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+  ["second", 1],
+];
+
+/** "in 3 minutes", "2 hours ago". */
+export function distance(milliseconds) {
+  const seconds = Math.round(milliseconds / 1000);
+  const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
+  return relative.format(Math.trunc(seconds / length), unit);
+}
+
+/** The absolute time in the zone, which it names. */
+export function absolute(at, zone) {
+  return new Intl.DateTimeFormat(language, {
+    dateStyle: "medium",
+    timeStyle: "long", // with the zone
+    ...(zone ? { timeZone: zone } : {}),
+  }).format(at);
+}
+
+/** "1:02:03", "4:05"; days in words, because nobody counts those in seconds. */
+export function clockOf(milliseconds) {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  if (seconds >= 86_400) return new Intl.NumberFormat(language, { style: "unit", unit: "day" }).format(Math.floor(seconds / 86_400));
+  const [hours, minutes, rest] = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60, seconds % 60];
+  const two = (number) => String(number).padStart(2, "0");
+  return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}
+
+/** What a time reads as: absolute and relative, "relative" alone, "countdown" to it, or "elapsed" since it. */
+function reading(kind, at, zone, now) {
+  if (kind === "relative") return distance(at - now);
+  if (kind === "absolute") return absolute(at, zone);
+  if (kind === "countdown") return at > now ? clockOf(at - now) : relative.format(0, "second");
+  if (kind === "elapsed") return clockOf(now - at);
+  return `${absolute(at, zone)} (${distance(at - now)})`;
+}
+
+function zoneName(zone) {
+  return zone || Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+export function showTimes(root = document) {
+  const now = Date.now();
+  for (const element of root.querySelectorAll("time[data-moment]")) {
+    const at = new Date(element.dateTime);
+    const zone = element.dataset.zone;
+    if (!element.dataset.utc) element.dataset.utc = element.title;
+    element.title = `${absolute(at, zone)} ${zoneName(zone)} · ${element.dataset.utc}`;
+    const text = reading(element.dataset.moment, at, zone, now);
+    if (element.textContent !== text) element.textContent = text;
+  }
+  for (const bar of root.querySelectorAll("progress[data-since]")) {
+    bar.value = Math.min(now - new Date(bar.dataset.since), bar.max * 0.98);
+  }
+}
+
+// The server draws days as the viewer's zone has them.
+document.cookie = `jobsite_zone=${encodeURIComponent(zoneName(""))}; path=/; max-age=31536000; samesite=lax`;
+
+showTimes();
+setInterval(() => {
+  if (!document.hidden) showTimes();
+}, 1000);
+document.addEventListener("jobsite:updated", (event) => showTimes(event.target));

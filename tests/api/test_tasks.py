@@ -1,0 +1,251 @@
+"""Tasks by API: CRUD by key, verbs, locking, runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django_apscheduler.models import DjangoJob
+
+from scheduling.clock import SettableClock
+from scheduling.models import Execution, Group, Pool, Task, TaskVersion
+from scheduling.services import tasks
+from tests.api.conftest import Api, errors
+from tests.conftest import TESTER
+
+MakeTask = Callable[..., Task]
+NEW = {
+    "key": "nightly", "name": "Nightly", "function": "echo", "parameters": {"values": {"a": 1}}, "trigger": "cron",
+    "trigger_params": {"hour": 3}, "time_zone": "Asia/Shanghai",
+}  # fmt: skip
+
+
+def test_create_shows_all_there_is_to_know(api: Api, clock: SettableClock) -> None:
+    Group.objects.create(key="night", name="Night")
+    Pool.objects.create(key="db", capacity=3)
+    answer = api.post(
+        "tasks/", NEW | {"group": "night", "pool": "db", "owner": "root", "reason": "asked for"}
+    )
+    assert answer.status_code == 201, answer.data
+    data = answer.data
+    assert answer["ETag"] == '"1"'
+    assert {name: data[name] for name in NEW} == NEW
+    assert (data["group"], data["pool"], data["owner"]) == ("night", "db", "root")
+    assert (data["state"], data["next_run_time"], data["version"]) == ("enabled", "2026-06-01T19:00:00Z", 1)
+    assert "03:00" in data["schedule"]
+    assert "reason" not in data
+    version = TaskVersion.objects.get()
+    assert (version.source, version.by, version.reason) == ("api", api.user, "asked for")
+    assert api.get("tasks/nightly/").data == data
+
+
+def test_what_is_missing_or_wrong_is_named(api: Api) -> None:
+    answer = api.post("tasks/", {"colour": 1})
+    assert answer.status_code == 400
+    assert set(errors(answer)) == {"key", "name", "function", "trigger_params", "colour"}
+    assert errors(answer)["key"] == "This field is required."
+    bad = NEW | {"function": "nop", "trigger_params": {"hour": 24}, "weight": 0}
+    assert set(errors(api.post("tasks/", bad))) == {"weight", "function", "trigger_params"}
+    assert not Task.objects.exists()
+
+
+def test_put_and_patch_change_what_is_given(api: Api, make_task: MakeTask) -> None:
+    make_task("one", description="old", priority=7)
+    answer = api.put("tasks/one/", NEW | {"key": "one"})
+    assert answer.status_code == 200, answer.data
+    assert (answer.data["name"], answer.data["description"], answer.data["version"]) == ("Nightly", "old", 2)
+    answer = api.patch("tasks/one/", {"priority": 1})
+    assert (answer.data["priority"], answer.data["name"], answer["ETag"]) == (1, "Nightly", '"3"')
+    # What was read can be sent back: what is only shown is left alone.
+    again = api.put("tasks/one/", answer.data | {"state": "broken"})
+    assert (again.status_code, again.data["version"]) == (200, 3)
+
+
+def test_an_edit_of_an_old_version_is_refused(api: Api, make_task: MakeTask) -> None:
+    make_task("one")
+    assert api.patch("tasks/one/", {"name": "A"}, If_Match='"1"').status_code == 200
+    for stale, code in ((("name", "B", {"If_Match": '"1"'}), 412), (("name", "B", {"If_Match": "W/x"}), 412)):
+        name, value, headers = stale
+        answer = api.patch("tasks/one/", {name: value}, **headers)
+        assert (answer.status_code, answer.data["errors"][0]["code"]) == (code, "edited_meanwhile")
+    answer = api.patch("tasks/one/", {"name": "B", "version": 1})
+    assert (answer.status_code, answer.data["errors"][0]["code"]) == (409, "edited_meanwhile")
+    assert Task.objects.get().name == "A"
+    assert api.patch("tasks/one/", {"name": "B", "version": 2}).status_code == 200
+
+
+def test_a_refused_change_leaves_everything(api: Api, make_task: MakeTask) -> None:
+    make_task("one")
+    answer = api.patch("tasks/one/", {"name": "B", "trigger_params": {"expression": "61 * * * *"}})
+    assert (answer.status_code, set(errors(answer))) == (400, {"trigger_params"})
+    answer = api.patch("tasks/one/", {"trigger": "date", "trigger_params": {"run_date": "2001-01-01 00:00"}})
+    assert "no time after now" in errors(answer)["trigger_params"]
+    assert (Task.objects.get().name, TaskVersion.objects.count()) == ("one", 1)
+
+
+def test_delete(api: Api, make_task: MakeTask) -> None:
+    make_task("one")
+    assert api.delete("tasks/one/").status_code == 204
+    assert api.get("tasks/one/").status_code == 404
+    assert api.delete("tasks/one/").status_code == 404
+    kept = make_task("kept", built_in=True)
+    answer = api.delete("tasks/kept/")
+    assert (answer.status_code, answer.data["errors"][0]["code"]) == (403, "built_in")
+    assert Task.objects.present().get() == kept
+
+
+@pytest.mark.parametrize(
+    ("verb", "state", "has_time"),
+    [
+        ("pause", "paused", False),
+        ("resume", "enabled", True),
+        ("disable", "disabled", False),
+        ("enable", "enabled", True),
+    ],
+)
+def test_verbs(api: Api, make_task: MakeTask, verb: str, state: str, has_time: bool) -> None:
+    task = make_task("one")
+    if verb in ("resume", "enable"):
+        getattr(tasks, {"resume": "pause", "enable": "disable"}[verb])(task.pk, actor=TESTER)
+    answer = api.post(f"tasks/one/{verb}/", {"reason": "because"})
+    assert (answer.status_code, answer.data["state"]) == (200, state)
+    assert (answer.data["next_run_time"] is not None) is has_time
+    assert (DjangoJob.objects.get().next_run_time is not None) is has_time
+    version = TaskVersion.objects.order_by("-version")[0]
+    assert (version.verb, version.source, version.by, version.reason) == (verb, "api", api.user, "because")
+    assert api.post(f"tasks/nobody/{verb}/").status_code == 404
+
+
+def test_run_is_accepted_at_once_and_says_behind_what_it_waits(api: Api, make_task: MakeTask) -> None:
+    make_task("one", function="echo", parameters={"values": 1})
+    answer = api.post("tasks/one/run/", {"parameters": {"values": 2}})
+    assert (answer.status_code, answer.data["state"], answer.data["origin"]) == (202, "queued", "api")
+    execution = Execution.objects.get(pk=answer.data["id"])
+    assert (execution.parameters, execution.requested_by) == ({"values": 2}, api.user)
+    second = api.post("tasks/one/run/").data
+    assert (second["state"], second["detail"]) == ("waiting", f"waits behind #{execution.pk} (queued)")
+    assert api.post("tasks/one/run/", {"force": True}).data["state"] == "queued"
+    answer = api.post("tasks/one/run/", {"parameters": {"colour": 2}})
+    assert "colour" in errors(answer)["parameters"]
+
+
+def test_run_at_a_time(api: Api, make_task: MakeTask, clock: SettableClock) -> None:
+    make_task("one")
+    answer = api.post("tasks/one/run/", {"run_at": "2026-06-02T08:00:00+08:00"})
+    assert (answer.data["state"], answer.data["reason"]) == ("waiting", "delay")
+    assert answer.data["scheduled_for"] == "2026-06-02T00:00:00Z"
+    for wrong in ("2026-06-02T08:00:00", "2026-06-02T08:00:00+16:30", "soon", 5, "2099-01-01T00:00:00Z"):
+        assert "run_at" in errors(api.post("tasks/one/run/", {"run_at": wrong})), wrong
+
+
+def test_list_by_filters_and_pages(api: Api, make_task: MakeTask, django_assert_max_num_queries: Any) -> None:
+    for number in range(7):
+        make_task(f"t{number}", category="odd" if number % 2 else "even")
+    first = api.get("tasks/", limit=3).data
+    assert [row["key"] for row in first["results"]] == ["t0", "t1", "t2"]
+    second = api.get(first["next"]).data
+    third = api.get(second["next"]).data
+    assert [row["key"] for row in (*second["results"], *third["results"])] == ["t3", "t4", "t5", "t6"]
+    assert third["next"] is None
+    assert [row["key"] for row in api.get("tasks/", ordering="-key", limit=1).data["results"]] == ["t6"]
+    assert [row["key"] for row in api.get("tasks/", category="odd").data["results"]] == ["t1", "t3", "t5"]
+    assert [row["key"] for row in api.get("tasks/", search="T4").data["results"]] == ["t4"]
+    with django_assert_max_num_queries(8):
+        api.get("tasks/")
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"categry": "odd"}, "categry"), ({"limit": "0"}, "limit"), ({"limit": "many"}, "limit"),
+        ({"ordering": "name"}, "ordering"), ({"cursor": "abc"}, "cursor"), ({"cursor": "WyJrZXkiLDFd"}, "cursor"),
+        ({"cursor": "é"}, "cursor"), ({"search": "a\0b"}, "search"),
+    ],
+)  # fmt: skip
+def test_wrong_query_parameters_are_named(api: Api, query: Any, field: str) -> None:
+    answer = api.get("tasks/", **query)
+    assert answer.status_code == 400
+    assert list(errors(answer)) == [field]
+
+
+def test_bulk_tells_each_result(api: Api, make_task: MakeTask) -> None:
+    make_task("a")
+    make_task("b", built_in=True)
+    body = {"action": "pause", "keys": ["a", "b", "nobody", "a"], "reason": "night"}
+    answer = api.post("tasks/bulk/", body)
+    assert (answer.status_code, answer.data["done"], answer.data["refused"]) == (200, 2, 1)
+    assert [(row["key"], row["ok"], row["code"]) for row in answer.data["results"]] == [
+        ("a", True, ""), ("b", True, ""), ("nobody", False, "not_found"),
+    ]  # fmt: skip
+    assert Task.objects.filter(paused=True).count() == 2
+    ran = api.post("tasks/bulk/", {"action": "run", "keys": ["a"]}).data["results"][0]
+    assert Execution.objects.get().pk == ran["execution"]
+    codes = [
+        row["code"]
+        for row in api.post("tasks/bulk/", {"action": "delete", "keys": ["a", "b"]}).data["results"]
+    ]
+    assert codes == ["", "built_in"]
+    wrong = api.post("tasks/bulk/", {"action": "burn", "keys": []})
+    assert set(errors(wrong)) == {"action", "keys"}
+
+
+def test_by_func(api: Api) -> None:
+    answer = api.post(
+        "tasks/by-func/", {"function": "noop", "trigger": "interval", "trigger_params": {"hours": 1}}
+    )
+    assert answer.status_code == 201, answer.data
+    assert (answer.data["key"], answer.data["function"], answer.data["queue"]) == ("noop", "noop", "default")
+    assert answer.data["name"]
+    answer = api.post(
+        "tasks/by-func/", {"function": "nop", "trigger": "interval", "trigger_params": {"hours": 1}}
+    )
+    assert (answer.status_code, "noop" in errors(answer)["function"]) == (400, True)
+
+
+def test_reload_merges_and_counts(api: Api) -> None:
+    text = "tasks:\n- {key: one, function: noop, trigger: cron, trigger_params: {hour: 3}}\n"
+    answer = api.post("tasks/reload/", {"yaml": text, "dry_run": True})
+    assert (answer.data["added"], Task.objects.count()) == (["one"], 0)
+    answer = api.post("tasks/reload/", {"yaml": text})
+    assert answer.data["counts"] == {
+        "added": 1, "updated": 0, "unchanged": 0, "kept": 0, "left_deleted": 0, "refused": 0,
+    }  # fmt: skip
+    version = TaskVersion.objects.get()
+    assert (version.source, version.by) == ("yaml", api.user)
+    api.patch("tasks/one/", {"trigger_params": {"hour": 5}})
+    assert api.post("tasks/reload/", {"yaml": text}).data["kept"] == ["one"]
+    assert api.post("tasks/reload/", {"yaml": text, "force": True}).data["updated"] == ["one"]
+    problem = api.post("tasks/reload/", {"yaml": "tasks:\n- {key: two, functoin: noop}\n"}).data["problems"][
+        0
+    ]
+    assert (problem["line"], problem["key"], problem["field"]) == (2, "two", "functoin")
+
+
+def test_reload_of_the_default_files(api: Api) -> None:
+    answer = api.post("tasks/reload/")
+    assert answer.status_code == 200
+    assert {"prune_history", "cleanup_old_logs", "collect_database_sizes"} <= set(answer.data["added"])
+    assert api.post("tasks/reload/").data["counts"]["unchanged"] == len(answer.data["added"])
+
+
+def test_next_runs(api: Api, make_task: MakeTask, clock: SettableClock) -> None:
+    make_task("one", trigger_params={"expression": "0 3 * * *"})
+    answer = api.get("tasks/one/next-runs/", count=2)
+    assert answer.data["times"] == ["2026-06-02T03:00:00Z", "2026-06-03T03:00:00Z"]
+    assert answer.data["description"]
+    assert api.get("tasks/one/next-runs/", after="2027-01-01T00:00:00Z", count=1).data["times"] == [
+        "2027-01-01T03:00:00Z"
+    ]
+    for query, field in (({"count": "0"}, "count"), ({"after": "x"}, "after"), ({"cont": "1"}, "cont")):
+        assert field in errors(api.get("tasks/one/next-runs/", **query))
+
+
+def test_versions(api: Api, make_task: MakeTask) -> None:
+    make_task("one")
+    api.patch("tasks/one/", {"priority": 9, "reason": "urgent"})
+    newest, first = api.get("tasks/one/versions/").data["results"]
+    assert (newest["verb"], newest["changes"], newest["by"], newest["reason"]) == (
+        "edit", {"priority": [5, 9]}, "root", "urgent",
+    )  # fmt: skip
+    assert (first["version"], first["verb"], first["definition"]["priority"]) == (1, "create", 5)

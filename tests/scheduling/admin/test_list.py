@@ -1,0 +1,188 @@
+"""The list of tasks: what it says of each, what it is narrowed by, and one verb for all that match."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import unescape
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from scheduling import clock as clocks
+from scheduling.admin.task import bulk
+from scheduling.clock import SettableClock
+from scheduling.models import Execution, Group, Task, TaskVersion
+from scheduling.services import groups, nodes, tasks
+from tests.conftest import TESTER
+
+pytestmark = pytest.mark.django_db
+MakeTask = Callable[..., Task]
+LIST = "/admin/scheduling/task/"
+
+
+def keys(answer: Any) -> list[str]:
+    return [task.key for task in answer.context["cl"].result_list]
+
+
+def said(answer: Any) -> str:
+    return " ".join(str(message) for message in answer.context["messages"])
+
+
+def all_that_match(client: Client, action: str, narrowed: str = "", **form: Any) -> Any:
+    data = {"action": action, "select_across": "1", "_selected_action": "0"}
+    return client.post(LIST + narrowed, data | form, follow=True)
+
+
+def go_on(client: Client, page: Any, narrowed: str = "", **form: Any) -> Any:
+    """What the form of the page before sends, by its button or by itself."""
+    progress = page.context["progress"]
+    names = ("after", "last", "total", "done", "refused", "told")
+    carried = {name: getattr(progress, name) for name in names}
+    return all_that_match(client, page.context["action"], narrowed, confirmed="1", **carried, **form)
+
+
+def end_run(execution: Execution, state: str, reason: str = "") -> None:
+    Execution.objects.filter(pk=execution.pk).update(
+        state=state, reason=reason, started_at=clocks.now(), finished_at=clocks.now(), run_ms=1_250
+    )
+
+
+def test_a_row_says_when_it_runs_how_it_went_and_what_can_be_done(
+    admin_client: Client, make_task: MakeTask, clock: SettableClock
+) -> None:
+    task = make_task("nightly", time_zone="Asia/Shanghai", trigger_params={"expression": "30 3 * * *"})
+    for number, (state, reason) in enumerate([("succeeded", ""), ("failed", "exception")]):
+        end_run(tasks.run_now(task.pk, actor=TESTER, idempotency_key=str(number)), state, reason)
+    page = unescape(admin_client.get(LIST).content.decode())
+    for part in (
+        "Every day at 03:30:00",
+        'datetime="2026-06-01T19:30:00+00:00"',
+        "2026-06-02 03:30:00 CST",
+        'aria-label="1 succeeded, 1 failed"',
+        "failed (exception) · 2026-06-01 12:00:00 UTC · 1.25 s",
+        'role="switch" aria-checked="true"',
+        f"/tasks/{task.pk}/run/",
+        f"/tasks/{task.pk}/pause/",
+        f"{LIST}{task.pk}/run/",
+        f"{LIST}{task.pk}/clone/",
+    ):
+        assert part in page, part
+
+
+def test_who_may_only_look_gets_no_button(client: Client, make_task: MakeTask) -> None:
+    task = make_task()
+    user = get_user_model().objects.create_user("eve", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="view_task"))
+    client.force_login(user)
+    for address in (LIST, f"{LIST}{task.pk}/change/", f"{LIST}{task.pk}/history/"):
+        page = client.get(address)
+        assert page.status_code == 200
+        text = page.content.decode()
+        assert "formaction" not in text
+        assert f"{LIST}{task.pk}/run/" not in text
+        assert f"{LIST}{task.pk}/clone/" not in text
+    for verb in ("run", "clone", "rollback"):
+        for method in (client.get, client.post):
+            assert method(f"{LIST}{task.pk}/{verb}/").status_code == 403, verb
+    for verb in ("run", "pause", "clone", "delete_selected"):
+        assert all_that_match(client, verb).status_code == 403, verb
+    assert (TaskVersion.objects.count(), Execution.objects.count()) == (1, 0)
+
+
+def test_the_list_is_narrowed_by_state_and_by_what_tasks_have(
+    admin_client: Client, make_task: MakeTask
+) -> None:
+    group = Group.objects.create(key="night", name="Night")
+    make_task("plain", category="sync", queue="slow")
+    make_task("grouped", group=group)
+    tasks.pause(make_task("paused").pk, actor=TESTER)
+    tasks.disable(make_task("disabled", trigger="interval", trigger_params={"hours": 1}).pk, actor=TESTER)
+    make_task("missing", function="fail")
+    groups.pause(group.pk, actor=TESTER)
+    nodes.register(clocks.now(), queues=["default"], functions=["noop"], seats=1, lease_seconds=15)
+    for narrowed, found in (
+        ("state=enabled", ["missing", "plain"]),
+        ("state=paused", ["grouped", "paused"]),
+        ("state=disabled", ["disabled"]),
+        ("state=broken", ["missing"]),
+        ("category=sync&queue=slow", ["plain"]),
+        ("queue=slow", ["plain"]),
+        (f"group={group.pk}", ["grouped"]),
+        ("trigger__exact=interval", ["disabled"]),
+        ("q=plai", ["plain"]),
+        ("q=fail", ["missing"]),
+        ("o=-1", ["plain", "paused", "missing", "grouped", "disabled"]),
+        ("o=-3.5", ["disabled", "grouped", "missing", "paused", "plain"]),  # no index: left alone
+    ):
+        assert keys(admin_client.get(f"{LIST}?{narrowed}")) == found, narrowed
+
+
+def test_all_that_match_are_named_asked_about_and_done_in_parts(
+    admin_client: Client, make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "BATCH", 2)
+    for number in range(5):
+        make_task(f"one-{number}", category="one")
+    make_task("other", category="two")
+    question = all_that_match(admin_client, "pause", "?category=one")
+    assert "Pause: 5 tasks?" in question.content.decode()
+    assert not Task.objects.filter(paused=True).exists()
+    page = go_on(admin_client, question, "?category=one")
+    assert Task.objects.filter(paused=True).count() == 2
+    assert "2 of 5 tasks." in page.content.decode()
+    make_task("one-late", category="one")  # after the question: not asked about
+    page = go_on(admin_client, page, "?category=one")
+    page = go_on(admin_client, page, "?category=one")
+    assert said(page) == "Pause: done for 5 tasks."
+    assert set(Task.objects.filter(paused=False).values_list("key", flat=True)) == {"other", "one-late"}
+
+
+def test_copies_of_all_do_not_copy_themselves(admin_client: Client, make_task: MakeTask) -> None:
+    for key in ("one", "two", "one-copy"):
+        make_task(key)
+    answer = go_on(admin_client, all_that_match(admin_client, "clone"))
+    assert said(answer) == "Clone: done for 3 tasks."
+    made = Task.objects.filter(enabled=False).order_by("key").values_list("key", flat=True)
+    assert list(made) == ["one-copy-2", "one-copy-copy", "two-copy"]
+
+
+def test_refusals_are_summed_up_and_stop_nobody_else(
+    admin_client: Client, make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "TOLD", 1)
+    make_task("plain")
+    for key in ("first", "second"):
+        make_task(key, built_in=True)
+    question = all_that_match(admin_client, "delete_selected")
+    assert "3 tasks?" in question.content.decode()
+    text = said(go_on(admin_client, question))
+    assert "Delete: done for 1 task." in text
+    assert "2 tasks were refused: first: A built-in task cannot be deleted" in text
+    assert set(Task.objects.present().values_list("key", flat=True)) == {"first", "second"}
+
+
+def test_a_work_in_parts_can_be_stopped(admin_client: Client, make_task: MakeTask) -> None:
+    make_task()
+    answer = go_on(admin_client, all_that_match(admin_client, "disable"), stop="1")
+    assert said(answer) == "Nothing was done."
+    assert Task.objects.get().enabled
+
+
+def test_no_question_reads_every_task(admin_client: Client, make_task: MakeTask) -> None:
+    """P9: counts and values of filters are bounded, whatever is asked."""
+    for number in range(3):
+        end_run(tasks.run_now(make_task(f"task-{number}").pk, actor=TESTER), "succeeded")
+    for narrowed in ("", "?state=enabled", "?q=task", "?o=-1", "?category=x"):
+        with CaptureQueriesContext(connection) as queries:
+            assert admin_client.get(LIST + narrowed).status_code == 200
+        over_all = [
+            query["sql"] for query in queries if "COUNT(" in query["sql"] or "DISTINCT" in query["sql"]
+        ]
+        assert over_all
+        assert all("LIMIT" in sql for sql in over_all), narrowed
+        assert len(queries) <= 12, [query["sql"] for query in queries]
