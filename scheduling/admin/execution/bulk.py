@@ -20,8 +20,8 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from jobsite import zones
 from jobsite.admin_base import ServiceAdmin, actor_of, sentences
-from jobsite.viewer import zone_of
 from scheduling import clock
 from scheduling.admin.execution import filters
 from scheduling.exceptions import Refused
@@ -102,7 +102,7 @@ def respond(page: ServiceAdmin[Execution], request: HttpRequest, name: str) -> H
     verb = VERBS[name]
     if not request.user.has_perms(("scheduling.view_execution", verb.permission)):
         raise PermissionDenied
-    chosen = filters.read(request.GET, clock.refresh(), zone_of(request))
+    chosen = filters.read(request.GET, clock.refresh(), zones.current())
     states = tuple(state for state in chosen.wanted.states if state in verb.possible) or (
         () if chosen.wanted.states else verb.usual
     )

@@ -7,10 +7,10 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from jobsite import zones
 from jobsite.admin_base import HistoryList
 from jobsite.keyset import AFTER, BEFORE, KeysetPaginator
 from jobsite.templatetags.jobsite import state_label
-from jobsite.viewer import zone_of
 from scheduling import clock
 from scheduling.admin.execution import filters
 from scheduling.models import Execution, Node, Origin, State, Task
@@ -34,7 +34,7 @@ class ExecutionList(HistoryList):
     def get_queryset(self, request: HttpRequest, *_args: Any, **_kwargs: Any) -> QuerySet[Any]:
         """What is wanted, for actions on a few chosen rows of it."""
         self.filter_params = {}
-        self.chosen = filters.read(request.GET, clock.refresh(), zone_of(request))
+        self.chosen = filters.read(request.GET, clock.refresh(), zones.current())
         rows: QuerySet[Any] = self.root_queryset
         return self.chosen.wanted.narrow(rows.order_by("-id"))
 
