@@ -91,6 +91,10 @@ class UnknownInstance(InstancesError):
     """No active instance has this name."""
 
 
+class FileNotUnderstood(InstancesError):
+    """The file cannot be read as a list of instances."""
+
+
 class ConfigurationInvalid(InstancesError):
     """Something in the configuration is not as it must be."""
 

@@ -19,6 +19,7 @@ from instances.tasks.partitions import (
     monitor_partition_health,
 )
 from instances.tasks.sizes import (
+    close_lost_sessions,
     collect_database_sizes,
     collect_database_sizes_by_type,
     collect_specific_instance_database_sizes,
@@ -33,6 +34,7 @@ __all__ = [
     "cleanup_database_size_partitions",
     "cleanup_old_aggregations",
     "cleanup_old_logs",
+    "close_lost_sessions",
     "collect_database_sizes",
     "collect_database_sizes_by_type",
     "collect_specific_instance_database_sizes",
