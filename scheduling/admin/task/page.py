@@ -40,7 +40,7 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
     )  # fmt: skip
     sortable_by = ("about", "identity")  # along an index each
     list_filter = (StateFilter, CategoryFilter, GroupFilter, QueueFilter, "trigger")
-    list_select_related = ("group",)
+    list_select_related = ("group", "calendar")
     list_per_page = 50
     list_before_template = "scheduling/task/list_before.html"
     list_after_template = "scheduling/task/verbs_form.html"

@@ -16,9 +16,7 @@ from scheduling.engine.keepers.waiting import Waiting
 
 def keepers() -> list[Keeper]:
     """A new set, in the order in which they are asked."""
-    return [
-        Queues(), Waiting(), Control(), Drain(), Overdue(), Logs(), LiveRows(), Tallies(), Notices(),
-    ]  # fmt: skip
+    return [Queues(), Waiting(), Control(), Drain(), Overdue(), Logs(), LiveRows(), Tallies(), Notices()]
 
 
 __all__ = ["Keeper", "keepers"]

@@ -11,8 +11,8 @@ from django.db.models import Max, Q
 from django.utils.translation import gettext as _
 
 from scheduling import clock
-from scheduling.models import Group, Pool, Task, TaskVersion
-from scheduling.services import liverows, permits, tasks
+from scheduling.models import Calendar, Group, Pool, Task, TaskVersion
+from scheduling.services import calendars, liverows, permits, tasks
 from scheduling.services.actor import Actor
 from scheduling.services.definitions.fields import References, build, normalise
 from scheduling.services.definitions.reading import Entry, Problem, read
@@ -20,6 +20,12 @@ from scheduling.sql.transactions import in_transaction
 from scheduling.words import did_you_mean
 
 BATCH = 500
+#: What may be said of groups, pools and calendars.
+NAMED_FIELDS: dict[type, tuple[str, ...]] = {
+    Group: ("key", "name", "description"),
+    Pool: ("key", "name", "capacity"),
+    Calendar: calendars.EDITABLE,
+}
 YAML = Actor(source="yaml")
 
 
@@ -59,7 +65,11 @@ def load(
     file = read(text)
     summary = Summary(problems=file.problems)
     entries = _distinct([entry for entry in file.tasks if normalise(entry, summary.problems)], summary)
-    made = [*_new_named(file.groups, Group, summary), *_new_named(file.pools, Pool, summary)]
+    made = [
+        *_new_named(file.groups, Group, summary),
+        *_new_named(file.pools, Pool, summary),
+        *_new_named(file.calendars, Calendar, summary),
+    ]
     if not dry_run:
         for each in made:
             each.save()
@@ -86,11 +96,13 @@ def _distinct(entries: list[Entry], summary: Summary) -> list[Entry]:
     return distinct
 
 
-def _new_named(entries: list[Entry], model: type[Group] | type[Pool], summary: Summary) -> list[Group | Pool]:
-    """The groups or pools of the file that do not exist yet, unsaved; those that do are left as they are."""
-    allowed = ("key", "name", "description" if model is Group else "capacity")
+def _new_named(
+    entries: list[Entry], model: type[Group] | type[Pool] | type[Calendar], summary: Summary
+) -> list[Group | Pool | Calendar]:
+    """The groups, pools or calendars of the file that do not exist yet, unsaved; those that do are left as they are."""
+    allowed = NAMED_FIELDS[model]
     existing = set(model._default_manager.values_list("key", flat=True))
-    made: list[Group | Pool] = []
+    made: list[Group | Pool | Calendar] = []
     for entry in entries:
         unknown = [name for name in entry.values if name not in allowed]
         for name in unknown:
@@ -100,6 +112,8 @@ def _new_named(entries: list[Entry], model: type[Group] | type[Pool], summary: S
         if unknown or entry.values.get("key") in existing:
             continue
         each = model(**{"name": str(entry.values.get("key", ""))} | entry.values)
+        if isinstance(each, Calendar):
+            each.updated_at = clock.now()
         try:
             each.full_clean()
         except ValidationError as error:
@@ -127,7 +141,7 @@ class _Loader:
         self.new: list[tuple[Task, Entry]] = []
         self.changed: list[tuple[Task, Entry]] = []
 
-    def sort_out(self, made: list[Group | Pool]) -> None:
+    def sort_out(self, made: list[Group | Pool | Calendar]) -> None:
         keys = [entry.values["key"] for entry in self.entries if isinstance(entry.values.get("key"), str)]
         present = {task.key: task for task in _present(keys)}
         edited = set() if self.force else _edited_by_people(task.pk for task in present.values())
@@ -180,7 +194,8 @@ class _Loader:
             self.summary.updated.append(stored.key)
 
     def _warn_if_ended(self, task: Task, entry: Entry) -> None:
-        if task.build_trigger().next_after(self.now) is None:
+        trigger = task.build_trigger()
+        if trigger.timed and trigger.next_after(self.now) is None:
             message = _("The schedule has no time after now: the task is stored, but has ended.")
             self.summary.warnings.append(entry.problem("trigger_params", message))
 
@@ -234,7 +249,7 @@ class _Loader:
 def _present(keys: list[str]) -> Iterator[Task]:
     for start in range(0, len(keys), BATCH):
         rows = Task.objects.present().filter(key__in=keys[start : start + BATCH])
-        yield from rows.select_related("group", "pool", "owner")
+        yield from rows.select_related("group", "pool", "owner", "calendar")
 
 
 def _edited_by_people(task_ids: Iterable[int]) -> set[int]:
