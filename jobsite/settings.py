@@ -256,6 +256,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "OriginEnum": "scheduling.models.Origin",
         "NodeStateEnum": "scheduling.models.Node.State",
         "TaskStateEnum": "scheduling.api.task_serializers.STATES",
+        "AccountKindEnum": "instances.models.InstanceAccount.Kind",
+        "AccountChangeKindEnum": "instances.models.AccountChange.Kind",
         "SyncRecordStateEnum": "instances.models.SyncRecord.State",
         "SyncSessionOriginEnum": "instances.models.SyncSession.Origin",
     },
