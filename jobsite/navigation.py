@@ -58,6 +58,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 rows(_("Users"), "person", "auth", "user"),
                 rows(_("Roles"), "groups", "auth", "group"),
                 rows(_("Tokens"), "vpn_key", "jobsite", "token"),
+                page(_("API"), "api", "api:docs"),
             ],
         },
     ]

@@ -67,6 +67,7 @@ class Reason(models.TextChoices):
     WORKER_FAILED = "worker_failed", _("what ran it broke")
     BY_TASK = "by_task", _("the function ended itself")
     RETRY_ASKED = "retry_asked", _("the function asked to be tried again")
+    UPSTREAM = "upstream", _("what it runs after ended otherwise")
     REPLACED = "replaced", _("a later run took its place")
     EXITED = "exited", _("its process ended before the function did")
     MEMORY_LIMIT = "memory_limit", _("used more memory than allowed")
@@ -171,6 +172,8 @@ class Execution(models.Model):
         db_index=False,
         related_name="+",
     )
+    # Of a run after others: the executions that it runs after.
+    upstream_ids = models.JSONField(null=True)
     rerun_of_id = models.BigIntegerField(null=True)
 
     objects = ExecutionQuerySet.as_manager()

@@ -72,6 +72,10 @@ class Task(models.Model):
         QUEUE_ALL = "queue_all", _("let all wait")
         REPLACE = "replace", _("end the running one and start the new one")
 
+    class DependencyMode(models.TextChoices):
+        ALL = "all", _("all of them")
+        ANY = "any", _("any one of them")
+
     class ClockGap(models.TextChoices):
         RUN_AFTER = "run_after", _("run right after the gap")
         SKIP = "skip", _("skip it that day")
@@ -255,6 +259,14 @@ class Task(models.Model):
         help_text=_(
             "A scheduled run starts up to this much later, by chance, so that not all start at once. Empty: none."
         ),
+    )
+
+    dependency_mode = models.CharField(
+        _("runs after"),
+        max_length=3,
+        choices=DependencyMode.choices,
+        default=DependencyMode.ALL,
+        editable=False,  # together with the dependencies themselves
     )
 
     # --- policies

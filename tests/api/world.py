@@ -6,7 +6,18 @@ import re
 from datetime import date
 from typing import Any, NamedTuple
 
-from instances.models import Credential, DatabaseSize, Instance, InstanceSize, SyncSession
+from instances.models import (
+    AccountChange,
+    Credential,
+    DatabaseSize,
+    DatabaseSizeAggregate,
+    Instance,
+    InstanceAccount,
+    InstanceDatabase,
+    InstanceSize,
+    InstanceSizeAggregate,
+    SyncSession,
+)
 from instances.services import credentials, instances, sessions
 from jobsite import tokens
 from scheduling import clock
@@ -48,6 +59,10 @@ CALLS: dict[str, Call] = {
     "DELETE instances/{pk}/": Call(204),
     "POST instances/{pk}/sync-sizes/": Call(202),
     "POST instances/{pk}/sync-accounts/": Call(202),
+    "POST instances/import/": Call(
+        200, {"format": "yaml", "dry_run": True, "text": "instances: [{name: x, dialect: sqlite}]"}
+    ),
+    "POST sync-sessions/{pk}/retry/": Call(409),  # it is still running
     "GET queues/": Call(200),
     "POST queues/{name}/pause/": Call(204, {"reason": "night"}),
     "POST queues/{name}/resume/": Call(409),  # it is not paused
@@ -72,6 +87,14 @@ CALLS: dict[str, Call] = {
 }
 #: Doors that take nothing and answer 200.
 for _place in (
+    *(
+        "accounts/",
+        "accounts/{pk}/",
+        "account-changes/",
+        "databases/",
+        "aggregations/",
+        "aggregations/totals/",
+    ),
     *(
         "credentials/",
         "executions/",
@@ -135,6 +158,15 @@ def build() -> None:
     InstanceSize.objects.create(
         instance=instance, date=day, total_bytes=1, database_count=1, collected_at=now
     )
+    seen = {"instance": instance, "name": "app", "first_seen_at": now, "last_seen_at": now}
+    account = InstanceAccount.objects.create(username="app", privileges={"global": []}, **seen)
+    AccountChange.objects.create(instance=instance, account=account, name="app", kind="added", at=now)
+    InstanceDatabase.objects.create(**seen)
+    numbers = dict.fromkeys(("first_bytes", "last_bytes", "min_bytes", "max_bytes", "average_bytes"), 1)
+    dates = dict.fromkeys(("start", "end", "first_date", "last_date"), day)
+    of_day = {"instance": instance, "period": "day", "samples": 1, "final": True, "computed_at": now}
+    DatabaseSizeAggregate.objects.create(database="a", **of_day, **numbers, **dates)
+    InstanceSizeAggregate.objects.create(database_count=1, **of_day, **numbers, **dates)
 
 
 def address(door: Door, user: Any) -> str:
@@ -142,7 +174,7 @@ def address(door: Door, user: Any) -> str:
     place = door.place
     models = {
         "credentials": Credential, "instances": Instance, "executions": Execution, "nodes": Node,
-        "sync-sessions": SyncSession,
+        "sync-sessions": SyncSession, "accounts": InstanceAccount,
     }  # fmt: skip
     first = place.split("/")[0]
     if "{pk}" in place:

@@ -90,6 +90,17 @@ VERBS: dict[str, Faces] = {
     "instances.instances.test_connection": Faces(
         "page instances_instance_test", "POST instances/{pk}/test/", "instance test"
     ),
+    "instances.instances.set_tags": Faces(
+        "form instances.instance", "PATCH instances/{pk}/", "import_instances"
+    ),
+    "instances.exchange.load": Faces(
+        "- a file comes by API or command", "POST instances/import/", "import_instances"
+    ),
+    "instances.requests.retry": Faces(
+        "- its page has no button yet",
+        "POST sync-sessions/{pk}/retry/",
+        "- by the task's own parameter retry_of",
+    ),
     "instances.requests.collect_sizes": Faces(
         "page instances_instance_collect", "POST instances/{pk}/sync-sizes/", "instance collect"
     ),
