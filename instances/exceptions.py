@@ -91,6 +91,14 @@ class UnknownInstance(InstancesError):
     """No active instance has this name."""
 
 
+class ConfigurationInvalid(InstancesError):
+    """Something in the configuration is not as it must be."""
+
+
+class PartitionsUnhealthy(InstancesError):
+    """The partitions need somebody's attention."""
+
+
 class FolderRefused(InstancesError):
     """The folder lies outside the permitted folders."""
 

@@ -336,6 +336,7 @@ SCHEDULER: dict[str, Any] = {
     "queues": environment.words("JOBSITE_QUEUES", ("default",)),
     "threads": environment.whole("JOBSITE_THREADS", 64, least=1, most=1_000),
     "processes": environment.whole("JOBSITE_PROCESSES", 8, least=0, most=500),
+    "coroutines": environment.whole("JOBSITE_COROUTINES", 500, least=1, most=10_000),
     # What is asked to end in a process of its own is killed after this.
     "kill_grace_seconds": environment.number("JOBSITE_KILL_GRACE_SECONDS", 5, least=0, most=600),
     "drain_seconds": environment.number("JOBSITE_DRAIN_SECONDS", 30, least=0, most=86_400),
@@ -353,6 +354,12 @@ SCHEDULER: dict[str, Any] = {
     "keep_log_days": environment.whole("JOBSITE_KEEP_LOG_DAYS", 14, least=1, most=36_500),
 }
 
+#: Whether tasks may run commands and code (run_command, run_code): whoever may edit them rules this machine's user.
+JOBSITE_ALLOW_COMMANDS = environment.flag("JOBSITE_ALLOW_COMMANDS", False)
+#: The user under which they run, if the scheduler runs as root; empty: its own.
+JOBSITE_COMMAND_USER = environment.text("JOBSITE_COMMAND_USER")
+#: Hosts, addresses and networks that http_request may reach although they are not public.
+JOBSITE_HTTP_ALLOW = environment.words("JOBSITE_HTTP_ALLOW")
 #: Where the diagnostic function append_line may write; None: nowhere.
 JOBSITE_SCRATCH = environment.folder("JOBSITE_SCRATCH", None)
 
@@ -369,6 +376,8 @@ JOBSITE_LOG_ROOTS = [Path(root) for root in environment.words("JOBSITE_LOG_ROOTS
 JOBSITE_ALLOW_SOCKETS = environment.flag("JOBSITE_ALLOW_SOCKETS", False)
 #: Instances that one collection speaks to at the same time.
 JOBSITE_SYNC_PARALLEL = environment.whole("JOBSITE_SYNC_PARALLEL", 8, least=1, most=64)
+#: Months that daily sizes are kept, this one not counted.
+JOBSITE_KEEP_SIZES_MONTHS = environment.whole("JOBSITE_KEEP_SIZES_MONTHS", 12, least=1, most=1_200)
 #: Names and patterns (as of a shell) of accounts that the collection leaves out, by dialect, beside the servers' own.
 JOBSITE_ACCOUNTS_LEFT_OUT = {
     dialect: environment.words(f"JOBSITE_ACCOUNTS_LEFT_OUT_{dialect.upper()}")

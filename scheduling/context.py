@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from scheduling import clock
 from scheduling.runlog import LEVELS, RunLog, open_log
@@ -48,6 +48,17 @@ class RunCancelled(BaseException):
         self.detail = detail
 
 
+class RetryAsked(BaseException):
+    """The task function wants to be tried again at ``at``; raised by ``current_run().retry_at``.
+
+    As with RunCancelled, ``except Exception`` around a single step does not swallow it.
+    """
+
+    def __init__(self, at: datetime, why: str = "") -> None:
+        super().__init__(why)
+        self.at = at
+
+
 class Progress(NamedTuple):
     done: int
     total: int | None
@@ -69,11 +80,13 @@ class RunContext:
         "_progress",
         "_wake",
         "attempt",
+        "cpu_limit_seconds",
         "deadline_at",
         "execution_id",
         "function",
         "idempotency_key",
         "log_buffer",
+        "memory_limit_mb",
         "origin",
         "parameters",
         "scheduled_for",
@@ -94,6 +107,8 @@ class RunContext:
         idempotency_key: str,
         origin: str,
         log_buffer: RunLog,
+        memory_limit_mb: int | None = None,
+        cpu_limit_seconds: int | None = None,
     ) -> None:
         self.execution_id = execution_id
         self.attempt = attempt
@@ -105,6 +120,9 @@ class RunContext:
         self.idempotency_key = idempotency_key
         self.origin = origin
         self.log_buffer = log_buffer
+        # Of the programs that the run starts.
+        self.memory_limit_mb = memory_limit_mb
+        self.cpu_limit_seconds = cpu_limit_seconds
         self._deadline = _monotonic_deadline(deadline_at, timeout_seconds)
         self._cancel: _Cancel | None = None
         self._wake = threading.Event()
@@ -125,6 +143,8 @@ class RunContext:
             idempotency_key=order.idempotency_key,
             origin=order.origin,
             log_buffer=log,
+            memory_limit_mb=order.memory_limit_mb,
+            cpu_limit_seconds=order.cpu_limit_seconds,
         )
 
     @property
@@ -170,6 +190,19 @@ class RunContext:
             if self._deadline is not None:
                 wait = min(wait, max(self._deadline - time.monotonic(), 0))
             self._wake.wait(min(wait, threading.TIMEOUT_MAX))
+
+    def retry_at(self, at: datetime, why: str = "") -> NoReturn:
+        """Ends this attempt and asks for another one at ``at`` (aware); past the times allowed, it has failed.
+
+        Granted whatever the task's own retries say, up to 100 attempts of one execution.
+        """
+        if at.tzinfo is None:
+            raise ValueError("retry_at needs a time with a time zone")
+        raise RetryAsked(at.astimezone(UTC), why or "The function asked to be tried again.")
+
+    def retry_in(self, seconds: float, why: str = "") -> NoReturn:
+        """As ``retry_at``, that many seconds from now."""
+        self.retry_at(clock.now() + timedelta(seconds=seconds), why)
 
     def remaining_seconds(self) -> float | None:
         """Until the deadline; negative when it has passed, None when there is none."""

@@ -38,6 +38,14 @@ class UnknownFunction(SchedulingError):
     """No registered function has this name."""
 
 
+class UnknownTrigger(SchedulingError):
+    """No kind of trigger has this name."""
+
+
+class InvalidCalendar(FieldErrors):
+    """The calendar's days or windows cannot be understood."""
+
+
 class UnknownExecutor(SchedulingError):
     """No executor has this name."""
 
@@ -67,6 +75,22 @@ class Unstorable(SchedulingError):
 
 class ExecutorClosed(SchedulingError):
     """The executor has been shut down and takes no more runs."""
+
+
+class ProgramFailed(SchedulingError):
+    """A program did not start, was ended by a limit, or ended with a code that means failure.
+
+    ``reason`` is stable and meant for programs; ``exit_code`` is None when there is none.
+    """
+
+    def __init__(self, reason: str, message: str, exit_code: int | None) -> None:
+        self.reason = reason
+        self.exit_code = exit_code
+        super().__init__(message)
+
+
+class HttpFailed(SchedulingError):
+    """There was no answer to the HTTP request, or it does not mean success."""
 
 
 class ScratchRefused(SchedulingError):

@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from django.apps import apps
+from django.conf import settings
 from django.utils.module_loading import module_has_submodule
 from django.utils.translation import gettext as _
 
@@ -71,6 +72,13 @@ class RegisteredFunction:
     call: Callable[..., Any]
     module: str
     line: int
+    setting: str = ""  # the setting that must be true for it to be used; empty: none
+    permission: str = ""  # what a person needs to make, change or parametrise tasks of it; empty: nothing
+
+    @property
+    def is_on(self) -> bool:
+        """Whether this installation allows its use."""
+        return not self.setting or bool(getattr(settings, self.setting, False))
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -98,6 +106,8 @@ class _Declaration:
     call: Any
     module: str
     line: int
+    setting: str
+    permission: str
 
     def __str__(self) -> str:
         return f"{self.name!r} ({self.module}, line {self.line})"
@@ -210,11 +220,14 @@ def task(
     executor: str = "thread",
     queue: str = "default",
     retries: int = 0,
+    setting: str = "",
+    permission: str = "",
 ) -> Callable[[F], F]:
     """Registers the function below it, so that tasks may name it. The function itself stays as it is.
 
     ``label`` is its name for people; ``description`` is by default the first paragraph of its docstring, and
-    ``function``, the name by which tasks find it, that of the function. The rest are defaults for its tasks.
+    ``function``, the name by which tasks find it, that of the function. Without the ``setting`` it is off; whoever
+    makes or changes tasks of it needs the ``permission``. The rest are defaults for its tasks.
     """
     defaults = Defaults(timeout_seconds, executor, queue, retries)
 
@@ -222,7 +235,9 @@ def task(
         module, line = _place(call)
         name = getattr(call, "__name__", None) if function is None else function
         said = docstrings.read(call).summary if description is None and callable(call) else description
-        _registry.declare(_Declaration(name, label, said, category, defaults, call, module, line))
+        _registry.declare(
+            _Declaration(name, label, said, category, defaults, call, module, line, setting, permission)
+        )
         return call
 
     if callable(label):  # written as @task, without parentheses: label is the function
@@ -271,6 +286,8 @@ def _registered(declaration: _Declaration) -> RegisteredFunction:
         call=declaration.call,
         module=declaration.module,
         line=declaration.line,
+        setting=declaration.setting,
+        permission=declaration.permission,
     )
 
 

@@ -14,6 +14,7 @@ from pydantic import Field, JsonValue
 from scheduling import clock
 from scheduling.context import current_run
 from scheduling.exceptions import FailedOnPurpose, ScratchRefused
+from scheduling.functions import commands, http  # noqa: F401  (registers what they hold)
 from scheduling.registry import task
 from scheduling.services import retention
 

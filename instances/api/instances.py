@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import django_filters
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -66,7 +67,9 @@ class InstanceFilters(django_filters.FilterSet):
         return rows.filter(deleted_at__isnull=not value)
 
     def find(self, rows: Any, _name: str, text: str) -> Any:
-        return rows.filter(Q(name__icontains=text) | Q(host__icontains=text))
+        # Names are compared exactly on every database, so their case is put aside by hand.
+        rows = rows.annotate(lower_name=Lower("name"))
+        return rows.filter(Q(lower_name__contains=text.lower()) | Q(host__icontains=text))
 
 
 class TestAnswerSerializer(serializers.Serializer):

@@ -15,7 +15,7 @@ from jobsite.rest.views import HouseViewSet, Lists, Shows
 
 
 class SessionSerializer(serializers.ModelSerializer):
-    created_by = serializers.SlugRelatedField(slug_field="username", read_only=True)
+    created_by = serializers.SlugRelatedField(slug_field="username", read_only=True, allow_null=True)
     execution = serializers.IntegerField(source="execution_id", read_only=True, allow_null=True)
 
     class Meta:

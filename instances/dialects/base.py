@@ -26,6 +26,8 @@ class Dialect(ABC):
 
     #: For people.
     label: ClassVar[str | Promise]
+    #: The module of its driver; empty: Python has it.
+    driver: ClassVar[str] = ""
     #: None: reached without a network.
     default_port: ClassVar[int | None] = None
     #: Does it need a user name?

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -137,6 +137,7 @@ class Totals:
 
 class MySQL(Dialect):
     label = "MySQL / MariaDB"
+    driver = "MySQLdb"
     default_port = 3306
     default_database = ""
     supports_accounts = True
@@ -157,7 +158,8 @@ class MySQL(Dialect):
     def test(self, target: ConnectionTarget) -> ServerReading:
         began = time.monotonic()
         with connect(target) as visit:
-            return visit.server(began)
+            server = visit.server(began)
+            return replace(server, rights=mysql_accounts.rights(visit))
 
     def database_sizes(self, target: ConnectionTarget) -> SizesReading:
         """Total is the size of InnoDB's files where the user may see them (PROCESS), plus what other engines

@@ -9,6 +9,7 @@ import math
 import select
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
@@ -16,7 +17,14 @@ from django.utils.translation import gettext as _
 from instances.dialects import postgresql_access, postgresql_accounts
 from instances.dialects.access import Held, Holder
 from instances.dialects.base import Deadline, Dialect, refuse_disguise
-from instances.dialects.readings import AccountsReading, DatabaseSizeReading, ServerReading, SizesReading
+from instances.dialects.readings import (
+    AccountsReading,
+    DatabaseSizeReading,
+    MissingRight,
+    RightsReading,
+    ServerReading,
+    SizesReading,
+)
 from instances.dialects.target import ConnectionTarget
 from instances.exceptions import AccessDenied, DialectError, DriverMissing, QueryFailed, TimedOut, Unreachable
 
@@ -34,6 +42,16 @@ FROM pg_database d
 WHERE NOT d.datistemplate
 ORDER BY d.datname
 """
+
+#: Names come quoted where a statement needs it.
+MAY_SEE_SIZES = "SELECT quote_ident(current_user), pg_has_role('pg_read_all_stats', 'USAGE')"
+CLOSED = """
+SELECT quote_ident(d.datname) FROM pg_database d
+WHERE NOT d.datistemplate AND d.datallowconn AND NOT has_database_privilege(d.oid, 'CONNECT')
+ORDER BY d.datname
+"""
+#: Statements that a list of missing rights repeats.
+MOST_STATEMENTS = 50
 
 #: How long after the server's own limit the client gives up on its own.
 GRACE_SECONDS = 1
@@ -54,6 +72,7 @@ REFUSALS = (
 
 class PostgreSQL(Dialect):
     label = "PostgreSQL"
+    driver = "psycopg2"
     default_port = 5432
     default_database = "postgres"
     supports_accounts = True
@@ -73,7 +92,8 @@ class PostgreSQL(Dialect):
     def test(self, target: ConnectionTarget) -> ServerReading:
         began = time.monotonic()
         with connect(target) as visit:
-            return visit.server(began)
+            server = visit.server(began)
+            return replace(server, rights=_rights(visit))
 
     def database_sizes(self, target: ConnectionTarget) -> SizesReading:
         began = time.monotonic()
@@ -89,6 +109,26 @@ class PostgreSQL(Dialect):
 
     def access(self, action: str, database: str, holder: Holder) -> list[Held]:
         return postgresql_access.reasons(action, database, holder)
+
+
+def _rights(visit: Visit) -> RightsReading:
+    """Roles and access lists are open to everybody; sizes and the inside of databases are not."""
+    ((user, sees_sizes),) = visit.rows(MAY_SEE_SIZES)
+    closed = [name for (name,) in visit.rows(CLOSED)]
+    found = [_("roles and their memberships")]
+    missing = []
+    if sees_sizes:
+        found.append(_("sizes of all databases"))
+    else:
+        missing.append(MissingRight(_("sizes of all databases"), f"GRANT pg_monitor TO {user};"))
+    if not closed:
+        found.append(_("rights inside all databases"))
+    purpose = _("rights inside the database")
+    missing += [
+        MissingRight(purpose, f"GRANT CONNECT ON DATABASE {name} TO {user};")
+        for name in closed[:MOST_STATEMENTS]
+    ]
+    return RightsReading(tuple(found), tuple(missing))
 
 
 def _reading(name: str, size: int | None) -> DatabaseSizeReading:

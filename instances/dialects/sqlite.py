@@ -8,6 +8,7 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from instances.dialects.base import Dialect
-from instances.dialects.readings import DatabaseSizeReading, ServerReading, SizesReading
+from instances.dialects.readings import DatabaseSizeReading, RightsReading, ServerReading, SizesReading
 from instances.dialects.target import ConnectionTarget
 from instances.exceptions import PathRefused, QueryFailed, TimedOut, Unreachable
 
@@ -44,7 +45,7 @@ class SQLite(Dialect):
         began = time.monotonic()
         with connect(target) as connection:
             _pages(connection)
-            return _server(began)
+            return replace(_server(began), rights=RightsReading((_("read the file"),), ()))
 
     def database_sizes(self, target: ConnectionTarget) -> SizesReading:
         """One reading, named after the file: total is every page, data the pages in use, free ones left

@@ -43,6 +43,14 @@ class RowCounts:
     unchanged: int = 0
     dropped: int = 0
 
+    def __add__(self, other: RowCounts) -> RowCounts:
+        return RowCounts(
+            self.created + other.created,
+            self.updated + other.updated,
+            self.unchanged + other.unchanged,
+            self.dropped + other.dropped,
+        )
+
 
 def create(
     category: str,

@@ -180,7 +180,7 @@ class ReloadAnswerSerializer(serializers.Serializer):
 
 
 class VersionSerializer(serializers.ModelSerializer):
-    by = serializers.SlugRelatedField(slug_field="username", read_only=True)
+    by = serializers.SlugRelatedField(slug_field="username", read_only=True, allow_null=True)
 
     class Meta:
         model = TaskVersion

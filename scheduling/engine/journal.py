@@ -33,6 +33,7 @@ OUTCOME = (
     "traceback",
     "run_ms",
     "exit_code",
+    "error_family",
 )
 ORDER = (
     "execution_id",
@@ -85,6 +86,7 @@ def _pack(result: Result) -> dict[str, Any]:
         "scheduled_for": order.scheduled_for.isoformat(),
         "finished_at": result.finished_at.isoformat(),
         "outcome": {name: getattr(outcome, name) for name in OUTCOME},
+        "retry_at": outcome.retry_at.isoformat() if outcome.retry_at else None,
     }
 
 
@@ -97,5 +99,8 @@ def _unpack(entry: Mapping[str, Any]) -> Result:
         timeout_seconds=None,
         node_id=UUID(entry["node"]),
     )
-    outcome = Outcome(**{name: entry["outcome"][name] for name in OUTCOME if name in entry["outcome"]})
+    retry_at = datetime.fromisoformat(entry["retry_at"]) if entry.get("retry_at") else None
+    outcome = Outcome(
+        **{name: entry["outcome"][name] for name in OUTCOME if name in entry["outcome"]}, retry_at=retry_at
+    )
     return Result(order, outcome, datetime.fromisoformat(entry["finished_at"]))

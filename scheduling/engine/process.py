@@ -154,7 +154,8 @@ class Process:
             self.options.threads,
             recorder,
             ended=lambda: self.scheduler.wakeup(),
-            seats_of={"process": self.options.processes},
+            seats_of=dict.fromkeys(("process", "command"), self.options.processes)
+            | {"asyncio": settings.SCHEDULER["coroutines"]},
         )
         return NodeState(node.pk, self.options.queues, self.options.poll_seconds, runs, recorder)
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
 import traceback
 from collections.abc import Set
+from contextlib import suppress
 from contextvars import copy_context
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.translation import gettext as _
 
 from scheduling import clock, registry, runlog
-from scheduling.context import TIMEOUT, RunCancelled, RunContext, entered
-from scheduling.exceptions import ParametersInvalid, UnknownFunction, Unstorable
+from scheduling.context import TIMEOUT, RetryAsked, RunCancelled, RunContext, entered
+from scheduling.exceptions import ParametersInvalid, ProgramFailed, UnknownFunction, Unstorable
 from scheduling.executors.base import Outcome, OutcomeState, RunOrder
 from scheduling.registry import RegisteredFunction
 from scheduling.runlog import RunLog
@@ -60,6 +64,26 @@ def run(order: RunOrder, log: RunLog | None = None) -> Outcome:
         _recycle_connections()
 
 
+async def run_coroutine(order: RunOrder, log: RunLog | None = None) -> Outcome:
+    """As ``run``, for a coroutine function, in the running loop; to be awaited in a task of its own."""
+    try:
+        function = registry.get(order.function)
+    except UnknownFunction as error:
+        return Outcome.hand_back("function_missing", _detail(str(error)))
+    if not function.is_coroutine:
+        return Outcome("failed", "exception", f"{order.function} is no coroutine function.")
+    try:
+        return await _Run(function, RunContext.of(order, log or runlog.open_new())).outcome_of_coroutine()
+    finally:
+        # Where Django's asynchronous methods do their work; one that was never used has nothing to close.
+        await sync_to_async(_recycle_connections)()
+
+
+def _cancel_soon(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+    with suppress(RuntimeError):  # the loop has been closed
+        loop.call_soon_threadsafe(task.cancel)
+
+
 class _Run:
     """The steps of one run, and what they leave behind."""
 
@@ -69,25 +93,60 @@ class _Run:
         self.began = self.ended = time.monotonic()
 
     def outcome(self) -> Outcome:
-        try:
-            arguments = self.function.validate(self.context.parameters)
-        except ParametersInvalid as error:
-            return self._failed("parameters_invalid", error)
+        refused, arguments = self._look()
+        if refused is not None:
+            return refused
         try:
             with entered(self.context):
                 self.context.check_cancelled()  # it may have been asked to end before it began
                 result, altered = storable_json(self._call(arguments))
-        except RunCancelled as error:
+        except BaseException as error:  # noqa: BLE001  see _fallen
+            return self._fallen(error)
+        return self._returned(result, altered)
+
+    async def outcome_of_coroutine(self) -> Outcome:
+        """As ``outcome``; a cancel ends whatever the coroutine awaits."""
+        refused, arguments = self._look()
+        if refused is not None:
+            return refused
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None  # noqa: S101
+        try:
+            with entered(self.context):
+                self.context.check_cancelled()
+                with self.context.told_of_cancel(lambda: _cancel_soon(loop, task)):
+                    result, altered = storable_json(await self._await(arguments))
+        except BaseException as error:  # noqa: BLE001  see _fallen
+            return self._fallen(error)
+        return self._returned(result, altered)
+
+    def _look(self) -> tuple[Outcome | None, dict[str, Any]]:
+        """The typed arguments, or how it ends before it has begun."""
+        if not self.function.is_on:
+            text = _("The function is switched off here: the setting %s says so.") % self.function.setting
+            return self._ended("failed", "function_off", text), {}
+        try:
+            return None, self.function.validate(self.context.parameters)
+        except ParametersInvalid as error:
+            return self._failed("parameters_invalid", error), {}
+
+    def _fallen(self, error: BaseException) -> Outcome:
+        """The engine's one broad except: a task may raise anything, and its run must end all the same."""
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise error
+        if isinstance(error, RunCancelled):
             return self._cancelled(error)
-        except Unstorable as error:
+        if isinstance(error, asyncio.CancelledError):
+            return self._cancelled(RunCancelled(*self.context.cancel_request))
+        if isinstance(error, RetryAsked):
+            return self._ended("failed", "retry_asked", str(error), message=str(error), retry_at=error.at)
+        if isinstance(error, Unstorable):
             return self._failed("result_unstorable", error)
-        except SystemExit as error:
-            return self._failed("exited", error)
-        except BaseException as error:
-            # The engine's one broad except: a task may raise anything, and its run must end all the same.
-            if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
-                raise
-            return self._failed("exception", error)
+        if isinstance(error, ProgramFailed):
+            return replace(self._failed(error.reason, error), exit_code=error.exit_code)
+        return self._failed("exited" if isinstance(error, SystemExit) else "exception", error)
+
+    def _returned(self, result: str | None, altered: bool) -> Outcome:
         if self._is_late:
             return self._ended("timed_out", TIMEOUT, _("It returned after its deadline."))
         return self._ended("succeeded", result=result, result_altered=altered)
@@ -96,6 +155,13 @@ class _Run:
         self.began = time.monotonic()
         try:
             return self.function.call(**arguments)
+        finally:
+            self.ended = time.monotonic()
+
+    async def _await(self, arguments: dict[str, Any]) -> object:
+        self.began = time.monotonic()
+        try:
+            return await self.function.call(**arguments)
         finally:
             self.ended = time.monotonic()
 
@@ -119,6 +185,7 @@ class _Run:
             state,
             TIMEOUT if late else reason,
             f"{kind}: {said}" if said else kind,
+            error_family=tuple(_class_name_of(each) for each in type(error).__mro__[:-1]),
             error_class=storable_characters(kind, ERROR_CLASS_CHARACTERS),
             message=storable(said, MESSAGE_BYTES),
             traceback=_traceback(error) if reason in ("exception", "exited") else "",
@@ -142,7 +209,10 @@ def _detail(sentence: str) -> str:
 
 
 def _class_name(error: BaseException) -> str:
-    kind = type(error)
+    return _class_name_of(type(error))
+
+
+def _class_name_of(kind: type) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 

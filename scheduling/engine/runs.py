@@ -11,7 +11,7 @@ from django.db import connections
 
 from scheduling import clock, context, executors
 from scheduling.engine.recorder import Recorder
-from scheduling.engine.run import run
+from scheduling.engine.run import run, run_coroutine
 from scheduling.executors import Executor, Outcome, RunOrder
 from scheduling.models import Reason, idempotency_key
 from scheduling.runlog import Drained, RunLog
@@ -159,7 +159,8 @@ class Runs:
         """Started when it is first needed. Raises UnknownExecutor."""
         if name not in self._executors:
             executor = executors.executor_class(name)(self._seats_of.get(name, self.seats))
-            executor.start(run, self._done, leave=connections.close_all)
+            call = run_coroutine if executor.runs_coroutines else run
+            executor.start(call, self._done, leave=connections.close_all)
             self._executors[name] = executor
         return self._executors[name]
 

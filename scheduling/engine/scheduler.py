@@ -149,14 +149,16 @@ class TaskScheduler(BackgroundScheduler):
         group = self.node.recorder.take() if ripe == 0.0 else []
         free = self.node.runs.free()
         seats = sum(free.values()) if self.node.claiming else 0
-        if not group and not (seats and claims.anything_queued(self.node.queues, free)):
+        if not group and not (seats and claims.anything_queued(self.node.open_queues, free)):
             return False
         words = self.node.runs.last_words(group)
         claim_id = uuid.uuid4()
 
         def work() -> tuple[Recorded, list[Candidate]]:
             recorded = self._store(group, words, now) if group else Recorded()
-            return recorded, claims.claim(self.node.node_id, claim_id, self.node.queues, seats, now, free)
+            return recorded, claims.claim(
+                self.node.node_id, claim_id, self.node.open_queues, seats, now, free
+            )
 
         try:
             self.node.doubtful_claim = claim_id

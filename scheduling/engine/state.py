@@ -23,9 +23,15 @@ class NodeState:
     draining: bool = False
     drain_asked: bool = False  # by somebody elsewhere: the process ends when nothing runs any more
     some_wait: bool = True  # the last sweep has found waiting executions
+    paused_queues: set[str] = field(default_factory=set)
     strangers: set[str] = field(default_factory=set)  # live rows that are no task's
     doubtful_claim: uuid.UUID | None = None  # its commit's answer was lost
     last_tick: float = field(default_factory=time.monotonic)  # monotonic: any tick, also a failed one
     last_commit: float = field(default_factory=time.monotonic)  # monotonic: a tick the database answered
     idle_ticks: int = 0  # in a row, that found nothing to do
     trouble: str = ""  # what the database said last, while it refuses
+
+    @property
+    def open_queues(self) -> list[str]:
+        """Those that it takes from now."""
+        return [name for name in self.queues if name not in self.paused_queues]

@@ -17,6 +17,8 @@ __all__ = ["EXECUTORS", "Executor", "Outcome", "RunOrder", "choices", "executor_
 EXECUTORS: dict[str, str] = {
     "thread": "scheduling.executors.thread.ThreadExecutor",
     "process": "scheduling.executors.process.ProcessExecutor",
+    "command": "scheduling.executors.command.CommandExecutor",
+    "asyncio": "scheduling.executors.coroutine.AsyncioExecutor",
 }
 
 

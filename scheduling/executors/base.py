@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal
@@ -67,6 +67,10 @@ class Outcome:
     progress: Progress | None = None
     #: Of the run's own process or program; below zero, the signal that killed it. None: it had none.
     exit_code: int | None = None
+    #: The function asks to be tried again at that moment (aware UTC).
+    retry_at: datetime | None = None
+    #: The names of the error's class and of those it is derived from.
+    error_family: tuple[str, ...] = ()
 
     @classmethod
     def hand_back(cls, reason: str, detail: str) -> Outcome:
@@ -75,13 +79,15 @@ class Outcome:
 
 
 Run = Callable[[RunOrder], Outcome]
+RunCoroutine = Callable[[RunOrder], Coroutine[Any, Any, Outcome]]
 Done = Callable[[RunOrder, Outcome], None]
 
 
 class Executor(ABC):
     """Runs orders. One object per node and kind; the engine calls it from one thread.
 
-    ``run`` may be called in any thread or process. ``done`` is called exactly once for each submitted order,
+    ``run`` may be called in any thread or process; an executor that runs coroutines is given a coroutine function
+    in its place. ``done`` is called exactly once for each submitted order,
     in a thread of the executor's choice, also when the run broke whatever ran it.
     """
 
@@ -96,7 +102,7 @@ class Executor(ABC):
         self.seats = seats
 
     @abstractmethod
-    def start(self, run: Run, done: Done, leave: Callable[[], None] | None = None) -> None:
+    def start(self, run: Any, done: Done, leave: Callable[[], None] | None = None) -> None:
         """Gets ready to take orders. ``leave`` is called by each worker that ends (closes connections)."""
 
     @abstractmethod

@@ -86,19 +86,7 @@ def _unreported(ended: Ended, run: RunContext) -> Outcome:
         return _outcome("failed", "worker_failed", "The process that started it has died.")
     if ended.exit_code == -signal.SIGXCPU:
         return _outcome("failed", "cpu_limit", "it used more processor time than is allowed")
-    return _outcome(
-        "failed", "exited", f"Its process ended before the function did: {describe(ended.exit_code)}."
-    )
-
-
-def describe(exit_code: int) -> str:
-    """An exit code in words."""
-    if exit_code >= 0:
-        return f"exit code {exit_code}"
-    try:
-        return f"killed by {signal.Signals(-exit_code).name} ({-exit_code})"
-    except ValueError:
-        return f"killed by signal {-exit_code}"
+    return _outcome("failed", "exited", f"Its process ended before the function did: {ended.described}.")
 
 
 def _outcome(state: Any, reason: str, detail: str) -> Outcome:

@@ -19,6 +19,7 @@ from scheduling.models.log import ExecutionLog
 from scheduling.models.node import Node
 from scheduling.models.notice import Notice
 from scheduling.models.pool import Pool
+from scheduling.models.queue import PausedQueue
 from scheduling.models.tally import Tally
 from scheduling.models.task import Task
 from scheduling.models.version import TaskVersion
@@ -34,6 +35,7 @@ __all__ = [
     "Node",
     "Notice",
     "Origin",
+    "PausedQueue",
     "Pool",
     "Reason",
     "State",

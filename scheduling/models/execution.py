@@ -72,6 +72,9 @@ class Reason(models.TextChoices):
     MEMORY_LIMIT = "memory_limit", _("used more memory than allowed")
     CPU_LIMIT = "cpu_limit", _("used more processor time than allowed")
     PROCESS_LIMIT = "process_limit", _("had more processes than allowed")
+    EXIT_CODE = "exit_code", _("its program ended with a code that means failure")
+    NOT_STARTED = "not_started", _("its program could not be started")
+    FUNCTION_OFF = "function_off", _("the function is switched off here")
     SIGNAL = "signal", _("its process got a signal to end")
     NONSENSE = "nonsense", _("its process reported nonsense")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -22,8 +24,16 @@ class Pool(models.Model):
         _("paused"), default=False, help_text=_("While paused, nothing of it starts.")
     )
     # A token bucket for a rate limit; null: no limit.
+    tokens_per_minute = models.IntegerField(
+        _("starts per minute"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "So many of its runs may start in a minute, evenly spread, on all nodes together. Empty: any."
+        ),
+        validators=[MinValueValidator(1), MaxValueValidator(600_000)],
+    )
     tokens = models.FloatField(null=True, editable=False)
-    tokens_per_minute = models.IntegerField(null=True, editable=False)
     refilled_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
@@ -34,3 +44,13 @@ class Pool(models.Model):
 
     def __str__(self) -> str:
         return self.name or self.key
+
+    def tokens_at(self, now: datetime) -> float | None:
+        """How many of its runs may start at once, by its rate; None: it has none. At most a second's worth, or one."""
+        if self.tokens_per_minute is None:
+            return None
+        most = max(1.0, self.tokens_per_minute / 60)
+        if self.tokens is None or self.refilled_at is None:
+            return most
+        passed = max(0.0, (now - self.refilled_at).total_seconds())  # a clock set back refills nothing
+        return min(most, self.tokens + passed * self.tokens_per_minute / 60)

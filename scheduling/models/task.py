@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -334,6 +334,7 @@ class Task(models.Model):
             ("force_task", _("Can run a task beside itself")),
             ("pause_task", _("Can pause and resume a task")),
             ("enable_task", _("Can enable and disable a task")),
+            ("run_commands", _("Can use tasks that run commands or code")),
         )
         constraints = (
             models.CheckConstraint(name="task_weight", condition=models.Q(weight__gte=1, weight__lte=1_000)),
@@ -385,7 +386,8 @@ class Task(models.Model):
             elif name == "owner":
                 value = value.get_username() if value else None
             elif isinstance(value, datetime):
-                value = value.isoformat()
+                # The same instant is the same value, whatever zone it was typed in.
+                value = (value.astimezone(UTC) if value.tzinfo else value).isoformat()
             values[name] = value
         return values
 
@@ -413,6 +415,9 @@ class Task(models.Model):
             function = registry.get(self.function)
         except UnknownFunction as error:
             raise FieldErrors({"function": [str(error)]}) from error
+        if not function.is_on:
+            text = gettext("The function is switched off here: the setting %s says so.") % function.setting
+            raise FieldErrors({"function": [text]})
         try:
             function.validate(self.parameters)
         except ParametersInvalid as error:

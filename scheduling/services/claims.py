@@ -69,9 +69,9 @@ def claim(
     """
     if seats < 1 or not nodes.hold_active(node_id):
         return []
-    room = _hold_pools()
+    room = _hold_pools(now)
     lines = [
-        _line(queue, pool_id, min(seats, room.get(pool_id, seats)), full(free))
+        _line(queue, pool_id, min(seats, room[pool_id].starts if pool_id else seats), full(free))
         for queue in queues
         for pool_id in (0, *room)
     ]
@@ -86,13 +86,12 @@ def claim(
             continue
         if left.setdefault(candidate.executor, seats) < 1:
             continue  # its executor is full here; it keeps its place
-        if pool_id:
-            if candidate.weight > room[pool_id]:
-                blocked.add(pool_id)  # what is too heavy now keeps its place: lighter ones must not starve it
-                continue
-            room[pool_id] -= candidate.weight
+        if pool_id and not room[pool_id].takes(candidate):
+            blocked.add(pool_id)  # what is too heavy now keeps its place: lighter ones must not starve it
+            continue
         left[candidate.executor] -= 1
         taken.append(candidate)
+    _pay((room[pool_id] for pool_id in {candidate.pool_id for candidate in taken} if pool_id), now)
     sql.claim_executions(
         [{"id": candidate.id, "deadline_at": candidate.deadline(now)} for candidate in taken],
         node_id,
@@ -132,20 +131,50 @@ def anything_queued(queues: Sequence[str], free: Mapping[str, int] | None = None
     return any(queued.filter(queue=queue).values_list("id", flat=True)[:1] for queue in queues)
 
 
-def _hold_pools() -> dict[int, int]:
+@dataclass(slots=True)
+class _Room:
+    """What is free of one pool, whose row this transaction holds."""
+
+    pool: Pool
+    weight: int  # that may still start
+    tokens: float | None  # starts that its rate allows now; None: any
+
+    def takes(self, candidate: Candidate) -> bool:
+        if candidate.weight > self.weight or (self.tokens is not None and self.tokens < 1):
+            return False
+        self.weight -= candidate.weight
+        if self.tokens is not None:
+            self.tokens -= 1
+        return True
+
+    @property
+    def starts(self) -> int:
+        """The most that can start of it now."""
+        return self.weight if self.tokens is None else min(self.weight, int(self.tokens))
+
+
+def _hold_pools(now: datetime) -> dict[int, _Room]:
     """Locks the pools that nobody else holds; returns the free room of each. Held ones are served next time."""
-    pools = Pool.objects.select_for_update(skip_locked=True).filter(paused=False).order_by("pk")
-    capacities = dict(pools.values_list("pk", "capacity"))
-    if not capacities:
+    held = list(Pool.objects.select_for_update(skip_locked=True).filter(paused=False).order_by("pk"))
+    if not held:
         return {}
     used = (
-        Execution.objects.filter(state=State.RUNNING, pool_id__in=capacities)
+        Execution.objects.filter(state=State.RUNNING, pool_id__in=[pool.pk for pool in held])
         .order_by()
         .values_list("pool_id")
         .annotate(weight=Sum("weight"))
     )
     weights = dict(used)
-    return {pool_id: capacity - weights.get(pool_id, 0) for pool_id, capacity in capacities.items()}
+    return {
+        pool.pk: _Room(pool, pool.capacity - weights.get(pool.pk, 0), pool.tokens_at(now)) for pool in held
+    }
+
+
+def _pay(room: Iterable[_Room], now: datetime) -> None:
+    """Writes down what is left of the pools' rates."""
+    for each in room:
+        if each.tokens is not None:
+            Pool.objects.filter(pk=each.pool.pk).update(tokens=each.tokens, refilled_at=now)
 
 
 def _line(queue: str, pool_id: int, most: int, blocked: Sequence[str] = ()) -> Iterator[Candidate]:

@@ -14,7 +14,7 @@ from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 
 #: What people edit; the token bucket belongs to the claims.
-EDITABLE = ("key", "name", "capacity", "paused")
+EDITABLE = ("key", "name", "capacity", "tokens_per_minute", "paused")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from scheduling import clock, registry
 from scheduling.exceptions import ParametersInvalid, Refused, UnknownFunction
 from scheduling.models import ACTIVE, Execution, Origin, Reason, State
-from scheduling.services import liverows
+from scheduling.services import liverows, permits
 from scheduling.services.actor import Actor
 from scheduling.services.admission import WAITING_CAP, count_active, new_row
 from scheduling.services.plans import Plan, plans
@@ -45,7 +45,7 @@ def run_now(
 
     def values(plan: Plan) -> dict[str, Any]:
         if replace and parameters is not None:
-            return dict(parameters)
+            return parameters
         return {**plan.parameters, **(parameters or {})}
 
     return _ask(
@@ -55,7 +55,7 @@ def run_now(
         idempotency_key=idempotency_key,
         force=force,
         run_at=run_at,
-        rerun_of=None,
+        edited=bool(parameters),
     )
 
 
@@ -78,7 +78,7 @@ def run_again(
         actor=actor,
         idempotency_key=idempotency_key,
         force=force,
-        run_at=None,
+        edited=parameters is not None,
         rerun_of=ended.pk,
     )
 
@@ -90,8 +90,9 @@ def _ask(
     actor: Actor,
     idempotency_key: str,
     force: bool,
-    run_at: datetime | None,
-    rerun_of: int | None,
+    edited: bool,
+    run_at: datetime | None = None,
+    rerun_of: int | None = None,
 ) -> Execution:
     if len(idempotency_key) > 64:
         raise ValidationError({"idempotency_key": _("At most 64 characters are allowed.")})
@@ -109,6 +110,8 @@ def _ask(
             ).values_list("id", flat=True)
             for execution_id in earlier[:1]:
                 return execution_id
+        if edited:
+            permits.check(plan.function, actor=actor)
         values = _checked(plan, parameters_of(plan))
         state, reason, detail = _place(plan, at, now, force)
         row = new_row(

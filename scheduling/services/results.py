@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Min
+from django.db.models import Min, Q
 
 from scheduling import sql
 from scheduling.executors import Outcome, RunOrder
@@ -19,8 +19,11 @@ from scheduling.services import notices
 HAND_BACK_PAUSE = timedelta(seconds=30)
 HAND_BACK_LIMIT = timedelta(minutes=10)
 
+#: As often may a function ask to be tried again.
+MOST_ASKED_ATTEMPTS = 100
+
 RETRY_COLUMNS = (
-    "id", "cancel_requested_at",
+    "id", "cancel_requested_at", "task__deleted_at", "task__no_retry_on",
     "task__retries", "task__retry_delay_seconds", "task__retry_backoff", "task__retry_max_delay_seconds",
     "task__retry_jitter",
 )  # fmt: skip
@@ -55,11 +58,20 @@ class _Policy:
     """The retry policy of an execution's task as it is now, and what stands against another try."""
 
     cancelled: bool
+    deleted: bool
+    no_retry_on: list[str]
     retries: int
     delay_seconds: int
     backoff: str
     max_delay_seconds: int
     jitter: float
+
+    def ends_at_once(self, family: Sequence[str]) -> str:
+        """The name in the list that stands for the error, whose class and bases are given; empty if none does."""
+        for name in self.no_retry_on:
+            if any(each == name or each.endswith(f".{name}") for each in family):
+                return name
+        return ""
 
     def delay(self, failures: int) -> timedelta:
         """The pause before the next try, after that many failures (1 or more)."""
@@ -121,33 +133,54 @@ def _retry(by_id: dict[int, Result], rows: dict[int, sql.Row], now: datetime) ->
     failed = [id for id, row in rows.items() if row["state"] in (State.FAILED, State.TIMED_OUT)]
     if not failed:
         return set()
-    rows_with_retries = Execution.objects.filter(pk__in=failed, task__retries__gt=0).values_list(
-        *RETRY_COLUMNS
-    )
-    policies = {id: _Policy(asked is not None, *values) for id, asked, *values in rows_with_retries}
+    asked_at = {id: at for id in failed if (at := by_id[id].outcome.retry_at) is not None}
+    rows_with_retries = Execution.objects.filter(
+        Q(pk__in=failed, task__retries__gt=0) | Q(pk__in=list(asked_at))
+    ).values_list(*RETRY_COLUMNS)
+    policies = {
+        id: _Policy(asked is not None, deleted is not None, *values)
+        for id, asked, deleted, *values in rows_with_retries
+    }
     if not policies:
         return set()
     earlier = Counter(
-        Attempt.objects.filter(
-            execution_id__in=policies, state__in=(State.FAILED, State.TIMED_OUT)
-        ).values_list("execution_id", flat=True)
+        Attempt.objects.filter(execution_id__in=policies, state__in=(State.FAILED, State.TIMED_OUT))
+        .exclude(reason=Reason.RETRY_ASKED)
+        .values_list("execution_id", flat=True)
     )
     retried = set()
     for id, policy in policies.items():
-        failures = earlier[id] + 1
-        if failures > policy.retries or policy.cancelled:
+        if policy.cancelled or policy.deleted:
             continue
-        row, at = rows[id], now + policy.delay(failures)
-        said = row["message"] or row["detail"] or row["reason"]
-        row |= {
-            "state": State.WAITING.value,
-            "reason": Reason.RETRY.value,
-            "detail": f"try {failures} of {policy.retries + 1} ended: {said}"[:500],
-            "available_at": at,
-            "finished_at": None,
-        }
-        retried.add(id)
+        at = _next_try(by_id[id], policy, earlier[id] + 1, rows[id], now)
+        if at is not None:
+            rows[id] |= {
+                "state": State.WAITING.value,
+                "reason": Reason.RETRY.value,
+                "available_at": at,
+                "finished_at": None,
+            }
+            retried.add(id)
     return retried
+
+
+def _next_try(result: Result, policy: _Policy, failures: int, row: sql.Row, now: datetime) -> datetime | None:
+    """When it is tried again, and why in the row's detail; None when it is not."""
+    said = row["message"] or row["detail"] or row["reason"]
+    asked = result.outcome.retry_at
+    if asked is not None:
+        if result.order.attempt >= MOST_ASKED_ATTEMPTS:
+            row["detail"] = f"it has asked {MOST_ASKED_ATTEMPTS} times to be tried again: {said}"[:500]
+            return None
+        row["detail"] = f"it asked to be tried again: {said}"[:500]
+        return max(asked, now)
+    if name := policy.ends_at_once(result.outcome.error_family):
+        row["detail"] = f"{row['detail']} (not tried again, as the task says of {name})"[:500]
+        return None
+    if failures > policy.retries:
+        return None
+    row["detail"] = f"try {failures} of {policy.retries + 1} ended: {said}"[:500]
+    return now + policy.delay(failures)
 
 
 def _hand_back(by_id: dict[int, Result], rows: dict[int, sql.Row], now: datetime) -> set[int]:

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from scheduling import clock
 from scheduling.exceptions import EditedMeanwhile, Refused
 from scheduling.models import Execution, Pool, Reason, Task, TaskVersion
-from scheduling.services import admission, liverows, requests
+from scheduling.services import admission, liverows, permits, requests
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 
@@ -35,6 +35,7 @@ def create(task: Task, *, actor: Actor, allow_past: bool = False) -> Task:
     def work() -> Task:
         now = clock.refresh()
         prepare_new(task, now)
+        permits.check(task.function, actor=actor)
         _hold_pool(task)
         task.full_clean()
         next_time = _first_time(task, now, allow_past)
@@ -220,6 +221,8 @@ def change(
         changes = difference(before, task)
         if not changes:
             return task
+        if validate:
+            permits.check(before.function, task.function, actor=actor)
         rescheduled = not changes.keys().isdisjoint(Task.SCHEDULE)
         if rescheduled:
             task.anchor_at = task.start_at or now

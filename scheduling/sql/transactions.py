@@ -35,8 +35,8 @@ class Fault(Enum):
 POSTGRESQL_REPEAT = {"40001", "40P01", "55P03"}
 #: Connection exceptions, shutdown, out of resources, idle-in-transaction timeout, read-only.
 POSTGRESQL_AWAY = ("08", "57P", "53", "25P03", "25006", "58", "XX")
-#: Deadlock, lock timeout.
-MYSQL_REPEAT = {1213, 1205}
+#: Deadlock, lock timeout, and either of them while waiting for the next automatic number (INSERT … SELECT).
+MYSQL_REPEAT = {1213, 1205, 1467}
 #: Gone, lost, refused, killed, shut down, too many, full, read-only, and an interrupted query.
 MYSQL_AWAY = {1021, 1040, 1053, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1290, 1317, 1836, 1927,
               2002, 2003, 2006, 2013, 2026, 2055, 3024, 4031}  # fmt: skip

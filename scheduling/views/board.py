@@ -45,7 +45,7 @@ def show(request: HttpRequest) -> HttpResponse:
 @staff_only("scheduling.view_task")
 def part(request: HttpRequest) -> HttpResponse:
     """The cards alone, for the page that asks whether something is new."""
-    return live.answer(request, PART, _context(request, clock.refresh()))
+    return live.answer(request, *live.part(request, PART, _context(request, clock.refresh())))
 
 
 def _context(request: HttpRequest, now: datetime) -> dict[str, Any]:

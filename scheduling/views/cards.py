@@ -15,6 +15,7 @@ from scheduling.exceptions import InvalidTrigger
 from scheduling.models import Node, State, Task
 from scheduling.models.task import TaskQuerySet
 from scheduling.services import health, stats
+from scheduling.views.belief import Belief
 
 #: Cards on one page.
 MOST = 60
@@ -85,6 +86,9 @@ class Counts:
     failed: int = 0
     categories: list[tuple[str, int]] = field(default_factory=list)
     groups: list[tuple[int, str, int]] = field(default_factory=list)
+
+
+counted: Belief[Counts] = Belief()
 
 
 def count(busy: set[int], failed: set[int]) -> Counts:
@@ -184,7 +188,7 @@ def context(wanted: Filter, alarm: health.Alarm, day_ago: datetime, now: datetim
     alive = [node for node in alarm.nodes if health.beats(node, now)]
     return {
         "filter": wanted,
-        "counts": count(busy, failed),
+        "counts": counted.get("all", lambda: count(busy, failed)),
         "cards": cards(tasks, alive),
         "previous": wanted.address(before=previous) if previous else "",
         "following": wanted.address(after=following) if following else "",

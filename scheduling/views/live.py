@@ -20,8 +20,8 @@ def part(request: HttpRequest, template: str, context: dict[str, Any]) -> tuple[
     return html, cursor_of(html)
 
 
-def answer(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-    html, cursor = part(request, template, context)
+def answer(request: HttpRequest, html: str, cursor: str) -> HttpResponse:
+    """For who asks for the part alone, with the cursor of what it has."""
     known = request.GET.get("cursor") == cursor
     response = HttpResponse(status=204) if known else HttpResponse(html)
     response["X-Cursor"] = cursor

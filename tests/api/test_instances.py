@@ -14,7 +14,6 @@ from scheduling import clock
 from scheduling.models import Execution
 from scheduling.services import definitions
 from tests.api.conftest import Api, errors
-from tests.instances.conftest import *  # noqa: F403  (its fixtures: servers, permitted folders, rows)
 from tests.instances.servers import PASSWORD
 
 NEW = {"name": "one", "dialect": "postgresql", "host": "db.example.com", "credential": "ops"}

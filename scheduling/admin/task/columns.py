@@ -137,6 +137,6 @@ class TaskColumns:
             '<a href="{}?q={}" class="strip-link">{}</a>', address, task.key, strip(task.strip)
         )
 
-    @admin.display(description=_("do"))
+    @admin.display(description=_("actions"))
     def verbs(self, task: Any) -> SafeString:
         return SafeString(render_to_string("scheduling/task/buttons.html", {"task": task}))

@@ -62,8 +62,8 @@ class MomentInput(forms.SplitDateTimeWidget):
     def __init__(self) -> None:
         look: dict[str, Any] = {"class": "input moment-part"}
         super().__init__(
-            date_attrs={"type": "date", "aria-label": _("Date"), **look},
-            time_attrs={"type": "time", "step": "1", "aria-label": _("Time"), **look},
+            date_attrs={"type": "date", "aria-label": _("Date"), **look},  # type: ignore[dict-item]  # a lazy text
+            time_attrs={"type": "time", "step": "1", "aria-label": _("Time"), **look},  # type: ignore[dict-item]
             date_format="%Y-%m-%d",
             time_format="%H:%M:%S",
         )

@@ -9,13 +9,16 @@ from scheduling.engine.keepers.live_rows import LiveRows
 from scheduling.engine.keepers.logs import Logs
 from scheduling.engine.keepers.notices import Notices
 from scheduling.engine.keepers.overdue import Overdue
+from scheduling.engine.keepers.queues import Queues
 from scheduling.engine.keepers.tallies import Tallies
 from scheduling.engine.keepers.waiting import Waiting
 
 
 def keepers() -> list[Keeper]:
     """A new set, in the order in which they are asked."""
-    return [Waiting(), Control(), Drain(), Overdue(), Logs(), LiveRows(), Tallies(), Notices()]
+    return [
+        Queues(), Waiting(), Control(), Drain(), Overdue(), Logs(), LiveRows(), Tallies(), Notices(),
+    ]  # fmt: skip
 
 
 __all__ = ["Keeper", "keepers"]

@@ -111,10 +111,18 @@ def _first(commands: int, reader: frames.Reader) -> dict[str, Any] | None:
     return None
 
 
-def _become(report: int, argv: list[str], environment: dict[str, str], folder: str) -> int:
+def _become(
+    report: int, argv: list[str], environment: dict[str, str], folder: str, user: list[int] | None
+) -> int:
     """Replaces this process, and all that is in its memory, by a program."""
     try:
         os.chdir(folder)
+        os.umask(0o077)
+        if user is not None:
+            user_id, group_id = user
+            os.setgroups([])
+            os.setgid(group_id)
+            os.setuid(user_id)
         for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
             with contextlib.suppress(OSError, ValueError):
                 signal.signal(number, signal.SIG_DFL)

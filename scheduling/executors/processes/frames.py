@@ -94,7 +94,8 @@ def unpack_outcome(packed: dict[str, Any]) -> Outcome:
     """Raises TypeError or ValueError when it is none."""
     progress = packed.get("progress")
     made = Progress(*progress) if progress else None
-    return Outcome(**packed | _moments_from_text(packed) | {"progress": made})
+    family = tuple(map(str, packed.get("error_family", ())))
+    return Outcome(**packed | _moments_from_text(packed) | {"progress": made, "error_family": family})
 
 
 def _moments_as_text(packed: Mapping[str, Any]) -> dict[str, str]:

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import selectors
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ LAST_WORDS_SECONDS = 1.0
 #: Processes that one run may have at the same time.
 MOST_PROCESSES = 256
 READ_BYTES = 64 * 1024
+#: The end of stdout that is kept beside the log.
+TAIL_CHARACTERS = 4 * 1024
 
 MEMORY_LIMIT, CPU_LIMIT, PROCESS_LIMIT = "memory_limit", "cpu_limit", "process_limit"
 
@@ -55,6 +58,18 @@ class Ended:
     broken_limit: str = ""
     detail: str = ""  # of the limit, or of what else went wrong
     killed: bool = False
+    output: str = ""  # the end of what it wrote to stdout
+
+    @property
+    def described(self) -> str:
+        """The exit code in words."""
+        code = self.exit_code
+        if code is None or code >= 0:
+            return f"exit code {code}"
+        try:
+            return f"{signal.Signals(-code).name} (killed by signal {-code})"
+        except ValueError:
+            return f"signal {-code}"
 
 
 def grace_seconds() -> float:
@@ -84,6 +99,7 @@ class Supervision:
         self._kill_at: float | None = None
         self._give_up_at: float | None = None
         self._over = False
+        self._stdout = _Lines(run, "INFO")
         self.ended = Ended()
         self.pid: int | None = None
 
@@ -121,7 +137,7 @@ class Supervision:
     def _listen(self, pipes: Pipes, wake: int) -> None:
         self._readers = {
             pipes.report: self._take_report,
-            pipes.stdout: _Lines(self._run, "INFO"),
+            pipes.stdout: self._stdout,
             pipes.stderr: _Lines(self._run, "WARNING"),
             pipes.status: self._take_status,
             wake: lambda data: None,
@@ -177,6 +193,7 @@ class Supervision:
         for reader in self._readers.values():
             if isinstance(reader, _Lines):
                 reader.flush()
+        self.ended.output = self._stdout.tail
 
     # --- what comes in
 
@@ -263,9 +280,12 @@ class _Lines:
         self._level = level
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
+        self.tail = ""
 
     def __call__(self, data: bytes) -> None:
-        text = self._rest + self._decoder.decode(data)
+        said = self._decoder.decode(data)
+        self.tail = (self.tail + said)[-TAIL_CHARACTERS:]
+        text = self._rest + said
         whole, newline, self._rest = text.rpartition("\n")
         if newline:
             self._append(whole)

@@ -1,0 +1,28 @@
+"""Tasks about the accounts of instances."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from django.utils.translation import gettext_lazy
+from pydantic import Field
+
+from instances.services import collection
+from instances.services import instances as fleet
+from instances.tasks.words import DialectName, InstanceNames, collect, origin_of_run
+from scheduling.registry import task
+
+
+@task(gettext_lazy("Synchronise accounts"), category="sync")
+def sync_accounts(
+    instances: InstanceNames | None = None,
+    leave_out: dict[DialectName, list[Annotated[str, Field(min_length=1, max_length=400)]]] | None = None,
+) -> dict[str, Any]:
+    """Asks active instances who has an account and which rights, and writes down what has changed.
+
+    Args:
+        instances: Names of instances; none: all active ones.
+        leave_out: Kind of database to names and patterns (as of a shell) of accounts that are not looked at.
+    """
+    chosen = [instance for instance in fleet.named(instances) if instances or instance.kind.supports_accounts]
+    return collect(collection.accounts_kind(leave_out or {}), chosen, origin=origin_of_run(single=False))

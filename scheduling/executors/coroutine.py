@@ -1,0 +1,162 @@
+"""Runs coroutine functions, hundreds at the same time, on one event loop in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from asgiref.sync import sync_to_async
+
+from scheduling import clock, context
+from scheduling.context import TIMEOUT
+from scheduling.exceptions import ExecutorClosed
+from scheduling.executors.base import Done, Executor, Outcome, RunCoroutine, RunOrder
+
+logger = logging.getLogger(__name__)
+
+#: A loop that has not come round for this long is blocked by a coroutine that does not await.
+STANDSTILL_SECONDS = 2.0
+BEAT_SECONDS = 0.5
+
+
+class AsyncioExecutor(Executor):
+    """Cancelling ends what a coroutine awaits, and so does its deadline. One that catches the cancel and goes on
+    keeps its seat, as an overdue thread does. While a coroutine blocks the loop no more runs are taken.
+    """
+
+    runs_coroutines = True
+
+    def __init__(self, seats: int = 500) -> None:
+        super().__init__(seats)
+        self._lock = threading.Lock()
+        self._emptied = threading.Condition(self._lock)
+        self._orders: dict[tuple[int, int], RunOrder] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._open = False
+        self._beat = 0.0
+        self._told = False
+
+    def start(self, run: RunCoroutine, done: Done, leave: Callable[[], None] | None = None) -> None:
+        self._run, self._done, self._leave = run, done, leave
+        self._loop = asyncio.new_event_loop()
+        self._beat = time.monotonic()
+        self._thread = threading.Thread(target=self._work, name="coroutines", daemon=True)
+        self._thread.start()
+        self._open = True
+
+    def submit(self, order: RunOrder) -> None:
+        with self._lock:
+            if not self._open or self._loop is None:
+                raise ExecutorClosed
+            if order.key in self._orders:
+                raise ValueError(
+                    f"execution {order.execution_id}, attempt {order.attempt} is in hand already"
+                )
+            self._orders[order.key] = order
+        self._loop.call_soon_threadsafe(self._begin, order)
+
+    def cancel(self, execution_id: int, attempt: int, reason: str, detail: str = "") -> bool:
+        with self._lock:
+            if (execution_id, attempt) not in self._orders:
+                return False
+        context.cancel(execution_id, attempt, reason, detail)
+        return True
+
+    def running(self) -> tuple[RunOrder, ...]:
+        with self._lock:
+            return tuple(self._orders.values())
+
+    @property
+    def free_seats(self) -> int:
+        if self._thread is not None and self._stands_still():
+            return 0
+        return max(0, self.seats - len(self._orders))
+
+    def shutdown(self, wait_seconds: float) -> tuple[RunOrder, ...]:
+        with self._emptied:
+            self._open = False
+            self._emptied.wait_for(lambda: not self._orders, timeout=max(0.0, wait_seconds))
+            left = tuple(self._orders.values())
+        if self._loop is not None and self._thread is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(1.0)  # a blocked loop is left behind: the thread is a daemon
+        return left
+
+    # --- in the loop's thread
+
+    def _work(self) -> None:
+        loop = self._loop
+        assert loop is not None  # noqa: S101
+        asyncio.set_event_loop(loop)
+        loop.call_soon(self._keep_beating)
+        try:
+            loop.run_forever()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            loop.run_until_complete(asyncio.wait_for(self._close(), 5))
+            loop.close()
+
+    async def _close(self) -> None:
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._leave is not None:
+            await sync_to_async(self._leave)()
+
+    def _begin(self, order: RunOrder) -> None:
+        assert self._loop is not None  # noqa: S101
+        task = self._loop.create_task(self._serve(order))
+        self._tasks.add(task)  # the loop itself holds its tasks only weakly
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, order: RunOrder) -> None:
+        assert self._loop is not None  # noqa: S101
+        timer = None
+        if (seconds := _seconds_left(order)) is not None:
+            timer = self._loop.call_later(seconds, context.cancel, *order.key, TIMEOUT)
+        try:
+            outcome = await self._run(order)
+        except BaseException as error:  # the net below ``run``: no order may be lost
+            logger.error("A run broke its worker", exc_info=error)
+            outcome = Outcome("failed", "worker_failed", f"{type(error).__name__}: {error}"[:500])
+        finally:
+            if timer is not None:
+                timer.cancel()
+        try:
+            self._done(order, outcome)
+        except Exception:
+            logger.critical(
+                "An outcome could not be handed on", extra={"execution": order.execution_id}, exc_info=True
+            )
+        finally:
+            with self._emptied:
+                self._orders.pop(order.key, None)
+                if not self._orders:
+                    self._emptied.notify_all()
+            context.forget(*order.key)
+
+    def _keep_beating(self) -> None:
+        assert self._loop is not None  # noqa: S101
+        self._beat = time.monotonic()
+        self._loop.call_later(BEAT_SECONDS, self._keep_beating)
+
+    def _stands_still(self) -> bool:
+        still = time.monotonic() - self._beat > STANDSTILL_SECONDS
+        if still and not self._told:
+            names = sorted({order.task_key for order in self.running()})[:10]
+            logger.error("a coroutine blocks the event loop: it does not await", extra={"among": names})
+        self._told = still
+        return still
+
+
+def _seconds_left(order: RunOrder) -> float | None:
+    """Until the order's deadline; None when it has none."""
+    deadline: datetime | None = order.deadline_at
+    if deadline is None:
+        return order.timeout_seconds
+    return max(0.0, (deadline - clock.now()).total_seconds())

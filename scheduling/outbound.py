@@ -1,0 +1,168 @@
+"""HTTP to servers that somebody has named: an address is resolved once, looked at, and only then spoken to.
+
+So that a task cannot be used to reach what only this machine reaches: its own ports, its network's, a cloud's
+metadata. No redirects, no proxies; time and size are bounded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import ipaddress
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from scheduling.exceptions import HttpFailed
+
+#: Of an answer that much is read, and that much is given back as text.
+READ_BYTES = 1024 * 1024
+TEXT_CHARACTERS = 16_000
+CONNECT_SECONDS = 10.0
+GIVEN_HEADERS = ("content-type", "content-length", "location", "retry-after", "date", "etag", "last-modified")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: dict[str, str]  # those of GIVEN_HEADERS
+    text: str
+    is_cut: bool  # there was more than TEXT_CHARACTERS
+    url: str  # without a login
+    address: str
+    seconds: float
+
+
+def request(
+    method: str, url: str, *, headers: Mapping[str, str], body: Any = None, timeout_seconds: float
+) -> Answer:
+    """Sends one request and reads the answer. Raises HttpFailed, which says at what it failed."""
+    began = time.monotonic()
+    parts = _parts(url)
+    address = resolve(parts.hostname or "", _port(parts))
+    data, given = _body(body, dict(headers))
+    connection = _connection(parts, address, timeout_seconds)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    # A server that sends a byte now and then outlasts any timeout of the socket: this one ends it.
+    timer = threading.Timer(timeout_seconds, _cut, (connection,))
+    timer.daemon = True
+    timer.start()
+    try:
+        connection.request(method, path, body=data, headers=given)
+        response = connection.getresponse()
+        read = response.read(READ_BYTES + 1)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if time.monotonic() - began >= timeout_seconds:
+            raise HttpFailed(f"No answer within {timeout_seconds:g} s.") from error
+        raise HttpFailed(f"{type(error).__name__}: {error}") from error
+    finally:
+        timer.cancel()
+        connection.close()
+    if len(read) > READ_BYTES:
+        raise HttpFailed(f"The answer is larger than {READ_BYTES} bytes.")
+    if time.monotonic() - began >= timeout_seconds:
+        raise HttpFailed(f"No answer within {timeout_seconds:g} s.")
+    text = read.decode(response.headers.get_content_charset() or "utf-8", "replace")
+    found = {name: response.headers[name] for name in GIVEN_HEADERS if name in response.headers}
+    cut = len(text) > TEXT_CHARACTERS
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return Answer(
+        response.status, found, text[:TEXT_CHARACTERS], cut, shown, address, time.monotonic() - began
+    )
+
+
+def resolve(host: str, port: int) -> str:
+    """The one address that will be spoken to. Raises HttpFailed when it is not allowed, or there is none."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise HttpFailed(f"The name {host!r} cannot be resolved: {error}") from error
+    address = str(found[0][4][0])
+    if not is_allowed(address, host):
+        raise HttpFailed(
+            f"{host!r} leads to {address}, which is not a public address: refused unless the setting"
+            " JOBSITE_HTTP_ALLOW names it."
+        )
+    return address
+
+
+def is_allowed(address: str, host: str) -> bool:
+    """Whether it is a public address, or one that the setting names: a host, an address or a network."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    inner = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None) or parsed
+    for entry in getattr(settings, "JOBSITE_HTTP_ALLOW", ()):
+        if entry.lower() == host.lower():
+            return True
+        with contextlib.suppress(ValueError):
+            if inner in ipaddress.ip_network(entry, strict=False):
+                return True
+    return inner.is_global and not inner.is_multicast
+
+
+def _parts(url: str) -> Any:
+    try:
+        parts = urlsplit(url)
+        _port(parts)
+    except ValueError as error:
+        raise HttpFailed(f"The address is no URL: {error}") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise HttpFailed("The address must begin with http:// or https:// and name a host.")
+    if parts.username or parts.password:
+        raise HttpFailed("A login does not belong into the address: send it as a header.")
+    return parts
+
+
+def _port(parts: Any) -> int:
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _body(body: Any, headers: dict[str, str]) -> tuple[bytes | None, dict[str, str]]:
+    lower = {name.lower() for name in headers}
+    headers.setdefault("User-Agent", "Jobsite") if "user-agent" not in lower else None
+    if body is None:
+        return None, headers
+    if isinstance(body, str):
+        return body.encode("utf-8", "replace"), headers
+    if "content-type" not in lower:
+        headers["Content-Type"] = "application/json"
+    return json.dumps(body).encode(), headers
+
+
+def _connection(parts: Any, address: str, timeout_seconds: float) -> http.client.HTTPConnection:
+    kind = _Https if parts.scheme == "https" else _Http
+    connection = kind(parts.hostname, _port(parts), timeout=min(timeout_seconds, CONNECT_SECONDS))
+    connection.address = address
+    connection.patience = timeout_seconds
+    return connection
+
+
+class _Http(http.client.HTTPConnection):
+    """Speaks to the address that was looked at, whatever the name leads to a moment later."""
+
+    address = ""
+    patience = CONNECT_SECONDS
+
+    def connect(self) -> None:
+        self.sock = socket.create_connection((self.address, self.port), self.timeout)
+        self.sock.settimeout(self.patience)
+
+
+class _Https(_Http, http.client.HTTPSConnection):
+    def connect(self) -> None:
+        _Http.connect(self)
+        self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
+
+
+def _cut(connection: http.client.HTTPConnection) -> None:
+    sock = connection.sock
+    if sock is not None:
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)

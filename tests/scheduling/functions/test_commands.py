@@ -1,0 +1,215 @@
+"""Programs and code as tasks: isolated, bounded, told by their exit code; off by default (S2-35)."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.core.exceptions import ValidationError
+
+from scheduling import clock as clocks
+from scheduling.engine.run import run
+from scheduling.executors.base import Outcome
+from scheduling.executors.command import CommandExecutor
+from scheduling.models import Task
+from scheduling.services import executions, tasks
+from scheduling.services.actor import Actor
+from tests.conftest import TESTER, await_, new_task
+from tests.scheduling.executors.orders import Returned, new_order
+
+once = pytest.mark.usefixtures("no_database")
+
+
+@pytest.fixture
+def on(settings: Any, tmp_path: Path) -> None:
+    settings.JOBSITE_ALLOW_COMMANDS = True
+    settings.VAR_DIR = tmp_path
+    settings.SCHEDULER = settings.SCHEDULER | {"kill_grace_seconds": 0.5}
+
+
+@pytest.fixture
+def returned() -> Returned:
+    return Returned()
+
+
+@pytest.fixture
+def executor(on: None, returned: Returned) -> Iterator[CommandExecutor]:
+    made = CommandExecutor(4)
+    made.start(run, returned)
+    yield made
+    assert made.shutdown(10) == ()
+
+
+@pytest.fixture
+def do(executor: CommandExecutor, returned: Returned) -> Callable[..., Outcome]:
+    def do(function: str, seconds: float | None = None, **more: Any) -> Outcome:
+        order = {name: more.pop(name) for name in list(more) if hasattr(new_order(), name)}
+        made = new_order(function=function, parameters=more, **order)
+        if seconds is not None:
+            made = replace(
+                made, timeout_seconds=seconds, deadline_at=clocks.now() + timedelta(seconds=seconds)
+            )
+        executor.submit(made)
+        return returned.wait(1)[0][1]
+
+    return do
+
+
+def text(outcome: Outcome) -> str:
+    assert outcome.log is not None
+    return "\n".join(f"{chunk.level} {chunk.text}" for chunk in outcome.log.drain().chunks)
+
+
+def code(source: str) -> dict[str, Any]:
+    return {"function": "run_code", "code": source}
+
+
+@pytest.mark.processes
+@once
+def test_a_program_sees_nothing_of_the_schedulers(do: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "the secret")
+    outcome = do("run_command", command=["/usr/bin/env"], environment={"MINE": "ä b"})
+    assert outcome.state == "succeeded", outcome
+    said = json.loads(outcome.result)["output"]
+    names = {line.partition("=")[0] for line in said.splitlines()}
+    assert names == {
+        "PATH", "HOME", "TMPDIR", "LANG", "MINE", "JOBSITE_EXECUTION_ID", "JOBSITE_ATTEMPT", "JOBSITE_TASK_KEY",
+        "JOBSITE_SCHEDULED_FOR", "JOBSITE_IDEMPOTENCY_KEY",
+    }  # fmt: skip
+    assert "MINE=ä b" in text(outcome)
+
+
+@pytest.mark.processes
+@once
+def test_code_runs_in_a_folder_of_its_own_that_is_gone_afterwards(do: Any, tmp_path: Path) -> None:
+    source = (
+        "import os, sys; open('x', 'w'); print(os.getcwd(), os.listdir('.'), 'django' in sys.modules)"
+        "; print('e', file=sys.stderr)"
+    )
+    outcome = do(**code(source))
+    assert outcome.state == "succeeded", outcome
+    said = json.loads(outcome.result)["output"]
+    assert str(tmp_path / "runs") in said
+    assert "'x'" in said
+    assert "False" in said, "a fresh program, not a copy of the scheduler"
+    assert "WARNING e" in text(outcome)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.processes
+@once
+@pytest.mark.parametrize(
+    ("parameters", "reason", "exit_code", "words"),
+    [
+        (code("raise SystemExit(7)"), "exit_code", 7, "exit code 7"),
+        (code("import os; os.kill(os.getpid(), 11)"), "exit_code", -11, "SIGSEGV"),
+        (code("while True: pass") | {"cpu_limit_seconds": 1}, "cpu_limit", None, "processor"),
+        (
+            code("kept=[]\nimport time\nwhile True: kept.append(b'x'*10**6); time.sleep(0.001)")
+            | {"memory_limit_mb": 60},
+            "memory_limit", None, "60 MiB",
+        ),
+        ({"function": "run_command", "command": ["/no/such"]}, "not_started", None, "No such file"),
+        ({"function": "run_command", "command": ["false"]}, "exit_code", 1, "exit code 1"),
+    ],
+    ids=["exit", "signal", "cpu", "memory", "missing", "false"],
+)  # fmt: skip
+def test_how_it_ends_is_told(
+    do: Any, parameters: dict[str, Any], reason: str, exit_code: int | None, words: str
+) -> None:
+    outcome = do(**parameters)
+    assert (outcome.state, outcome.reason) == ("failed", reason), outcome
+    assert words in outcome.message
+    if exit_code is not None:
+        assert outcome.exit_code == exit_code
+
+
+@pytest.mark.processes
+@once
+def test_its_time_over_it_is_killed_with_all_that_it_started(do: Any) -> None:
+    source = (
+        "trap '' TERM; (trap '' TERM; sleep 600) & setsid sleep 600 & echo $! ; while true; do sleep 1; done"
+    )
+    began = time.monotonic()
+    outcome = do("run_code", seconds=1, code=source, language="sh")
+    assert (outcome.state, outcome.reason) == ("timed_out", "timeout")
+    assert time.monotonic() - began < 5
+    (pid,) = (line.split()[-1] for line in text(outcome).splitlines() if line.split()[-1].isdecimal())
+    await_(lambda: not os.path.exists(f"/proc/{pid}"), 5, "what had left its session is gone")
+
+
+@pytest.mark.processes
+@once
+def test_other_exit_codes_may_mean_success(do: Any) -> None:
+    outcome = do("run_command", command=["sh", "-c", "exit 3"], success_codes=[0, 3])
+    assert (outcome.state, json.loads(outcome.result)["exit_code"]) == ("succeeded", 3)
+
+
+@pytest.mark.processes
+@once
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_root_becomes_somebody_else_for_it(do: Any, settings: Any, tmp_path: Path) -> None:
+    settings.JOBSITE_COMMAND_USER = "nobody"
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    outcome = do("run_command", command=["sh", "-c", "id -u; id -g; touch mine && ls"])
+    assert outcome.state == "succeeded", outcome
+    entry = pwd.getpwnam("nobody")
+    assert json.loads(outcome.result)["output"].split() == [str(entry.pw_uid), str(entry.pw_gid), "mine"]
+
+
+@once
+@pytest.mark.django_db
+def test_switched_off_it_does_not_run(settings: Any) -> None:
+    settings.JOBSITE_ALLOW_COMMANDS = False
+    outcome = run(new_order(function="run_command", parameters={"command": ["true"]}))
+    assert (outcome.state, outcome.reason) == ("failed", "function_off")
+    assert "JOBSITE_ALLOW_COMMANDS" in outcome.detail
+
+
+# --- at the doors
+
+
+@pytest.mark.django_db
+def test_switched_off_no_task_of_it_can_be_saved(settings: Any) -> None:
+    settings.JOBSITE_ALLOW_COMMANDS = False
+    with pytest.raises(ValidationError) as caught:
+        tasks.create(new_task(function="run_command", parameters={"command": ["true"]}), actor=TESTER)
+    assert "JOBSITE_ALLOW_COMMANDS" in caught.value.message_dict["function"][0]
+
+
+@pytest.mark.django_db
+def test_a_person_needs_the_permission(on: None) -> None:
+    user = get_user_model().objects.create_user("somebody")
+    plain = Actor(user, "admin")
+
+    def new(key: str, command: str = "true") -> Task:
+        return new_task(key, function="run_command", executor="command", parameters={"command": [command]})
+
+    with pytest.raises(ValidationError, match="run_commands"):
+        tasks.create(new("mine"), actor=plain)
+    made = tasks.create(new("given"), actor=TESTER)
+    made.parameters = {"command": ["rm"]}
+    with pytest.raises(ValidationError, match="run_commands"):
+        tasks.edit(made, actor=plain)
+    with pytest.raises(ValidationError, match="run_commands"):
+        tasks.run_now(made.pk, actor=plain, parameters={"command": ["rm"]})
+    ran = tasks.run_now(made.pk, actor=plain)
+    assert ran.parameters == {"command": ["true"]}, "as it is, who may run tasks may run it"
+    type(ran).objects.update(state="failed", reason="exit_code", finished_at=ran.queued_at)
+    with pytest.raises(ValidationError, match="run_commands"):
+        executions.retry(ran.pk, {"command": ["rm"]}, actor=plain)
+    user.user_permissions.add(Permission.objects.get(codename="run_commands"))
+    allowed = Actor(get_user_model().objects.get(pk=user.pk), "admin")
+    assert tasks.create(new("mine"), actor=allowed).pk
+    assert executions.retry(ran.pk, {"command": ["ls"]}, actor=allowed).parameters == {"command": ["ls"]}
