@@ -54,7 +54,7 @@ def test_groups(api: Api, make_task: MakeTask) -> None:
 
 def test_pools(api: Api, make_task: MakeTask) -> None:
     assert api.post("pools/", {"key": "db", "capacity": 3}).data == {
-        "key": "db", "name": "", "capacity": 3, "paused": False,
+        "key": "db", "name": "", "capacity": 3, "tokens_per_minute": None, "paused": False,
     }  # fmt: skip
     make_task("one", pool=Pool.objects.get(), weight=3)
     assert "at least" in errors(api.patch("pools/db/", {"capacity": 2}))["capacity"]
