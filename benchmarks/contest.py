@@ -16,8 +16,11 @@ ROOT = Path(__file__).resolve().parent.parent
 SEATS = 64
 
 
-def set_up() -> None:
-    """Django on the database to wipe, migrated and empty. Refuses a database that may be somebody's."""
+def set_up(*, wipes: bool = True) -> None:
+    """Django on the database to wipe, migrated. Refuses a database that may be somebody's.
+
+    Without ``wipes`` the database is read as it is.
+    """
     sys.path.insert(0, str(ROOT))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jobsite.settings")
     os.environ.setdefault("JOBSITE_LOG_LEVEL", "WARNING")
@@ -30,7 +33,7 @@ def set_up() -> None:
     call_command("migrate", verbosity=0)
     from scheduling.models import Task
 
-    if "bench" not in str(connection.settings_dict["NAME"]) and Task.objects.exists():
+    if wipes and "bench" not in str(connection.settings_dict["NAME"]) and Task.objects.exists():
         sys.exit("This database has tasks. Name one to wipe whose name contains 'bench'.")
 
 

@@ -256,6 +256,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "OriginEnum": "scheduling.models.Origin",
         "NodeStateEnum": "scheduling.models.Node.State",
         "TaskStateEnum": "scheduling.api.task_serializers.STATES",
+        "AccountKindEnum": "instances.models.InstanceAccount.Kind",
+        "AccountChangeKindEnum": "instances.models.AccountChange.Kind",
         "SyncRecordStateEnum": "instances.models.SyncRecord.State",
         "SyncSessionOriginEnum": "instances.models.SyncSession.Origin",
     },
@@ -378,6 +380,8 @@ JOBSITE_LOG_ROOTS = [Path(root) for root in environment.words("JOBSITE_LOG_ROOTS
 JOBSITE_ALLOW_SOCKETS = environment.flag("JOBSITE_ALLOW_SOCKETS", False)
 #: Instances that one collection speaks to at the same time.
 JOBSITE_SYNC_PARALLEL = environment.whole("JOBSITE_SYNC_PARALLEL", 8, least=1, most=64)
+#: Months that daily sizes are kept, this one not counted.
+JOBSITE_KEEP_SIZES_MONTHS = environment.whole("JOBSITE_KEEP_SIZES_MONTHS", 12, least=1, most=1_200)
 #: Names and patterns (as of a shell) of accounts that the collection leaves out, by dialect, beside the servers' own.
 JOBSITE_ACCOUNTS_LEFT_OUT = {
     dialect: environment.words(f"JOBSITE_ACCOUNTS_LEFT_OUT_{dialect.upper()}")

@@ -7,7 +7,8 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, register
 
 from scheduling import executors, registry
-from scheduling.exceptions import UnknownExecutor
+from scheduling.exceptions import UnknownExecutor, UnknownTrigger
+from scheduling.triggers import kinds
 
 
 @register("scheduling")
@@ -25,4 +26,16 @@ def executors_can_be_imported(**_: Any) -> list[CheckMessage]:
         except UnknownExecutor as error:
             hint = 'SCHEDULER["executors"] maps a name to the dotted path of a scheduling.executors.Executor.'
             found.append(Error(str(error), hint=hint, id="scheduling.E010"))
+    return found
+
+
+@register("scheduling")
+def triggers_can_be_imported(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for name, path in kinds.paths().items():
+        try:
+            kinds.added_kind(name, path)
+        except UnknownTrigger as error:
+            hint = 'SCHEDULER["triggers"] maps a name to the dotted path of a scheduling.triggers.Trigger.'
+            found.append(Error(str(error), hint=hint, id="scheduling.E011"))
     return found

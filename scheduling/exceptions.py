@@ -38,6 +38,14 @@ class UnknownFunction(SchedulingError):
     """No registered function has this name."""
 
 
+class UnknownTrigger(SchedulingError):
+    """No kind of trigger has this name."""
+
+
+class InvalidCalendar(FieldErrors):
+    """The calendar's days or windows cannot be understood."""
+
+
 class UnknownExecutor(SchedulingError):
     """No executor has this name."""
 

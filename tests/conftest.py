@@ -23,16 +23,18 @@ from scheduling.models import Task
 from scheduling.services import health, tasks
 from scheduling.services.actor import Actor
 from scheduling.services.plans import plans
+from scheduling.views import belief
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTER = Actor(source="command", reason="a test")
 
 
 @pytest.fixture(autouse=True)
-def _forget_plans() -> None:
-    """What a process believes for a while is not to be believed by the next test."""
+def _forget_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process believes for a while is not to be believed by the next test, nor by its pages."""
     plans.forget()
     health.unserved.forget()
+    monkeypatch.setattr(belief, "TIMES", 0.0)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from instances.dialects import mysql_grants
 from instances.dialects.grants import DEFAULT_ROLE, ROLE, Grant
 from instances.dialects.mysql_grants import account_name
-from instances.dialects.readings import AccountReading, AccountsReading
+from instances.dialects.readings import AccountReading, AccountsReading, MissingRight, RightsReading
 from instances.exceptions import NothingVisible
 
 if TYPE_CHECKING:
@@ -60,6 +60,11 @@ SHOW_GRANTS = "SHOW GRANTS FOR {grantee}"
 #: What MariaDB calls everybody, since 10.11.
 PUBLIC = "PUBLIC"
 
+OTHER_TABLES = "SELECT 1 FROM mysql.user LIMIT 1"
+ANOTHER = (
+    "SELECT User, Host FROM mysql.user WHERE Host <> '' AND NOT (User = %(name)s AND Host = %(host)s) LIMIT 1"
+)
+
 #: "No such grant": the account was dropped since the inventory.
 GONE = {1141, 1133, 1396, 1449}
 #: The right to read somebody else's grants is missing.
@@ -83,6 +88,45 @@ def read(visit: Visit, began: float) -> AccountsReading:
         _spell_routines(visit, grants)
     accounts = tuple(_account(row, roles, grants, defaults, lifetime) for row in rows)
     return AccountsReading(server, accounts, notes=tuple(notes))
+
+
+def rights(visit: Visit) -> RightsReading:
+    """By trying: what a role gives counts, too."""
+    ((user,),) = visit.rows("SELECT CURRENT_USER()")
+    name, _at, host = user.rpartition("@")
+    who = f"{_literal(name)}@{_literal(host)}"
+    tries = (
+        (visit.tablespaces() is not None, _("sizes of InnoDB's files"), "GRANT PROCESS ON *.*"),
+        (visit.sees_all_schemas(), _("all databases"), "GRANT SHOW DATABASES ON *.*"),
+        (_may(visit, OTHER_TABLES), _("accounts"), "GRANT SELECT ON mysql.*"),
+        (_may_show_grants(visit, name, host), _("rights of other accounts"), "GRANT SELECT ON mysql.*"),
+    )
+    found = tuple(purpose for may, purpose, _statement in tries if may)
+    missing = (MissingRight(purpose, f"{text} TO {who};") for may, purpose, text in tries if not may)
+    return RightsReading(found, tuple(missing))
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _may(visit: Visit, statement: str, values: dict[str, Any] | None = None) -> bool:
+    import MySQLdb
+
+    try:
+        visit.rows(statement, values)
+    except MySQLdb.Error as error:
+        if error.args[0] in REFUSED | GONE:
+            return False
+        raise
+    return True
+
+
+def _may_show_grants(visit: Visit, name: str, host: str) -> bool:
+    if not _may(visit, OTHER_TABLES):
+        return False
+    found = visit.rows(ANOTHER, {"name": name, "host": host})
+    return not found or _may(visit, *_show_grants(str(found[0][0]), str(found[0][1]), is_role=False))
 
 
 def _inventory(visit: Visit) -> str:

@@ -9,6 +9,7 @@ import math
 import select
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
@@ -16,7 +17,15 @@ from django.utils.translation import gettext as _
 from instances.dialects import postgresql_access, postgresql_accounts
 from instances.dialects.access import Held, Holder
 from instances.dialects.base import Deadline, Dialect, refuse_disguise
-from instances.dialects.readings import AccountsReading, DatabaseSizeReading, ServerReading, SizesReading
+from instances.dialects.readings import (
+    AccountsReading,
+    DatabaseSizeReading,
+    MissingRight,
+    RightsReading,
+    ServerReading,
+    SizesReading,
+)
+from instances.dialects.tables import Script, Table, table
 from instances.dialects.target import ConnectionTarget
 from instances.exceptions import AccessDenied, DialectError, DriverMissing, QueryFailed, TimedOut, Unreachable
 
@@ -34,6 +43,19 @@ FROM pg_database d
 WHERE NOT d.datistemplate
 ORDER BY d.datname
 """
+
+#: Names come quoted where a statement needs it.
+MAY_SEE_SIZES = "SELECT quote_ident(current_user), pg_has_role('pg_read_all_stats', 'USAGE')"
+CLOSED = """
+SELECT quote_ident(d.datname) FROM pg_database d
+WHERE NOT d.datistemplate AND d.datallowconn AND NOT has_database_privilege(d.oid, 'CONNECT')
+ORDER BY d.datname
+"""
+#: Statements that a list of missing rights repeats.
+MOST_STATEMENTS = 50
+
+#: What a cursor of the server can be declared for.
+FETCHED = ("SELECT", "WITH", "VALUES", "TABLE")
 
 #: How long after the server's own limit the client gives up on its own.
 GRACE_SECONDS = 1
@@ -54,6 +76,7 @@ REFUSALS = (
 
 class PostgreSQL(Dialect):
     label = "PostgreSQL"
+    driver = "psycopg2"
     default_port = 5432
     default_database = "postgres"
     supports_accounts = True
@@ -73,7 +96,8 @@ class PostgreSQL(Dialect):
     def test(self, target: ConnectionTarget) -> ServerReading:
         began = time.monotonic()
         with connect(target) as visit:
-            return visit.server(began)
+            server = visit.server(began)
+            return replace(server, rights=_rights(visit))
 
     def database_sizes(self, target: ConnectionTarget) -> SizesReading:
         began = time.monotonic()
@@ -87,8 +111,44 @@ class PostgreSQL(Dialect):
     def accounts(self, target: ConnectionTarget) -> AccountsReading:
         return postgresql_accounts.read(connect, target)
 
+    def run(self, target: ConnectionTarget, script: Script) -> Table:
+        with connect(target, writes=script.writes) as visit:
+            visit.execute("BEGIN" if script.writes else "BEGIN READ ONLY")
+            changed = 0
+            for statement in script.statements:
+                # Fetched by a cursor of the server, a large answer never arrives whole.
+                fetched = not script.writes and statement.lstrip("( ").upper().startswith(FETCHED)
+                if fetched:
+                    visit.execute(f"DECLARE answer NO SCROLL CURSOR FOR {statement}")
+                    statement = f"FETCH FORWARD {script.most_rows + 1} FROM answer"
+                columns, rows, count = visit.execute(statement)
+                changed += count if script.writes and not columns else 0
+            if script.writes:
+                visit.execute("COMMIT")
+            return table(columns, rows, script.most_rows, changed=changed)
+
     def access(self, action: str, database: str, holder: Holder) -> list[Held]:
         return postgresql_access.reasons(action, database, holder)
+
+
+def _rights(visit: Visit) -> RightsReading:
+    """Roles and access lists are open to everybody; sizes and the inside of databases are not."""
+    ((user, sees_sizes),) = visit.rows(MAY_SEE_SIZES)
+    closed = [name for (name,) in visit.rows(CLOSED)]
+    found = [_("roles and their memberships")]
+    missing = []
+    if sees_sizes:
+        found.append(_("sizes of all databases"))
+    else:
+        missing.append(MissingRight(_("sizes of all databases"), f"GRANT pg_monitor TO {user};"))
+    if not closed:
+        found.append(_("rights inside all databases"))
+    purpose = _("rights inside the database")
+    missing += [
+        MissingRight(purpose, f"GRANT CONNECT ON DATABASE {name} TO {user};")
+        for name in closed[:MOST_STATEMENTS]
+    ]
+    return RightsReading(tuple(found), tuple(missing))
 
 
 def _reading(name: str, size: int | None) -> DatabaseSizeReading:
@@ -106,13 +166,21 @@ class Visit:
         self._deadline = Deadline(seconds, _("Waiting for a statement"))
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self.execute(statement, values)[1]
+
+    def execute(
+        self, statement: str, values: Sequence[Any] = ()
+    ) -> tuple[list[str], list[tuple[Any, ...]], int]:
+        """The names of the columns, the rows, and how many rows the server says it touched."""
         import psycopg2
 
         cursor = self._connection.cursor()
         try:
             cursor.execute(statement, values or None)
             wait(self._connection, self._deadline)
-            return list(cursor.fetchall())
+            if cursor.description is None:
+                return [], [], max(cursor.rowcount, 0)
+            return [one.name for one in cursor.description], list(cursor.fetchall()), max(cursor.rowcount, 0)
         except psycopg2.Error as error:
             raise translate(error, self._target) from None
 
@@ -123,8 +191,8 @@ class Visit:
 
 
 @contextlib.contextmanager
-def connect(target: ConnectionTarget) -> Iterator[Visit]:
-    """An open, read-only connection. Raises ``DialectError``."""
+def connect(target: ConnectionTarget, *, writes: bool = False) -> Iterator[Visit]:
+    """An open connection, read-only unless it is for a person's own statements. Raises ``DialectError``."""
     try:
         import psycopg2
     except ImportError as error:
@@ -135,7 +203,7 @@ def connect(target: ConnectionTarget) -> Iterator[Visit]:
     refuse_disguise(target)
     deadline = Deadline(target.options.connect_timeout_seconds, _("Connecting"))
     try:
-        connection = psycopg2.connect(**_arguments(target))
+        connection = psycopg2.connect(**_arguments(target, writes=writes))
     except psycopg2.Error as error:
         raise translate(error, target) from None
     with contextlib.closing(connection):
@@ -146,13 +214,13 @@ def connect(target: ConnectionTarget) -> Iterator[Visit]:
         yield Visit(connection, target)
 
 
-def _arguments(target: ConnectionTarget) -> dict[str, Any]:
+def _arguments(target: ConnectionTarget, *, writes: bool = False) -> dict[str, Any]:
     milliseconds = math.ceil(target.options.statement_timeout_seconds * 1000)
     session = {
         "statement_timeout": milliseconds,
         "lock_timeout": milliseconds,
         "idle_in_transaction_session_timeout": milliseconds,
-        "default_transaction_read_only": "on",
+        "default_transaction_read_only": "off" if writes else "on",
     }
     arguments = {
         "host": target.host,

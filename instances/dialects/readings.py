@@ -10,6 +10,22 @@ from instances.dialects.grants import Grant
 
 
 @dataclass(frozen=True, slots=True)
+class MissingRight:
+    """Something that this program would like to do, and the statement that would let it."""
+
+    purpose: str
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class RightsReading:
+    """What the user may do of that for which this program comes."""
+
+    found: tuple[str, ...]
+    missing: tuple[MissingRight, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ServerReading:
     """The answer to a connection test."""
 
@@ -21,6 +37,8 @@ class ServerReading:
     product: str
     #: From the first packet until the answer to the first statement.
     latency_ms: float
+    #: Told by a connection test only.
+    rights: RightsReading | None = None
 
 
 @dataclass(frozen=True, slots=True)

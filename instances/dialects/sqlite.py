@@ -8,6 +8,7 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,9 +16,10 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from instances.dialects.base import Dialect
-from instances.dialects.readings import DatabaseSizeReading, ServerReading, SizesReading
+from instances.dialects.readings import DatabaseSizeReading, RightsReading, ServerReading, SizesReading
+from instances.dialects.tables import Script, Table, table
 from instances.dialects.target import ConnectionTarget
-from instances.exceptions import PathRefused, QueryFailed, TimedOut, Unreachable
+from instances.exceptions import PathRefused, QueryFailed, StatementRefused, TimedOut, Unreachable
 
 #: Pages in the file; together with the page size, the bytes of the database.
 PAGES = (
@@ -44,7 +46,7 @@ class SQLite(Dialect):
         began = time.monotonic()
         with connect(target) as connection:
             _pages(connection)
-            return _server(began)
+            return replace(_server(began), rights=RightsReading((_("read the file"),), ()))
 
     def database_sizes(self, target: ConnectionTarget) -> SizesReading:
         """One reading, named after the file: total is every page, data the pages in use, free ones left
@@ -58,6 +60,15 @@ class SQLite(Dialect):
         used = (pages - free) * page_bytes
         reading = DatabaseSizeReading(path.name, pages * page_bytes, data_bytes=used)
         return SizesReading(server, (reading,), complete=True)
+
+    def run(self, target: ConnectionTarget, script: Script) -> Table:
+        """Only for reading: whoever may write to a file of this machine has better ways."""
+        if script.writes:
+            raise StatementRefused(_("SQLite files are only read."))
+        with connect(target) as connection:
+            cursor = connection.execute(script.statements[0])
+            columns = [column[0] for column in cursor.description or ()]
+            return table(columns, cursor.fetchmany(script.most_rows + 1), script.most_rows)
 
 
 def resolve(name: str) -> Path:

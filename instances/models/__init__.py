@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from instances.models.account import AccountChange, InstanceAccount
 from instances.models.aggregate import DatabaseSizeAggregate, InstanceSizeAggregate, Period
+from instances.models.anomaly import SizeAnomaly
 from instances.models.credential import Credential
 from instances.models.database import InstanceDatabase
 from instances.models.instance import Instance
 from instances.models.session import SyncRecord, SyncSession
 from instances.models.size import DatabaseSize, InstanceSize
+from instances.models.tag import Tag
 
 __all__ = [
     "AccountChange",
@@ -21,6 +23,8 @@ __all__ = [
     "InstanceSize",
     "InstanceSizeAggregate",
     "Period",
+    "SizeAnomaly",
     "SyncRecord",
     "SyncSession",
+    "Tag",
 ]

@@ -16,6 +16,7 @@ from instances.dialects.base import Dialect
 from instances.dialects.target import ConnectionTarget
 from instances.exceptions import CredentialDisabled, OptionsInvalid
 from instances.models.credential import Credential, no_nul
+from instances.models.tag import Tag
 from jobsite.fields import ExactCharField
 
 
@@ -34,6 +35,12 @@ class Instance(models.Model):
         UNKNOWN = "unknown", _("not tried yet")
         OK = "ok", _("reachable")
         FAILED = "failed", _("failed")
+
+    class Environment(models.TextChoices):
+        PRODUCTION = "production", _("production")
+        STAGING = "staging", _("staging")
+        TEST = "test", _("test")
+        DEVELOPMENT = "development", _("development")
 
     name = ExactCharField(_("name"), max_length=100, unique=True, validators=[no_nul])
     dialect = models.CharField(_("kind"), max_length=30, choices=dialects.choices)
@@ -56,6 +63,8 @@ class Instance(models.Model):
     )  # fmt: skip
     description = models.TextField(_("description"), blank=True, max_length=4_000, validators=[no_nul])
     active = models.BooleanField(_("active"), default=True)
+    environment = models.CharField(_("environment"), max_length=20, choices=Environment.choices, blank=True)
+    tags = models.ManyToManyField(Tag, verbose_name=_("tags"), blank=True, related_name="instances")
     # What the last visit found.
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.UNKNOWN, editable=False
@@ -64,6 +73,8 @@ class Instance(models.Model):
     last_connected_at = models.DateTimeField(_("last connected"), null=True, editable=False)
     version = models.CharField(_("version"), max_length=300, blank=True, editable=False)
     main_version = models.CharField(_("main version"), max_length=50, blank=True, editable=False)
+    # What the user of the credential may do here, as of the last test: {"found": […], "missing": […]}.
+    rights = models.JSONField(_("rights"), default=dict, editable=False)
     created_at = models.DateTimeField(_("created"), editable=False)
     updated_at = models.DateTimeField(_("updated"), editable=False)
     # In the recycle bin since; the name stays taken, so that restoring cannot collide.
@@ -75,7 +86,12 @@ class Instance(models.Model):
         verbose_name = _("instance")
         verbose_name_plural = _("instances")
         ordering = ("name",)
-        permissions = (("change_connection", _("Can change where an instance connects to")),)
+        permissions = (
+            ("change_connection", _("Can change where an instance connects to")),
+            ("run_sql", _("Can run statements that read on instances")),
+            ("run_writing_sql", _("Can run statements that change something on instances")),
+            ("backup_database", _("Can back up databases of instances")),
+        )
         indexes = (models.Index(name="instance_collectable", fields=["active", "deleted_at"]),)
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
 """How large databases and instances were, one row a day. Written by ``services.sizes``.
 
-No foreign keys in the database: these tables get partitions, and lose old months whole.
+No foreign keys in the database: these tables are partitioned by month, and lose old months whole.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from instances.models.instance import Instance
+from instances.models.partitioned import MonthlyPartitions
 from jobsite.fields import ExactCharField
 
 
@@ -34,6 +35,7 @@ class DatabaseSize(models.Model):
         ordering = ("-date", "instance", "database")
         constraints = (
             models.UniqueConstraint(name="database_size_daily", fields=["instance", "database", "date"]),
+            MonthlyPartitions(name="database_size_partitions", column="date"),
         )
         indexes = (models.Index(name="database_size_by_date", fields=["date", "instance"]),)
 
@@ -58,7 +60,10 @@ class InstanceSize(models.Model):
         verbose_name = _("instance size")
         verbose_name_plural = _("instance sizes")
         ordering = ("-date", "instance")
-        constraints = (models.UniqueConstraint(name="instance_size_daily", fields=["instance", "date"]),)
+        constraints = (
+            models.UniqueConstraint(name="instance_size_daily", fields=["instance", "date"]),
+            MonthlyPartitions(name="instance_size_partitions", column="date"),
+        )
         indexes = (models.Index(name="instance_size_by_date", fields=["date", "instance"]),)
 
     def __str__(self) -> str:

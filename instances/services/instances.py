@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 
 from instances.dialects.readings import ServerReading
 from instances.exceptions import OptionsInvalid, UnknownInstance
-from instances.models import Instance
+from instances.models import Instance, Tag
+from instances.models.instance import InstanceQuerySet
 from instances.services import visits
 from instances.services.credentials import USE, require_password, require_permission
 from scheduling import clock
@@ -20,7 +21,18 @@ from scheduling.sql.transactions import in_transaction
 from scheduling.words import did_you_mean
 
 #: What an edit writes.
-EDITABLE = ("name", "dialect", "host", "port", "database", "credential", "options", "description", "active")
+EDITABLE = (
+    "name",
+    "dialect",
+    "host",
+    "port",
+    "database",
+    "credential",
+    "options",
+    "description",
+    "active",
+    "environment",
+)
 
 #: Somebody is waiting for a test: its statement gets no more than this.
 TEST_SECONDS = 10
@@ -63,6 +75,14 @@ def edit(instance: Instance, *, actor: Actor, password: str = "") -> Instance:
 
     in_transaction(write)
     return instance
+
+
+def set_tags(instance: Instance, names: list[str], *, actor: Actor) -> None:
+    """Gives the instance these tags and no others. Raises ``ValidationError`` for a tag that does not exist."""
+    found = {tag.name: tag for tag in Tag.objects.filter(name__in=names)}
+    if missing := [name for name in names if name not in found]:
+        raise ValidationError({"tags": _("There is no tag “{name}”.").format(name=missing[0])})
+    instance.tags.set(found.values())
 
 
 def changed_connection(stored: Instance, wanted: Instance) -> list[str]:
@@ -158,15 +178,21 @@ def named(names: list[str] | None) -> list[Instance]:
     """The collectable instances of these names, or all of them. Raises ``UnknownInstance``, which names each
     one that does not exist or is not active.
     """
+    return _named(Instance.objects.collectable(), names, _("There is no active instance {name}."))
+
+
+def present(names: list[str] | None) -> list[Instance]:
+    """As ``named``, but also instances that are not active: what is known of them can still be worked on."""
+    return _named(Instance.objects.present().order_by("name"), names, _("There is no instance {name}."))
+
+
+def _named(rows: InstanceQuerySet, names: list[str] | None, sentence: str) -> list[Instance]:
     if names is None:
-        return list(Instance.objects.collectable())
-    found = {instance.name: instance for instance in Instance.objects.collectable().filter(name__in=names)}
+        return list(rows)
+    found = {instance.name: instance for instance in rows.filter(name__in=names)}
     missing = [name for name in names if name not in found]
     if missing:
-        known = list(Instance.objects.collectable().values_list("name", flat=True)[:500])
-        sentences = [
-            _("There is no active instance {name}.").format(name=repr(name)) + did_you_mean(name, known)
-            for name in missing
-        ]
+        known = list(rows.values_list("name", flat=True)[:500])
+        sentences = [sentence.format(name=repr(name)) + did_you_mean(name, known) for name in missing]
         raise UnknownInstance(" ".join(sentences))
     return list(found.values())

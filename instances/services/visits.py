@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from instances.dialects.readings import ServerReading
 from instances.exceptions import DialectError, InstancesError, OptionsInvalid
 from instances.models import Instance
@@ -14,8 +16,10 @@ FAILURES = (DialectError, OptionsInvalid, CryptoError, LookupError)
 
 
 def succeeded(instance: Instance, reading: ServerReading) -> None:
+    told = {} if reading.rights is None else {"rights": dataclasses.asdict(reading.rights)}
     _write(
         instance,
+        **told,
         status=Instance.Status.OK,
         last_error="",
         last_connected_at=clock.now(),

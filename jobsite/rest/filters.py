@@ -18,6 +18,11 @@ class StrictFilters(DjangoFilterBackend):
     def filter_queryset(self, request: Any, queryset: Any, view: Any) -> Any:
         if getattr(view, "action", "list") != "list":
             return queryset  # one row is looked up by its name alone
+        filterset = self.checked(request, queryset, view)
+        return queryset if filterset is None else filterset.qs
+
+    def checked(self, request: Any, queryset: Any, view: Any) -> Any:
+        """The valid filters; None: the view has none. Raises ValidationError."""
         filterset = self.get_filterset(request, queryset, view)
         known = [*PARAMETERS, *(filterset.filters if filterset else ())]
         unknown = [name for name in request.query_params if name not in known]
@@ -28,8 +33,6 @@ class StrictFilters(DjangoFilterBackend):
                     for name in unknown[:20]
                 }
             )
-        if filterset is None:
-            return queryset
-        if not filterset.is_valid():
+        if filterset is not None and not filterset.is_valid():
             raise from_django(Invalid(filterset.errors.as_data()))
-        return filterset.qs
+        return filterset

@@ -28,8 +28,7 @@ class Keyset(BasePagination):
 
     def paginate_queryset(self, queryset: QuerySet[Any], request: Any, view: Any = None) -> list[Any]:
         self._request = request
-        self._limit = _limit(request.query_params.get("limit"))
-        self._name = _ordering(request.query_params.get("ordering"), view.orderings)
+        self._limit, self._name = self.asked(request, view.orderings)
         self._fields = view.orderings[self._name]
         after = request.query_params.get("cursor")
         if after:
@@ -38,6 +37,11 @@ class Keyset(BasePagination):
         self._has_more = len(rows) > self._limit
         self._last = rows[self._limit - 1] if self._has_more else None
         return rows[: self._limit]
+
+    def asked(self, request: Any, orderings: Any) -> tuple[int, str]:
+        """How many rows and in which order. Raises ValidationError."""
+        parameters = request.query_params
+        return _limit(parameters.get("limit")), _ordering(parameters.get("ordering"), orderings)
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"next": self._next(), "results": data})
@@ -48,7 +52,7 @@ class Keyset(BasePagination):
         values = [_plain(getattr(self._last, _attname(self._last, name))) for name in self._fields]
         text = json.dumps([self._name, *values], separators=(",", ":"))
         cursor = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-        return str(replace_query_param(self._request.build_absolute_uri(), "cursor", cursor))
+        return link(self._request, cursor)
 
     def _beyond(self, cursor: str, model: type[Model]) -> Q:
         """The rows after the cursor's, by the whole key; its first field also bounds the index."""
@@ -103,6 +107,11 @@ class Keyset(BasePagination):
                 _("The order of the rows."),
             ),
         ]
+
+
+def link(request: Any, cursor: str) -> str:
+    """The address of the page that begins there."""
+    return str(replace_query_param(request.build_absolute_uri(), "cursor", cursor))
 
 
 def _limit(text: str | None) -> int:

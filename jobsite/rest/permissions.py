@@ -28,7 +28,7 @@ class Needs(BasePermission):
 def action_of(request: Any, view: Any) -> str | None:
     """The verb that is asked for; None when the view has none for this method."""
     if hasattr(view, "action"):
-        return str(view.action) if view.action else None
+        return str(view.action) if view.action not in (None, "metadata") else None
     method = str(request.method).lower().replace("head", "get")
     return method if hasattr(view, method) and method != "options" else None
 

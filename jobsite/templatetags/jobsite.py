@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,7 @@ from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from jobsite import zones
 
@@ -78,6 +79,12 @@ def elapsed(at: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def clock(at: datetime | None) -> SafeString | str:
+    """The time of day alone, to the thousandth of a second; the day on hover."""
+    return _time(at, "clock")
+
+
+@register.filter
 def duration(milliseconds: float | None) -> str:
     """Milliseconds as a person says them: 0.35 s, 12 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
     if milliseconds is None:
@@ -117,20 +124,24 @@ def size(count: int | None) -> str:
     return f"{number_format(text)} {unit}"
 
 
+@cache
+def _state_labels() -> dict[str, Any]:
+    """The words of all states of executions, nodes and tasks, to be translated when they are shown."""
+    from scheduling.models import Node, State
+
+    tasks = {
+        "enabled": gettext_lazy("enabled"),
+        "disabled": gettext_lazy("disabled"),
+        "paused": gettext_lazy("paused"),
+        "broken": gettext_lazy("broken"),
+    }
+    return {**dict(State.choices), **dict(Node.State.choices), **tasks, "silent": gettext_lazy("no beat")}
+
+
 @register.filter
 def state_label(state: str) -> str:
     """The word for a state of an execution, a task or a node."""
-    from scheduling.models import Node, State
-
-    words = {
-        "enabled": _("enabled"),
-        "disabled": _("disabled"),
-        "paused": _("paused"),
-        "broken": _("broken"),
-        "silent": _("no beat"),
-    }
-    labels: dict[str, Any] = dict(State.choices) | dict(Node.State.choices) | words
-    return str(labels.get(state, state))
+    return str(_state_labels().get(state, state))
 
 
 @register.filter
@@ -154,13 +165,14 @@ def strip(runs: Sequence[Any]) -> SafeString | str:
         return NONE
     tall = {"failed", "timed_out", "lost", "missed"}
     heights = {"succeeded": 12, "running": 15}
+    labels = {state: state_label(state) for state in {run.state for run in runs}}
     bars = []
     for place, run in enumerate(runs):
         height = HEIGHT if run.state in tall else heights.get(run.state, 6)
-        text = f"{state_label(run.state)}, {run.scheduled_for.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        text = f"{labels[run.state]}, {run.scheduled_for.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
         bars.append((place * STEP, HEIGHT - height, BAR, height, run.state, text))
     counts = Counter(run.state for run in runs)
-    words = ", ".join(f"{number} {state_label(state)}" for state, number in counts.most_common())
+    words = ", ".join(f"{number} {labels[state]}" for state, number in counts.most_common())
     return format_html(
         '<svg class="strip" role="img" aria-label="{}" width="{}" height="{}">{}</svg>',
         words,

@@ -13,11 +13,13 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
+from jobsite.rest.filters import StrictFilters
 from jobsite.rest.idempotency import key_of, once
 from jobsite.rest.permissions import of_model
 from jobsite.rest.schema import IDEMPOTENT
-from jobsite.rest.views import HouseViewSet, Lists, Shows
-from scheduling.api.execution_filters import ExecutionFilters
+from jobsite.rest.views import HouseViewSet, Shows
+from scheduling.api.execution_filters import ExecutionFilters, wanted
+from scheduling.api.execution_pages import HistoryPages, rows_of
 from scheduling.api.execution_serializers import (
     ExecutionDetailSerializer,
     ExecutionSerializer,
@@ -37,8 +39,9 @@ AFTER = OpenApiParameter(
 )
 
 
-class ExecutionViewSet(Lists, Shows, HouseViewSet):
+class ExecutionViewSet(Shows, HouseViewSet):
     queryset = Execution.objects.all()
+    pagination_class = HistoryPages
     filterset_class = ExecutionFilters
     lookup_value_regex = r"\d{1,18}"
     orderings: ClassVar[dict[str, tuple[str, ...]]] = {"-id": ("-id",), "id": ("id",)}
@@ -50,9 +53,14 @@ class ExecutionViewSet(Lists, Shows, HouseViewSet):
     }
 
     def get_queryset(self) -> Any:
-        if self.action == "list":
-            return Execution.objects.defer("traceback", "result", "parameters")
         return Execution.objects.select_related("requested_by")
+
+    def list(self, request: Any) -> Response:
+        """Newest first. A page may be short, or empty, and still have a next: then the search has come so far."""
+        filters = StrictFilters().checked(request, self.get_queryset(), self)
+        pages: HistoryPages = self.paginator
+        ids = pages.find(request, wanted(filters.form.cleaned_data), self.orderings)
+        return pages.get_paginated_response(self.get_serializer(rows_of(ids), many=True).data)
 
     def get_serializer_class(self) -> Any:
         return ExecutionDetailSerializer if self.action == "retrieve" else ExecutionSerializer

@@ -12,7 +12,7 @@ from rest_framework import serializers
 from jobsite.rest import fields
 from jobsite.rest.serializers import CleanModelSerializer, StrictSerializer
 from scheduling.exceptions import InvalidTrigger
-from scheduling.models import Group, Pool, Task, TaskVersion
+from scheduling.models import Calendar, Group, Pool, Task, TaskVersion
 
 #: What a person may say when asked why.
 REASON_CHARACTERS = 500
@@ -30,6 +30,9 @@ class TaskSerializer(CleanModelSerializer):
 
     group = fields.Named(slug_field="key", queryset=Group.objects.all(), required=False, allow_null=True)
     pool = fields.Named(slug_field="key", queryset=Pool.objects.all(), required=False, allow_null=True)
+    calendar = fields.Named(
+        slug_field="key", queryset=Calendar.objects.all(), required=False, allow_null=True
+    )
     owner = fields.Named(
         slug_field="username",
         queryset=get_user_model()._default_manager.all(),
@@ -180,7 +183,7 @@ class ReloadAnswerSerializer(serializers.Serializer):
 
 
 class VersionSerializer(serializers.ModelSerializer):
-    by = serializers.SlugRelatedField(slug_field="username", read_only=True)
+    by = serializers.SlugRelatedField(slug_field="username", read_only=True, allow_null=True)
 
     class Meta:
         model = TaskVersion

@@ -8,8 +8,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from scheduling.triggers import TRIGGERS
-from scheduling.triggers.cron import NAMED_FIELDS
-from scheduling.triggers.cron_dialects import DIALECTS
+from scheduling.triggers.cron_dialects import DIALECTS, NAMED_FIELDS
 
 
 @dataclass(frozen=True, slots=True)

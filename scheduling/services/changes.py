@@ -13,10 +13,19 @@ from scheduling.services.actor import Actor
 Verb = TaskVersion.Verb
 
 
-def record(task: Task, verb: Verb, actor: Actor, now: datetime, *, changes: dict[str, Any]) -> TaskVersion:
-    """Writes who changed what; the caller's transaction holds both together."""
+def record(
+    task: Task,
+    verb: Verb,
+    actor: Actor,
+    now: datetime,
+    *,
+    changes: dict[str, Any],
+    impact: dict[str, Any] | None = None,
+) -> TaskVersion:
+    """Writes who changed what, and what it does to the next days; the caller's transaction holds all together."""
     assert transaction.get_connection().in_atomic_block  # noqa: S101
     version = version_of(task, verb, actor, now, changes)
+    version.impact = impact
     version.save(force_insert=True)
     return version
 

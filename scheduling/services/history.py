@@ -104,6 +104,9 @@ class Wanted:
         return beside
 
 
+NOTHING = Wanted(task_ids=())
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     ids: list[int]  # newest first

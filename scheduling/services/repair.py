@@ -60,7 +60,7 @@ def _mend(task_id: int, now: datetime) -> bool:
     """Sets the live row to what the task says, under its lock; whether that changed anything."""
     existed = DjangoJob.objects.filter(pk=str(task_id)).exists()
     stored = liverows.lock(task_id)
-    task = Task.objects.present().select_related("group").filter(pk=task_id).first()
+    task = Task.objects.present().select_related("group", "calendar").filter(pk=task_id).first()
     if task is None:
         return False
     try:

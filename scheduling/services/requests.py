@@ -45,7 +45,7 @@ def run_now(
 
     def values(plan: Plan) -> dict[str, Any]:
         if replace and parameters is not None:
-            return dict(parameters)
+            return parameters
         return {**plan.parameters, **(parameters or {})}
 
     return _ask(

@@ -16,9 +16,10 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from scheduling import clock
-from scheduling.exceptions import EditedMeanwhile, Refused
-from scheduling.models import Execution, Pool, Reason, Task, TaskVersion
-from scheduling.services import admission, chains, dependencies, liverows, permits, requests
+from scheduling.exceptions import EditedMeanwhile, InvalidTrigger, Refused
+from scheduling.models import Calendar, Execution, Pool, Reason, Task, TaskVersion
+from scheduling.models.task import known_field
+from scheduling.services import admission, chains, dependencies, impact, liverows, permits, requests
 from scheduling.services.actor import Actor
 from scheduling.services.changes import record, version_of
 from scheduling.sql.transactions import in_transaction
@@ -36,6 +37,7 @@ def create(task: Task, *, actor: Actor, allow_past: bool = False) -> Task:
         now = clock.refresh()
         prepare_new(task, now)
         permits.check(task.function, actor=actor)
+        _hold_calendar(task)
         _hold_pool(task)
         task.full_clean()
         next_time = _first_time(task, now, allow_past)
@@ -57,6 +59,7 @@ def prepare_new(task: Task, now: datetime) -> None:
     task.created_at = task.updated_at = now
     task.anchor_at = task.start_at or now
     task.deleted_at = None
+    task.run_count = 0
 
 
 def edit(task: Task, *, actor: Actor, allow_past: bool = False) -> Task:
@@ -92,7 +95,9 @@ def clone(task_id: int, key: str, *, actor: Actor, name: str = "") -> Task:
 
     Raises ValidationError keyed by field, Refused if the task is gone.
     """
-    task = Task.objects.present().select_related("group", "pool", "owner").filter(pk=task_id).first()
+    task = (
+        Task.objects.present().select_related("group", "pool", "owner", "calendar").filter(pk=task_id).first()
+    )
     if task is None:
         raise gone()
     copied = Task(**{field: getattr(task, field) for field in Task.DEFINITION})
@@ -122,7 +127,7 @@ def edit_many(edited: list[Task], *, actor: Actor) -> list[Task]:
             if task_id not in times or ((at := times[task_id]) is not None and at <= now):
                 admission.settle(task_id, now)
         rows = Task.objects.present().select_for_update().filter(pk__in=ids)
-        stored = {task.pk: task for task in rows.prefetch_related("group", "pool", "owner")}
+        stored = {task.pk: task for task in rows.prefetch_related("group", "pool", "owner", "calendar")}
         late: list[Task] = []
         versions: list[TaskVersion] = []
         moves: dict[int, datetime | None] = {}
@@ -133,8 +138,9 @@ def edit_many(edited: list[Task], *, actor: Actor) -> list[Task]:
                 continue
             task = copy(given)  # the transaction may be repeated
             changes = difference(before, task)
+            task.run_count = before.run_count
             if not changes.keys().isdisjoint(Task.SCHEDULE):
-                task.anchor_at = task.start_at or now
+                task.anchor_at, task.run_count = task.start_at or now, 0
             moves[task.pk] = task.next_time(now)
             task.version, task.updated_at, task.schedule_error = before.version + 1, now, ""
             task.save(force_update=True)
@@ -230,7 +236,8 @@ def change(
             permits.check(before.function, task.function, actor=actor)
         rescheduled = not changes.keys().isdisjoint(Task.SCHEDULE)
         if rescheduled:
-            task.anchor_at = task.start_at or now
+            task.anchor_at, task.run_count = task.start_at or now, 0
+        _hold_calendar(task)
         if validate:
             _hold_pool(task)
             task.full_clean()
@@ -239,7 +246,7 @@ def change(
         task.updated_at = now
         task.schedule_error = ""
         task.save()
-        record(task, verb, actor, now, changes=changes)
+        record(task, verb, actor, now, changes=changes, impact=_impact(before, task, changes, now))
         _follow_up(before, task, now)
         liverows.move({task_id: next_time})
         return task
@@ -251,6 +258,12 @@ def _hold_pool(task: Task) -> None:
     """Locks the task's pool, so that its capacity does not sink below the task's weight meanwhile."""
     if task.pool_id is not None:
         task.pool = Pool.objects.select_for_update().filter(pk=task.pool_id).first()
+
+
+def _hold_calendar(task: Task) -> None:
+    """Locks the task's calendar, so that an edit of it comes wholly before the task's new times or wholly after."""
+    if task.calendar_id is not None:
+        task.calendar = Calendar.objects.select_for_update().filter(pk=task.calendar_id).first()
 
 
 def _locked(task_id: int) -> Task:
@@ -274,8 +287,12 @@ def _first_time(task: Task, now: datetime, allow_past: bool) -> datetime | None:
 
 def check_future(task: Task, now: datetime) -> None:
     """Raises ValidationError, at the field to blame, when the schedule has no time after ``now``."""
-    if task.build_trigger().next_after(now) is not None:
-        return
+    try:
+        trigger = task.build_trigger()
+        if not trigger.timed or trigger.next_after(now) is not None:
+            return
+    except InvalidTrigger as error:  # also parts of a combination that never meet
+        raise ValidationError({known_field(name): texts for name, texts in error.errors.items()}) from error
     field = "end_at" if task.end_at is not None and task.end_at <= now else "trigger_params"
     text = _("The schedule has no time after now (%(now)s).")
     raise ValidationError({field: [text % {"now": now.isoformat(timespec="seconds")}]})
@@ -303,3 +320,18 @@ def difference(before: Task, after: Task) -> dict[str, list[Any]]:
     for name in ("key", "paused", "built_in"):
         first[name], second[name] = getattr(before, name), getattr(after, name)
     return {name: [first[name], value] for name, value in second.items() if first[name] != value}
+
+
+#: Changes that make occurrences come, go or move.
+_TIMED = {*Task.SCHEDULE, "max_runs", "enabled", "paused"}
+
+
+def _impact(before: Task, task: Task, changes: dict[str, Any], now: datetime) -> dict[str, Any] | None:
+    """What the change does to the next days, to be kept with it; None when it does not concern them."""
+    if task.deleted_at is None and changes.keys().isdisjoint(_TIMED):
+        return None
+    try:
+        found = impact.of_change(before, task, days=impact.STORED_DAYS, now=now, most=impact.STORED_MOST)
+    except InvalidTrigger:  # an unchecked change of a task whose schedule is broken
+        return None
+    return found.as_json()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar, Self
+from typing import ClassVar, Protocol, Self
 
 from apscheduler.triggers.base import BaseTrigger
 from django.utils.translation import gettext as _
@@ -29,6 +29,12 @@ class Terms:
     end_at: datetime | None = None  # UTC; no occurrence after
     anchor_at: datetime | None = None  # UTC; from where intervals are counted
     spread_key: str = ""  # what the values of `H` are made from: the task's key
+    depth: int = 0  # of combinations around this one
+
+    def deeper(self) -> Terms:
+        """The terms of a part of a combination: start and end are the whole's matter."""
+        anchor = self.anchor_at or self.start_at
+        return replace(self, start_at=None, end_at=None, anchor_at=anchor, depth=self.depth + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,22 @@ class ClockEffect:
 
     code: str  # unaffected, runs_once, skipped, runs_twice or shifts
     text: str  # the same as a sentence in the current language
+
+
+class Steps(Protocol):
+    """A set of instants that can be walked both ways."""
+
+    def at_or_after(self, instant: datetime) -> datetime | None: ...
+
+    def at_or_before(self, instant: datetime) -> datetime | None: ...
+
+
+class Layer(Steps, Protocol):
+    """A set of instants made of another one."""
+
+    def describe(self, schedule: str) -> str:
+        """The sentence for what is below, made into one for the whole."""
+        ...
 
 
 class Trigger(BaseTrigger):  # type: ignore[misc]  # APScheduler is untyped
@@ -51,6 +73,8 @@ class Trigger(BaseTrigger):  # type: ignore[misc]  # APScheduler is untyped
     label: ClassVar[object]
     #: The parameters it takes.
     keys: ClassVar[tuple[str, ...]]
+    #: Whether it has times at all.
+    timed: ClassVar[bool] = True
 
     __slots__ = ("terms",)
 
@@ -129,6 +153,8 @@ class Trigger(BaseTrigger):  # type: ignore[misc]  # APScheduler is untyped
     def check_bounds(self) -> None:
         """Raise InvalidTrigger when start and end leave no occurrence."""
         start, end = self.terms.start_at, self.terms.end_at
+        if not self.timed:
+            return
         if start is not None:
             found = self.at_or_after(start)
             empty = found is None or (end is not None and found > end)
@@ -143,6 +169,15 @@ class Trigger(BaseTrigger):  # type: ignore[misc]  # APScheduler is untyped
 
 
 _LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
+_FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
+
+
+def later(instant: datetime, length: timedelta) -> datetime:
+    """The sum, but within the years that datetime knows."""
+    try:
+        return instant + length
+    except OverflowError:
+        return _LAST_INSTANT if length > timedelta() else _FIRST_INSTANT
 
 
 def _utc(instant: datetime) -> datetime:
@@ -153,4 +188,4 @@ def _utc(instant: datetime) -> datetime:
     try:
         return instant.astimezone(UTC)
     except OverflowError:  # within hours of the first or last instant that datetime knows
-        return _LAST_INSTANT if instant.year > 1 else datetime.min.replace(tzinfo=UTC)
+        return _LAST_INSTANT if instant.year > 1 else _FIRST_INSTANT

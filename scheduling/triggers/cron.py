@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import ClassVar, Self
 
 from django.utils.translation import gettext as _
@@ -13,16 +13,15 @@ from scheduling.exceptions import InvalidTrigger
 
 from . import cron_describe
 from .base import ClockEffect, Terms, Trigger
-from .cron_dialects import DEFAULT, DIALECTS, Dialect
+from .cron_dialects import DEFAULT, DIALECTS, NAMED_FIELDS, Dialect
 from .cron_expression import CronExpression, parse
 from .cron_spread import is_spread
 from .inputs import PARAMS, mapping, quoted, refusal
 from .wallclock import WallClock
-from .zones import EPOCH, ClockShift
+from .zones import ClockShift
 
 #: Far more than all values of all fields spelled out.
 EXPRESSION_LENGTH = 1000
-NAMED_FIELDS = ("second", "minute", "hour", "day", "month", "day_of_week", "year")
 #: Named fields from the finest to the coarsest, each with what it is when a coarser one is the finest given.
 NAMED_MINIMUM = (
     ("second", "0"),
@@ -56,20 +55,13 @@ class CronTrigger(Trigger):
         expression = parse(dialect.name, texts, terms.spread_key if is_spread(texts) else "")
         if not expression.can_match:
             raise refusal(_("This schedule can never fire: no month and year has such a day."))
-        trigger = cls(expression, terms)
-        trigger.check_bounds()
-        return trigger
+        return cls(expression, terms)
 
     def at_or_after(self, instant: datetime) -> datetime | None:
-        since = instant - EPOCH
-        # An occurrence is a whole second: part of a second later means the next one.
-        found = self.wallclock.first(since.days * 86_400 + since.seconds + (since.microseconds > 0))
-        return None if found is None else EPOCH + timedelta(seconds=found)
+        return self.wallclock.at_or_after(instant)
 
     def at_or_before(self, instant: datetime) -> datetime | None:
-        since = instant - EPOCH
-        found = self.wallclock.last(since.days * 86_400 + since.seconds)
-        return None if found is None else EPOCH + timedelta(seconds=found)
+        return self.wallclock.at_or_before(instant)
 
     def describe(self) -> str:
         return cron_describe.sentence(self.expression)

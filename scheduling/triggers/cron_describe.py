@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from .base import ClockEffect
+from .clock_effects import effect_of, time_of_day
 from .cron_days import (
     DAYS_IN_MONTH,
     DayBeforeLast,
@@ -26,8 +27,9 @@ from .cron_days import (
     Weekdays,
 )
 from .cron_expression import CronExpression, Ladder
+from .lists import listed
 from .wallclock import WallClock
-from .zones import DAY, ClockShift
+from .zones import ClockShift
 
 #: Up to this many times of day are listed one by one.
 LISTED_TIMES = 6
@@ -68,23 +70,10 @@ def warnings(expression: CronExpression) -> list[str]:
 
 def clock_effect(clock: WallClock, expression: CronExpression, shift: ClockShift) -> ClockEffect:
     """What the schedule does where the clock is put forward or back."""
-    code, wall = clock.effect(shift)
-    if wall is None:
-        return ClockEffect("unaffected", _("Not affected."))
-    if expression.real_time and len(expression.hours.values) == 24:
+    every_hour = expression.real_time and len(expression.hours.values) == 24
+    if every_hour and clock.effect(shift)[1] is not None:
         return ClockEffect("unaffected", _("Goes on in real time, without a break or a repetition."))
-    words = {"time": _clock(wall), "resume": _clock(shift.at + shift.after)}
-    if shift.after > shift.before:
-        if code == "runs_once":
-            return ClockEffect(
-                code, _("%(time)s does not exist on this day: runs once, at %(resume)s.") % words
-            )
-        return ClockEffect(code, _("%(time)s does not exist on this day: skipped.") % words)
-    if code == "runs_twice":
-        return ClockEffect(code, _("%(time)s comes twice on this day: runs twice.") % words)
-    if clock.fold == "second":
-        return ClockEffect(code, _("%(time)s comes twice on this day: runs once, the second time.") % words)
-    return ClockEffect(code, _("%(time)s comes twice on this day: runs once, the first time.") % words)
+    return effect_of(clock, shift)
 
 
 # Times of day
@@ -99,7 +88,7 @@ def _times_of_day(expression: CronExpression) -> str:
     )
     if len(hours) * len(minutes) * len(seconds) > LISTED_TIMES:
         return ""
-    return _listed([_clock(h * 3600 + m * 60 + s) for h in hours for m in minutes for s in seconds])
+    return listed([time_of_day(h * 3600 + m * 60 + s) for h in hours for m in minutes for s in seconds])
 
 
 def _rhythm(expression: CronExpression) -> str:
@@ -186,7 +175,7 @@ def _days(expression: CronExpression) -> str:
 
 
 def _rules(rules: Sequence[DayRule], clause: Callable[[DayRule], str]) -> str:
-    return _listed([clause(rule) for rule in rules])
+    return listed([clause(rule) for rule in rules])
 
 
 def _month_day_clause(rule: DayRule) -> str:
@@ -222,7 +211,7 @@ def _weekday_clause(rule: DayRule) -> str:
             names = [_weekday_run(first, last) for first, last in runs]
             if len(runs) == 1 and runs[0][0] != runs[0][1]:
                 return names[0]
-            return _("on %(weekdays)s") % {"weekdays": _listed(names)}
+            return _("on %(weekdays)s") % {"weekdays": listed(names)}
         case NthWeekday(weekday, nth):
             words = {"nth": _ordinal(nth), "weekday": WEEKDAYS[(weekday - 1) % 7]}
             return _("on the %(nth)s %(weekday)s of the month") % words
@@ -257,7 +246,7 @@ def _months(expression: CronExpression) -> str:
         else _("%(first)s to %(last)s") % {"first": MONTHS[first], "last": MONTHS[last]}
         for first, last in _runs(months)
     ]
-    return _("in %(months)s") % {"months": _listed(names)}
+    return _("in %(months)s") % {"months": listed(names)}
 
 
 def _years(expression: CronExpression) -> str:
@@ -296,11 +285,6 @@ def _clock_fields(expression: CronExpression) -> tuple[tuple[str, Ladder, int], 
     )
 
 
-def _clock(wall: int) -> str:
-    second_of_day = wall % DAY
-    return f"{second_of_day // 3600:02}:{second_of_day // 60 % 60:02}:{second_of_day % 60:02}"
-
-
 def _step(values: Sequence[int]) -> int:
     """The even distance of values that begin at 0, or 0."""
     if len(values) < 2 or values[0] != 0:
@@ -334,17 +318,9 @@ def _numbers(values: tuple[int, ...]) -> str:
     if step > 1 and values == tuple(range(values[0], values[-1] + 1, step)):
         words = {"first": values[0], "second": values[1], "third": values[2], "last": values[-1]}
         return _("%(first)s, %(second)s, %(third)s … %(last)s") % words
-    return _listed(
+    return listed(
         [
             str(first) if first == last else _("%(first)s to %(last)s") % {"first": first, "last": last}
             for first, last in _runs(values)
         ]
     )
-
-
-def _listed(items: Sequence[str]) -> str:
-    """“a, b and c”."""
-    if len(items) < 2:
-        return "".join(items)
-    comma = pgettext("between items of a list", ", ")
-    return _("%(items)s and %(last)s") % {"items": comma.join(items[:-1]), "last": items[-1]}

@@ -19,10 +19,10 @@ def refusal(message: str, field: str = PARAMS) -> InvalidTrigger:
     return InvalidTrigger({field: [message]})
 
 
-def quoted(value: object) -> str:
+def quoted(value: object, length: int = QUOTED_LENGTH) -> str:
     """The value as it can stand in a message: short, on one line, without control characters."""
     if isinstance(value, str):
-        shown = value if len(value) <= QUOTED_LENGTH else value[:QUOTED_LENGTH] + "…"
+        shown = value if len(value) <= length else value[:length] + "…"
         return "“" + "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in shown) + "”"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]

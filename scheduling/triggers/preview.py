@@ -42,7 +42,7 @@ def preview_of(trigger: Trigger, *, after: datetime, count: int) -> Preview:
     """The preview of a trigger that is already built."""
     times = trigger.between(after, datetime.max.replace(tzinfo=UTC), min(count, COUNT_LIMIT))
     warnings = trigger.warnings()
-    if not times and count > 0:
+    if not times and count > 0 and trigger.timed:
         warnings.append(_("There is no further run."))
     return Preview(times, trigger.describe(), warnings, _clock_changes(trigger, after))
 

@@ -13,9 +13,10 @@ Following real time, as wildcard cron jobs do, is therefore nothing but `skip` a
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from .zones import MARGIN_SECONDS, ClockShift, Span, Timeline
+from .zones import DAY, EPOCH, MARGIN_SECONDS, ClockShift, Span, Timeline
 
 GAP_POLICIES = ("run_after", "skip")
 FOLD_POLICIES = ("first", "second", "both")
@@ -102,6 +103,19 @@ class WallClock:
                     return None
                 instant = min(instant, match + MARGIN_SECONDS)
         return None
+
+    def at_or_after(self, instant: datetime) -> datetime | None:
+        """The first occurrence at or after a UTC instant."""
+        since = instant - EPOCH
+        # An occurrence is a whole second: part of a second later means the next one.
+        found = self.first(since.days * DAY + since.seconds + (since.microseconds > 0))
+        return None if found is None else EPOCH + timedelta(seconds=found)
+
+    def at_or_before(self, instant: datetime) -> datetime | None:
+        """The last occurrence at or before a UTC instant."""
+        since = instant - EPOCH
+        found = self.last(since.days * DAY + since.seconds)
+        return None if found is None else EPOCH + timedelta(seconds=found)
 
     def matches_within(self, low: int, high: int) -> int | None:
         """The first matching wall-clock time in [low, high), whether it exists or not."""

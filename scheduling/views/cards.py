@@ -15,6 +15,7 @@ from scheduling.exceptions import InvalidTrigger
 from scheduling.models import Node, State, Task
 from scheduling.models.task import TaskQuerySet
 from scheduling.services import health, stats
+from scheduling.views.belief import Belief
 
 #: Cards on one page.
 MOST = 60
@@ -87,6 +88,9 @@ class Counts:
     groups: list[tuple[int, str, int]] = field(default_factory=list)
 
 
+counted: Belief[Counts] = Belief()
+
+
 def count(busy: set[int], failed: set[int]) -> Counts:
     """One query over the tasks, which are few beside their history."""
     rows = (
@@ -118,7 +122,7 @@ def count(busy: set[int], failed: set[int]) -> Counts:
 
 
 def chosen(wanted: Filter, busy: set[int], failed: set[int]) -> TaskQuerySet:
-    rows = Task.objects.present().select_related("group")
+    rows = Task.objects.present().select_related("group", "calendar")
     if wanted.q:
         rows = rows.filter(
             Q(key__icontains=wanted.q) | Q(name__icontains=wanted.q) | Q(function__icontains=wanted.q)
@@ -184,7 +188,7 @@ def context(wanted: Filter, alarm: health.Alarm, day_ago: datetime, now: datetim
     alive = [node for node in alarm.nodes if health.beats(node, now)]
     return {
         "filter": wanted,
-        "counts": count(busy, failed),
+        "counts": counted.get("all", lambda: count(busy, failed)),
         "cards": cards(tasks, alive),
         "previous": wanted.address(before=previous) if previous else "",
         "following": wanted.address(after=following) if following else "",

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import get_language
 from django.views.decorators.http import require_GET
 from django_apscheduler.models import DjangoJob
 
-from jobsite import zones
+from jobsite import live, zones
 from jobsite.templatetags.jobsite import state_label
 from scheduling import clock
 from scheduling.models import NEVER, State, Task
 from scheduling.services import health, stats
-from scheduling.views import live
-from scheduling.views.access import staff_only
+from scheduling.views.access import forbid, staff_only
 from scheduling.views.alarm import alarm_of
+from scheduling.views.belief import Belief
 
 #: Entries of each list; more are counted, and stand in the list that the number leads to.
 RUNNING, WAITING, NEXT, FAILED = 30, 8, 10, 8
@@ -33,27 +36,32 @@ FIELDS = (
     "error_class", "overdue", "cancel_requested_at",
 )  # fmt: skip
 
+#: What decides, beside the language, which links the first part has.
+SEEN_WITH = ("scheduling.view_node", "scheduling.add_task")
+
 Row = dict[str, Any]
+Tallies = Callable[[], list[stats.Counted]]
+
+
+#: Shared by everybody who may see the same, in the same language and zone.
+parts: Belief[tuple[str, str]] = Belief()
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Adds to the admin's first page what it shows; each part is also asked for by itself, again and again."""
     if not may_see(request):
         return context
-    now = clock.refresh()
-    zone = zones.current()
-    counted = stats.read(stats.first_moment(DAYS, zone, now))
-    state = now_context(request, now, counted)
-    html, cursor = live.part(request, "scheduling/parts/now.html", state)
-    days_html, days_cursor = live.part(
-        request, "scheduling/parts/days.html", days_context(request, now, counted)
-    )
+    at = clock.refresh()
+    # Both parts count from the same rows; neither reads them when it is known already.
+    counted = cache(lambda: stats.read(stats.first_moment(DAYS, zones.current(), at)))
+    now_html, now_cursor = _now_part(request, at, counted)
+    days_html, days_cursor = _days_part(request, at, counted)
     return context | {
-        "now_part": html,
-        "now_cursor": cursor,
+        "now_part": now_html,
+        "now_cursor": now_cursor,
         "days_part": days_html,
         "days_cursor": days_cursor,
-        "as_of": now,
+        "as_of": at,
     }
 
 
@@ -62,23 +70,44 @@ def may_see(request: HttpRequest) -> bool:
 
 
 @require_GET
-@staff_only("scheduling.view_execution")
+@staff_only()
 def now(request: HttpRequest) -> HttpResponse:
-    return live.answer(request, "scheduling/parts/now.html", now_context(request, clock.refresh()))
+    if not may_see(request):
+        return forbid(request)
+    return live.respond(request, *_now_part(request, clock.refresh()))
 
 
 @require_GET
-@staff_only("scheduling.view_execution")
+@staff_only()
 def days(request: HttpRequest) -> HttpResponse:
-    return live.answer(request, "scheduling/parts/days.html", days_context(request, clock.refresh()))
+    if not may_see(request):
+        return forbid(request)
+    return live.respond(request, *_days_part(request, clock.refresh()))
+
+
+def _now_part(request: HttpRequest, at: datetime, counted: Tallies | None = None) -> tuple[str, str]:
+    # Times read in the zone without JavaScript, and name it where the person has chosen one.
+    key = (
+        "now",
+        get_language(),
+        zones.chosen(),
+        str(zones.current()),
+        *(request.user.has_perm(name) for name in SEEN_WITH),
+    )
+    template = "scheduling/parts/now.html"
+    return parts.get(key, lambda: live.part(request, template, now_context(request, at, counted)))
+
+
+def _days_part(request: HttpRequest, at: datetime, counted: Tallies | None = None) -> tuple[str, str]:
+    key = ("days", get_language(), str(zones.current()))
+    template = "scheduling/parts/days.html"
+    return parts.get(key, lambda: live.part(request, template, days_context(request, at, counted)))
 
 
 # --- now
 
 
-def now_context(
-    request: HttpRequest, now: datetime, counted: list[stats.Counted] | None = None
-) -> dict[str, Any]:
+def now_context(request: HttpRequest, now: datetime, counted: Tallies | None = None) -> dict[str, Any]:
     day_ago = now - timedelta(hours=24)
     wanted = [
         (State.RUNNING, RUNNING, False),
@@ -103,7 +132,7 @@ def now_context(
         "inactive_number": stats.count_active(MOST) if full else len(inactive),
         "coming": [row for row in coming if row["name"]][:NEXT],
         "failed": _with_cause(failed),
-        "outcomes": stats.since(day_ago, counted),
+        "outcomes": stats.since(day_ago, counted and counted()),
         "nodes": node_rows(alarm, now),
         "most": MOST,
         "may_see_nodes": request.user.has_perm("scheduling.view_node"),
@@ -173,11 +202,9 @@ def node_rows(alarm: health.Alarm, now: datetime) -> list[Row]:
 # --- days
 
 
-def days_context(
-    request: HttpRequest, now: datetime, counted: list[stats.Counted] | None = None
-) -> dict[str, Any]:
+def days_context(request: HttpRequest, now: datetime, counted: Tallies | None = None) -> dict[str, Any]:
     zone = zones.current()
-    days = stats.by_day(DAYS, zone, now, counted)
+    days = stats.by_day(DAYS, zone, now, counted and counted())
     used = [state for state in STACK if any(day.counts.get(state) for day in days)] or [State.SUCCEEDED]
     chart = {
         "days": [day.day.isoformat() for day in days],

@@ -42,7 +42,7 @@ def show(request: HttpRequest) -> HttpResponse:
     zone = asked.get("time_zone", "")
     try:
         params = json.loads(request.GET.get("trigger_params", "")[:PARAMS_LENGTH] or "{}")
-        terms = _terms(asked, params)
+        terms = _terms(asked, params, now)
         seen = triggers.preview(asked.get("trigger", ""), params, after=now, count=COUNT, **terms)
     except InvalidTrigger as error:
         return _show(request, errors=[text for texts in error.errors.values() for text in texts])
@@ -56,7 +56,7 @@ def _show(request: HttpRequest, **context: Any) -> HttpResponse:
     return render(request, "scheduling/forms/preview.html", context)
 
 
-def _terms(asked: dict[str, str], params: Any) -> dict[str, Any]:
+def _terms(asked: dict[str, str], params: Any, now: datetime) -> dict[str, Any]:
     """Zone, bounds and policies; the anchor is the task's own as long as its schedule has not been changed."""
     terms: dict[str, Any] = {
         "zone": asked.get("time_zone", ""),
@@ -67,12 +67,13 @@ def _terms(asked: dict[str, str], params: Any) -> dict[str, Any]:
     }
     number = asked.get("task", "")
     task = Task.objects.present().filter(pk=int(number)).first() if number.isdecimal() else None
+    terms["spread_key"] = asked.get("key") or (task.key if task is not None else "")
     same = task is not None and (task.trigger, task.trigger_params, task.time_zone) == (
         asked.get("trigger"),
         params,
         terms["zone"],
     )
-    terms["anchor_at"] = task.anchor_at if task is not None and same else terms["start_at"] or clock.now()
+    terms["anchor_at"] = task.anchor_at if task is not None and same else terms["start_at"] or now
     return terms
 
 

@@ -37,6 +37,36 @@ export function join(boxes, dialect) {
   return (second === "0" && dialect !== "quartz" ? rest : [second, ...rest]).join(" ");
 }
 
+const DAY = 3;
+const WEEKDAY = 5;
+const NAMES = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+
+/** The same seven texts in another dialect: weekdays are numbered differently, so they become names. */
+export function translate(boxes, from, to) {
+  const texts = boxes.map((text) => text.trim() || "*");
+  if (from === to) return texts;
+  const first = from === "quartz" ? 1 : 0;
+  // A number alone or in a range; not the 3 of FRI#3 and of */3.
+  texts[WEEKDAY] = texts[WEEKDAY].replace(/(?<![#/\w])[0-7](?!\d)/g, (digit) => NAMES[(Number(digit) - first + 7) % 7]);
+  return to === "quartz" ? balance(texts, DAY) : texts.map((text) => (text === "?" ? "*" : text));
+}
+
+/** In the quartz dialect one of the two day fields is "?": the one that says nothing gives way to the one just typed. */
+export function balance(boxes, changed) {
+  const texts = [...boxes];
+  const other = changed === WEEKDAY ? DAY : WEEKDAY;
+  const free = (text) => text === "*" || text === "?" || text === "";
+  if (changed === DAY || changed === WEEKDAY) {
+    if (texts[changed] === "?" && texts[other] === "?") texts[other] = "*";
+    else if (texts[changed] !== "?" && free(texts[other])) {
+      // "every day" beside a weekday says less than the weekday
+      if (texts[changed] === "*" && texts[other] !== "?" && texts[other] !== "*" && texts[other] !== "") texts[changed] = "?";
+      else texts[other] = "?";
+    } else if (texts[changed] === "*" && texts[other] !== "?") texts[changed] = "?";
+  }
+  return texts;
+}
+
 /** The trigger parameters of an expression. One of unix with a year is written as named fields: it has no such place. */
 export function toParams(expression, dialect) {
   const text = expression.trim().replace(/\s+/g, " ");

@@ -1,8 +1,9 @@
 // Parts of pages that live. <div data-live="/address/" data-cursor="…">: the address is asked again and again with
 // ?cursor=…; an answer of 204 means that nothing is new, 200 brings the part's new content as HTML and the next cursor
 // in the header X-Cursor. 2 s between questions, backing off to 10 s while nothing is new; none while the tab is hidden.
-// <span data-age> inside or beside it (or <span data-age-of="its id"> anywhere) says how old what is shown is. The event jobsite:refresh on the part asks at once, but no more
-// often than every 5 s: of two refreshes in a row the second waits.
+// data-every="60" asks every 60 s instead. <span data-age> inside or beside it (or <span data-age-of="its id">
+// anywhere) says how old what is shown is. The event jobsite:refresh on the part asks at once, but no more often than
+// every 5 s: of two refreshes in a row the second waits.
 
 import { distance } from "./times.js";
 
@@ -13,7 +14,8 @@ const MOST = 10_000;
 class Live {
   constructor(element) {
     this.element = element;
-    this.wait = LEAST;
+    this.least = 1_000 * Number(element.dataset.every) || LEAST;
+    this.wait = this.least;
     this.asked = Date.now();
     this.timer = null;
     this.refreshed = 0;
@@ -49,12 +51,13 @@ class Live {
       }
       if (answer.status === 200) {
         this.show(await answer.text(), answer);
-        this.wait = LEAST;
+        this.wait = this.least;
       } else if (answer.status === 204) {
-        this.wait = Math.min(this.wait * 1.5, MOST);
+        this.wait = Math.max(this.least, Math.min(this.wait * 1.5, MOST));
       } else {
         throw new Error(`HTTP ${answer.status}`);
       }
+      if (answer.headers.get("X-Ended")) this.element.dataset.ended = "1"; // nothing new will come
       this.asked = Date.now();
       this.element.removeAttribute("data-stale");
     } catch {
@@ -68,7 +71,6 @@ class Live {
   show(html, answer) {
     const cursor = answer.headers.get("X-Cursor");
     if (cursor !== null) this.element.dataset.cursor = cursor;
-    if (answer.headers.get("X-Ended")) this.element.dataset.ended = "1";
     if (this.element.dataset.append !== undefined) {
       const followed = this.element.scrollTop + this.element.clientHeight >= this.element.scrollHeight - 40;
       this.element.insertAdjacentHTML("beforeend", html);
@@ -88,7 +90,7 @@ class Live {
 const parts = [...document.querySelectorAll("[data-live]")].map((element) => new Live(element));
 document.addEventListener("visibilitychange", () => {
   for (const part of parts) {
-    part.wait = LEAST;
+    part.wait = part.least;
     if (!document.hidden) part.ask();
     else part.schedule();
   }

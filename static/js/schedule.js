@@ -1,7 +1,7 @@
 // The parameters of a schedule: an editor for each kind, in step with the JSON text both ways, and what they mean.
 // Marked up by templates/scheduling/forms/schedule.html; the text is what is sent.
 
-import { BOXES, fromParams, join, split, toParams } from "./cron.js";
+import { balance, BOXES, fromParams, join, split, toParams, translate } from "./cron.js";
 import { Preview } from "./schedule_preview.js";
 
 /** The value that a text stands for: whole numbers and JSON as such, everything else as text. */
@@ -50,8 +50,8 @@ class Schedule {
     this.kind.addEventListener("change", () => this.choose());
     this.text.addEventListener("input", () => this.fill());
     this.expression.addEventListener("input", () => this.expressionChanged());
-    this.dialect.addEventListener("change", () => this.expressionChanged());
-    for (const box of this.boxes) box.addEventListener("input", () => this.boxChanged());
+    this.dialect.addEventListener("change", () => this.dialectChanged());
+    this.boxes.forEach((box, index) => box.addEventListener("input", () => this.boxChanged(index)));
     for (const button of this.root.querySelectorAll("[data-preset]")) {
       button.addEventListener("click", () => this.preset(button.dataset.preset));
     }
@@ -107,6 +107,7 @@ class Schedule {
   }
 
   fillBoxes() {
+    this.said = this.dialect.value;
     const fields = split(this.expression.value, this.dialect.value);
     this.boxes.forEach((box, index) => {
       box.value = fields?.[index] ?? "";
@@ -118,12 +119,25 @@ class Schedule {
     this.write(this.expression.value.trim() ? toParams(this.expression.value, this.dialect.value) : {});
   }
 
-  boxChanged() {
+  /** The same schedule in the other dialect, as far as it can be said there. */
+  dialectChanged() {
+    const texts = split(this.expression.value, this.said);
+    if (texts) this.expression.value = join(translate(texts, this.said, this.dialect.value), this.dialect.value);
+    this.expressionChanged();
+  }
+
+  boxChanged(index) {
     const texts = this.boxes.map((box) => box.value.replace(/\s+/g, ""));
     if (!texts.some(Boolean)) texts.fill("");
     // A box left empty below the finest one that says something is at its start.
     const first = texts.findIndex(Boolean);
-    const full = texts.map((text, index) => text || (index < first && index < 3 ? "0" : "*"));
+    let full = texts.map((text, place) => text || (place < first && place < 3 ? "0" : "*"));
+    if (this.dialect.value === "quartz") {
+      full = balance(full, index);
+      this.boxes.forEach((box, place) => {
+        if (full[place] === "?" || box.value === "?") box.value = full[place];
+      });
+    }
     this.expression.value = first < 0 ? "" : join(full, this.dialect.value);
     this.write(first < 0 ? {} : toParams(this.expression.value, this.dialect.value));
   }

@@ -11,6 +11,14 @@ from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.test import Client
 
+from tests.instances.conftest import (  # noqa: F401  (fixtures)
+    make_credential,
+    make_instance,
+    of_server,
+    own_files,
+    postgres,
+)
+
 API = "/api/v1/"
 
 

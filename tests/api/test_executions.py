@@ -61,7 +61,9 @@ def test_newest_first_by_cursor_and_filters(
     assert [row["id"] for row in states] == [ids[1], ids[0]]
     assert len(api.get("executions/", origin="manual").data["results"]) == 5
     assert api.get("executions/", node=str(uuid.uuid4())).data["results"] == []
+    assert [row["id"] for row in api.get("executions/", ordering="id", limit=2).data["results"]] == ids[:2]
     for query, field in (
+        ({"cursor": "x"}, "cursor"),
         ({"state": "runing"}, "state"),
         ({"node": "x"}, "node"),
         ({"since": "x"}, "since"),

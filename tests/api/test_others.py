@@ -53,9 +53,8 @@ def test_groups(api: Api, make_task: MakeTask) -> None:
 
 
 def test_pools(api: Api, make_task: MakeTask) -> None:
-    assert api.post("pools/", {"key": "db", "capacity": 3}).data == {
-        "key": "db", "name": "", "capacity": 3, "tokens_per_minute": None, "paused": False,
-    }  # fmt: skip
+    made = api.post("pools/", {"key": "db", "capacity": 3}).data
+    assert (made["key"], made["name"], made["capacity"], made["paused"]) == ("db", "", 3, False)
     make_task("one", pool=Pool.objects.get(), weight=3)
     assert "at least" in errors(api.patch("pools/db/", {"capacity": 2}))["capacity"]
     assert api.patch("pools/db/", {"capacity": 5, "paused": True}).data["paused"] is True
@@ -82,6 +81,19 @@ def test_nodes_and_drain(api: Api, make_task: MakeTask) -> None:
     answer = api.post(f"nodes/{node.pk}/drain/")
     assert (answer.status_code, answer.data["errors"][0]["code"]) == (409, "node_ended")
     assert len(api.get("nodes/", state="stopped").data["results"]) == 1
+
+
+def test_queues(api: Api, make_task: MakeTask) -> None:
+    make_task("one", queue="slow")
+    a_node()
+    rows = {row["name"]: row for row in api.get("queues/").data}
+    assert {name: row["nodes"] for name, row in rows.items()} == {"default": 1, "slow": 0}
+    assert api.post("queues/slow/pause/", {"reason": "night"}).status_code == 204
+    row = next(row for row in api.get("queues/").data if row["name"] == "slow")
+    assert (row["paused"], row["paused_by"], row["reason"]) == (True, "root", "night")
+    assert api.post("queues/slow/resume/").status_code == 204
+    answer = api.post("queues/slow/resume/")
+    assert (answer.status_code, answer.data["errors"][0]["code"]) == (409, "queue_not_paused")
 
 
 def test_functions_have_a_schema(api: Api) -> None:

@@ -155,6 +155,7 @@ def of_server(make_instance: MakeInstance, make_credential: MakeCredential) -> C
         password = values.pop("password", server.password)
         credential = make_credential(f"for {name}", username=username, password=password)
         values = {"host": server.host, "port": server.port, "database": server.database} | values
+        values.setdefault("options", {"connect_timeout_seconds": 20})  # the machine may be busy
         dialect = "postgresql" if isinstance(server, Postgres) else "mysql"
         return make_instance(name, dialect=dialect, credential=credential, **values)
 

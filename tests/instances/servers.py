@@ -43,7 +43,9 @@ class Server:
 
     def target(self, **values: Any) -> ConnectionTarget:
         values = {"username": self.username, "password": self.password} | values
-        values.setdefault("options", ConnectionOptions(statement_timeout_seconds=20))
+        values.setdefault(
+            "options", ConnectionOptions(connect_timeout_seconds=20, statement_timeout_seconds=20)
+        )
         return ConnectionTarget(**({"host": self.host, "port": self.port} | values))
 
     def sql(self, statement: str, values: Any = None, **where: Any) -> list[tuple[Any, ...]]:

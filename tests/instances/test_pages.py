@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from instances.models import DatabaseSize, Instance, InstanceSize, SyncRecord, SyncSession
 from instances.services import instances, sessions
-from instances.services.requests import SIZES_TASK
+from instances.services.requests import ACCOUNTS_TASK, SIZES_TASK
 from instances.services.sessions import RowCounts
 from scheduling.clock import SettableClock
 from scheduling.models import Execution
@@ -107,7 +107,7 @@ class TestVerbs:
         client.force_login(user)
         return client
 
-    @pytest.mark.parametrize("verb", ["test", "collect", "restore"])
+    @pytest.mark.parametrize("verb", ["test", "collect", "accounts", "restore"])
     def test_who_may_only_look_sees_no_button_and_is_refused(
         self, verb: str, viewer: Client, make_instance: Any
     ) -> None:
@@ -119,7 +119,7 @@ class TestVerbs:
         assert viewer.post(url(f"instance_{verb}", instance.pk)).status_code == 403
         assert viewer.post(url(f"instance_{verb}", 999)).status_code == 403
 
-    @pytest.mark.parametrize("verb", ["test", "collect", "restore"])
+    @pytest.mark.parametrize("verb", ["test", "collect", "accounts", "restore"])
     def test_never_by_get_and_never_without_a_token(
         self, verb: str, admin_client: Client, admin_user: Any, make_instance: Any
     ) -> None:
@@ -150,6 +150,13 @@ class TestVerbs:
         execution = Execution.objects.get()
         assert execution.parameters == {"instances": ["one"]}
         assert f"#{execution.pk}" in str(next(iter(shown.context["messages"])))
+
+    def test_accounts_are_read_by_a_run_too(
+        self, admin_client: Client, make_instance: Any, make_task: Any
+    ) -> None:
+        make_task(ACCOUNTS_TASK, function="sync_accounts")
+        admin_client.post(url("instance_accounts", make_instance().pk))
+        assert Execution.objects.get().parameters == {"instances": ["one"]}
 
     def test_collecting_several_by_the_list(
         self, admin_client: Client, make_instance: Any, make_task: Any

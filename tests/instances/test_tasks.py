@@ -1,15 +1,24 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+import instances as instances_app
 from instances import tasks
-from instances.exceptions import CleanupIncomplete, CollectionFailed, FolderRefused, UnknownInstance
-from instances.models import DatabaseSize, InstanceAccount, SyncSession
+from instances.exceptions import (
+    CleanupIncomplete,
+    CollectionFailed,
+    ConfigurationInvalid,
+    FolderRefused,
+    OptionsInvalid,
+    UnknownInstance,
+)
+from instances.models import Credential, DatabaseSize, Instance, InstanceAccount, SyncSession
 from instances.services import instances, logfiles
 from scheduling import registry, triggers
 from scheduling.exceptions import ParametersInvalid
@@ -23,6 +32,21 @@ NAMES = {
     "collect_database_sizes_by_type",
     "cleanup_old_logs",
     "sync_accounts",
+    "get_collection_status",
+    "close_lost_sessions",
+    "run_sql",
+    "run_writing_sql",
+    "validate_collection_config",
+    "calculate_database_size_aggregations",
+    "calculate_instance_aggregations",
+    "calculate_period_aggregations",
+    "get_aggregation_status",
+    "validate_aggregation_config",
+    "cleanup_old_aggregations",
+    "create_database_size_partitions",
+    "cleanup_database_size_partitions",
+    "monitor_partition_health",
+    "get_partition_management_status",
 }
 
 
@@ -50,6 +74,10 @@ def test_they_are_registered_without_problems() -> None:
         ("collect_database_sizes_by_type", {"db_type": "MYSQL"}, "db_type", "postgresql"),
         ("sync_accounts", {"leave_out": {"postgre": ["a"]}}, "leave_out", "postgresql"),
         ("sync_accounts", {"leave_out": {"mysql": "a"}}, "leave_out", "list"),
+        ("calculate_period_aggregations", {"period": "year", "first": "2026-01-01"}, "period", "quarter"),
+        ("calculate_period_aggregations", {"period": "day", "first": "2026-02-30"}, "first", "date"),
+        ("cleanup_old_aggregations", {"day_months": 0}, "day_months", "1"),
+        ("create_database_size_partitions", {"months_ahead": 0}, "months_ahead", "1"),
         ("cleanup_old_logs", {"keep_days": 0}, "keep_days", "1"),
         ("cleanup_old_logs", {"keep_days": "30"}, "keep_days", "integer"),
         ("cleanup_old_logs", {"keep_days": 1e9}, "keep_days", "integer|36500"),
@@ -70,12 +98,17 @@ def test_the_kinds_are_those_of_the_table() -> None:
 
 
 def test_the_default_tasks_name_registered_functions_and_good_schedules() -> None:
-    path = Path(tasks.__file__).with_name("default_tasks.yaml")
+    path = Path(instances_app.__file__).with_name("default_tasks.yaml")
     listed = yaml.safe_load(path.read_text())["default_tasks"]
     assert {one["id"] for one in listed} == {
         "cleanup_old_logs",
         "collect_database_sizes",
         "sync_accounts",
+        "calculate_database_size_aggregations",
+        "monitor_partition_health",
+        "close_lost_sessions",
+        "create_database_size_partitions",
+        "cleanup_database_size_partitions",
     }
     for one in listed:
         registry.get(one["function"]).validate(one.get("parameters", {}))
@@ -147,6 +180,85 @@ def test_accounts_of_all_that_have_any(
     assert SyncSession.objects.get().category == "account"
     with pytest.raises(CollectionFailed, match="no accounts"):
         tasks.sync_accounts(instances=["lite"])
+
+
+class TestAggregates:
+    def test_the_nightly_one_and_its_status(self, of_server: Any, postgres: Any, make_instance: Any) -> None:
+        of_server(postgres, "pg")
+        make_instance("never", host="127.0.0.1", port=1)
+        tasks.collect_database_sizes()
+        assert tasks.get_aggregation_status()["periods"]["running day"]["missing"] == ["pg"]
+        result = tasks.calculate_database_size_aggregations()
+        assert (result["status"], result["total"]) == ("completed", 2)
+        # Each database and the instance, in the running day, week, month and quarter.
+        assert result["rows"]["created"] == (DatabaseSize.objects.count() + 1) * 4
+        status = tasks.get_aggregation_status()
+        assert status["last_session"]["status"] == "completed"
+        assert status["periods"]["running quarter"]["instances"] == 1
+        assert all(period["missing_count"] == 0 for period in status["periods"].values())
+
+    def test_a_range_that_makes_no_sense_is_refused(self) -> None:
+        for first, last in ((date(2026, 2, 1), date(2026, 1, 1)), (date(1990, 1, 1), date(2026, 1, 1))):
+            with pytest.raises(OptionsInvalid, match=r"before|at most"):
+                tasks.calculate_period_aggregations("day", first, last)
+
+    def test_one_instance_also_when_it_is_not_active(self, make_instance: Any) -> None:
+        make_instance("asleep", active=False)
+        assert tasks.calculate_instance_aggregations("asleep")["total"] == 1
+        assert (
+            tasks.calculate_period_aggregations("week", date(2026, 1, 1), instances=["asleep"])["succeeded"]
+            == 1
+        )
+        with pytest.raises(UnknownInstance, match="asleep"):
+            tasks.calculate_instance_aggregations("asleeb")
+
+
+class TestStatusAndValidation:
+    def test_the_status_names_what_is_missing(
+        self, of_server: Any, postgres: Any, make_instance: Any
+    ) -> None:
+        of_server(postgres, "pg")
+        make_instance("dead", host="127.0.0.1", port=1)
+        assert tasks.get_collection_status()["last_sessions"] == {"size": None, "account": None}
+        tasks.collect_database_sizes()
+        status = tasks.get_collection_status()
+        assert (status["active_instances"], status["collected_today"], status["missing_today"]) == (
+            2,
+            1,
+            ["dead"],
+        )
+        assert status["unreachable"] == ["dead"]
+        assert status["last_sessions"]["size"]["status"] == "partly_failed"
+
+    def test_each_bad_value_is_named(self, make_instance: Any, make_credential: Any, settings: Any) -> None:
+        settings.JOBSITE_TASK_TIME_ZONE = "Mars/Olympus"
+        settings.JOBSITE_KEEP_SIZES_MONTHS = 2
+        make_instance("good")
+        make_instance("odd", credential=make_credential("other"))
+        Instance.objects.filter(name="odd").update(options={"tsl": "require"})
+        credential = make_credential("off")
+        make_instance("locked out", credential=credential)
+        Credential.objects.filter(pk=credential.pk).update(active=False)
+        with pytest.raises(ConfigurationInvalid) as caught:
+            tasks.validate_collection_config()
+        text = str(caught.value)
+        for words in (
+            "Mars/Olympus",
+            "odd: There is no option 'tsl'",
+            "locked out: The credential “off”",
+            "No task calls",
+        ):
+            assert words in text
+        assert "good:" not in text
+        with pytest.raises(ConfigurationInvalid, match="JOBSITE_KEEP_SIZES_MONTHS is 2"):
+            tasks.validate_aggregation_config()
+
+    def test_what_is_in_order_passes(self, make_instance: Any, make_task: Any) -> None:
+        for name in ("collect_database_sizes", "sync_accounts", "calculate_database_size_aggregations"):
+            make_task(name, function=name)
+        make_instance("good")
+        assert tasks.validate_collection_config()["faults"] == []
+        assert tasks.validate_aggregation_config()["status"] == "valid"
 
 
 class TestCleanup:

@@ -152,7 +152,9 @@ def test_preview_and_trigger_agree() -> None:
 
 
 def test_kinds_are_offered_to_model_fields() -> None:
-    assert [kind for kind, _label in triggers.choices()] == ["cron", "interval", "date"]
+    offered = dict(triggers.choices())
+    assert list(offered) == ["cron", "interval", "date", "rrule", "any_of", "all_of", "except", "manual"]
+    assert all(str(label) for label in offered.values())
     for kind, trigger in triggers.TRIGGERS.items():
         assert trigger.kind == kind
-        assert trigger.keys
+        assert trigger.keys or not trigger.timed

@@ -210,7 +210,9 @@ BUILD: list[tuple[str, Any, dict[str, Any], str, list[str]]] = [
     ("interval", {"seconds": 10**400}, {}, "trigger_params", ["seconds", "bits"]),
     ("interval", {"seconds": float("nan")}, {}, "trigger_params", ["seconds", "nan"]),
     ("interval", {"minuts": 5}, {}, "trigger_params", ["“minuts”", "Did you mean “minutes”"]),
-    ("interval", {"months": 1}, {}, "trigger_params", ["“months”", "weeks"]),
+    ("interval", {"months": 121}, {}, "trigger_params", ["months", "121", "120"]),
+    ("interval", {"years": 10, "months": 1}, {}, "trigger_params", ["3653 days"]),
+    ("interval", {"years": 1.5}, {}, "trigger_params", ["years", "1.5"]),
     ("interval", 5, {}, "trigger_params", ["mapping"]),
     # date
     ("date", {}, {}, "trigger_params", ["run_date is missing"]),
@@ -225,6 +227,71 @@ BUILD: list[tuple[str, Any, dict[str, Any], str, list[str]]] = [
     ("date", {"run_at": "2026-01-01"}, {}, "trigger_params", ["“run_at”", "Did you mean “run_date”"]),
     ("date", {"run_date": "2026-03-08 02:30"}, {"zone": "America/New_York", "gap": "skip"}, "trigger_params",
      ["America/New_York", "skips this time"]),
+    ("date", {"run_dates": []}, {}, "trigger_params", ["run_dates", "1 to 1000"]),
+    ("date", {"run_dates": "2027-01-01"}, {}, "trigger_params", ["run_dates", "a list"]),
+    ("date", {"run_dates": ["2027-01-01", "soon"]}, {}, "trigger_params", ["run_dates", "“soon”"]),
+    ("date", {"run_dates": ["2027-01-01"] * 1001}, {}, "trigger_params", ["run_dates", "1000"]),
+    ("date", {"run_date": "2027-01-01", "run_dates": ["2027-01-01"]}, {}, "trigger_params", ["either"]),
+    # calendar rules
+    ("rrule", {}, {}, "trigger_params", ["rule", "null", "FREQ=WEEKLY"]),
+    ("rrule", {"rule": 5}, {}, "trigger_params", ["rule", "5"]),
+    ("rrule", {"rule": "x" * 3000}, {}, "trigger_params", ["3000 characters", "2000"]),
+    ("rrule", {"rule": "BYDAY=MO"}, {}, "trigger_params", ["FREQ", "YEARLY, MONTHLY"]),
+    ("rrule", {"rule": "FREQ=FORTNIGHTLY"}, {}, "trigger_params", ["FREQ", "“FORTNIGHTLY”", "WEEKLY"]),
+    ("rrule", {"rule": "FREQ=DAILY;BYHUOR=3"}, {}, "trigger_params", ["“BYHUOR=3”", "BYHOUR", "INTERVAL"]),
+    ("rrule", {"rule": "FREQ=DAILY;FREQ=DAILY"}, {}, "trigger_params", ["FREQ", "twice"]),
+    ("rrule", {"rule": "FREQ=DAILY;INTERVAL=0"}, {}, "trigger_params", ["INTERVAL", "“0”", "1–3653"]),
+    ("rrule", {"rule": "FREQ=HOURLY;INTERVAL=25"}, {}, "trigger_params", ["INTERVAL", "“25”", "1–24"]),
+    ("rrule", {"rule": "FREQ=DAILY;COUNT=-1"}, {}, "trigger_params", ["COUNT", "“-1”", "1–10000"]),
+    ("rrule", {"rule": "FREQ=DAILY;COUNT=1;UNTIL=20270101"}, {}, "trigger_params", ["COUNT", "UNTIL"]),
+    ("rrule", {"rule": "FREQ=DAILY;UNTIL=tomorrow"}, {}, "trigger_params", ["UNTIL", "“TOMORROW”", "20270131"]),
+    ("rrule", {"rule": "FREQ=DAILY;BYHOUR=24"}, {}, "trigger_params", ["BYHOUR", "“24”", "0–23"]),
+    ("rrule", {"rule": "FREQ=DAILY;BYMINUTE=x"}, {}, "trigger_params", ["BYMINUTE", "“X”", "0–59"]),
+    ("rrule", {"rule": "FREQ=MONTHLY;BYMONTHDAY=0"}, {}, "trigger_params", ["BYMONTHDAY", "“0”", "-31–-1"]),
+    ("rrule", {"rule": "FREQ=YEARLY;BYMONTH=13"}, {}, "trigger_params", ["BYMONTH", "“13”", "1–12"]),
+    ("rrule", {"rule": "FREQ=YEARLY;BYWEEKNO=54"}, {}, "trigger_params", ["BYWEEKNO", "“54”", "1–53"]),
+    ("rrule", {"rule": "FREQ=MONTHLY;BYDAY=6MO"}, {}, "trigger_params", ["BYDAY", "“6MO”", "2MO"]),
+    ("rrule", {"rule": "FREQ=WEEKLY;BYDAY=1MO"}, {}, "trigger_params", ["BYDAY", "“1MO”", "MO, TU"]),
+    ("rrule", {"rule": "FREQ=WEEKLY;BYDAY=MON"}, {}, "trigger_params", ["BYDAY", "“MON”", "MO, TU"]),
+    ("rrule", {"rule": "FREQ=WEEKLY;WKST=XX"}, {}, "trigger_params", ["WKST", "“XX”", "MO, TU"]),
+    ("rrule", {"rule": "FREQ=WEEKLY;BYMONTHDAY=1"}, {}, "trigger_params", ["BYMONTHDAY", "FREQ=WEEKLY"]),
+    ("rrule", {"rule": "FREQ=MONTHLY;BYWEEKNO=1"}, {}, "trigger_params", ["BYWEEKNO", "FREQ=MONTHLY"]),
+    ("rrule", {"rule": "FREQ=DAILY;BYYEARDAY=1"}, {}, "trigger_params", ["BYYEARDAY", "FREQ=DAILY"]),
+    ("rrule", {"rule": "FREQ=MONTHLY;BYSETPOS=1"}, {}, "trigger_params", ["BYSETPOS", "BYDAY"]),
+    ("rrule", {"rule": "FREQ=YEARLY;BYWEEKNO=1;BYDAY=1MO"}, {}, "trigger_params", ["BYDAY", "BYWEEKNO"]),
+    ("rrule", {"rule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}, {}, "trigger_params", ["never fire"]),
+    ("rrule", {"rule": "FREQ=MINUTELY;BYMONTH=2;BYMONTHDAY=30"}, {}, "trigger_params", ["never fire"]),
+    ("rrule", {"rule": "FREQ=DAILY;BYHOUR=1;BYSETPOS=2"}, {}, "trigger_params", ["never fire"]),
+    ("rrule", {"rule": "FREQ=WEEKLY;BYDAY=MO;BYSETPOS=2"}, {}, "trigger_params", ["never fire"]),
+    ("rrule", {"rule": "FREQ=HOURLY;INTERVAL=6;BYHOUR=5", "dtstart": "2026-01-01"}, {}, "trigger_params",
+     ["never fire"]),
+    ("rrule", {"rule": "FREQ=DAILY;UNTIL=20260101", "dtstart": "2027-01-01"}, {}, "trigger_params",
+     ["never fire"]),
+    ("rrule", {"rule": "RRULE:FREQ=DAILY\nRRULE:FREQ=WEEKLY"}, {}, "trigger_params", ["exactly one RRULE"]),
+    ("rrule", {"rule": "EXRULE:FREQ=DAILY"}, {}, "trigger_params", ["“EXRULE”", "RRULE, DTSTART"]),
+    ("rrule", {"rule": "DTSTART;TZID=Europe/Berlin:20270101T000000\nRRULE:FREQ=DAILY"}, {}, "trigger_params",
+     ["DTSTART", "BERLIN", "UTC"]),
+    ("rrule", {"rule": "DTSTART:20270101\nRRULE:FREQ=DAILY", "dtstart": "2027-01-01"}, {}, "trigger_params",
+     ["dtstart"]),
+    ("rrule", {"rule": "FREQ=DAILY", "exdates": "2027-01-01"}, {}, "trigger_params", ["exdates", "a list"]),
+    ("rrule", {"rule": "FREQ=DAILY", "rdates": ["x"]}, {}, "trigger_params", ["rdates", "“x”"]),
+    # combinations
+    ("any_of", {}, {}, "trigger_params", ["triggers", "2 to 20", "null"]),
+    ("any_of", {"triggers": [{"trigger": "cron", "params": {"hour": 3}}]}, {}, "trigger_params", ["2 to 20"]),
+    ("any_of", {"triggers": ["x", 5]}, {}, "trigger_params", ["triggers[1]", "triggers[2]", "trigger, params"]),
+    ("any_of", {"triggers": [{"trigger": "cron", "params": {"hour": 3}}, {"trigger": "cronn"}]}, {},
+     "trigger_params", ["triggers[2]", "Did you mean “cron”"]),
+    ("any_of", {"triggers": [{"trigger": "cron", "params": {"hour": 3}}, {"trigger": "manual"}]}, {},
+     "trigger_params", ["triggers[2]", "no times"]),
+    ("all_of", {"triggers": [{"trigger": "cron", "params": {"hour": 24}}] * 2}, {}, "trigger_params",
+     ["triggers[1]: hour", "triggers[2]: hour"]),
+    ("all_of", {"triggers": [{"trigger": "cron", "params": {"hour": 3}}] * 21}, {}, "trigger_params", ["20"]),
+    ("except", {"base": {"trigger": "cron", "params": {"hour": 3}}}, {}, "trigger_params", ["except", "null"]),
+    ("except", {"except": []}, {}, "trigger_params", ["base"]),
+    ("manual", {"hour": 3}, {}, "trigger_params", ["Unknown key “hour”"]),
+    # spread, calendar policy
+    ("cron", {"hour": 3}, {"spread_seconds": -1}, "spread_seconds", ["-1", "0 to 86400"]),
+    ("cron", {"hour": 3}, {"calendar_policy": "shift"}, "calendar_policy", ["“shift”", "shift_next"]),
     # the rest
     ("crom", {"hour": 3}, {}, "trigger", ["“crom”", "Did you mean “cron”", "cron, interval, date"]),
     ("", {"hour": 3}, {}, "trigger", ["cron, interval, date"]),
@@ -271,6 +338,14 @@ def test_build(kind: Any, params: Any, terms: dict[str, Any], field: str, fragme
     assert [fragment for fragment in fragments if fragment not in message] == []
     assert len(message) < 400
     assert message.isprintable()
+
+
+def test_combinations_are_not_nested_without_end() -> None:
+    nested: dict[str, Any] = {"trigger": "cron", "params": {"hour": 3}}
+    for _level in range(4):
+        nested = {"trigger": "any_of", "params": {"triggers": [nested, nested]}}
+    with pytest.raises(InvalidTrigger, match="nested too deeply; 3 levels"):
+        triggers.build(nested["trigger"], nested["params"])
 
 
 def test_all_wrong_fields_at_once() -> None:

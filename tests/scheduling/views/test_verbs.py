@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.test import Client
 
 from scheduling.models import Execution, Task, TaskVersion
 from scheduling.views.verbs import VERBS
+from tests.scheduling.views.conftest import JSON, login, said
 
 pytestmark = pytest.mark.django_db
 MakeTask = Callable[..., Task]
-JSON = {"HTTP_ACCEPT": "application/json"}
-
-
-def login(*permissions: str, superuser: bool = False, csrf: bool = False) -> Client:
-    user = get_user_model().objects.create_user("anna", is_staff=True, is_superuser=superuser)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client(enforce_csrf_checks=csrf)
-    client.force_login(user)
-    return client
 
 
 def address(task: Task, verb: str) -> str:
     return f"/scheduler/tasks/{task.pk}/{verb}/"
-
-
-def said(answer: Any) -> list[str]:
-    return [str(message) for message in answer.context["messages"]]
 
 
 def test_each_verb_does_what_it_says_and_goes_back(make_task: MakeTask) -> None:

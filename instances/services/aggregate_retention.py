@@ -1,0 +1,45 @@
+"""Removes old periods in small steps, so that no other writer waits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from functools import partial
+
+from django.db.models import QuerySet
+
+from instances.models import DatabaseSizeAggregate, InstanceSizeAggregate
+from instances.services.periods import add_months
+from scheduling.context import current_run
+from scheduling.sql.transactions import in_transaction
+
+BATCH = 1_000
+
+
+def cleanup(keep_months: Mapping[str, int], *, today: date) -> dict[str, int]:
+    """Removes periods that ended before the first of this month less ``keep_months``; gives how many of each kind."""
+    removed = {}
+    for period, months in keep_months.items():
+        before = add_months(today.replace(day=1), -months)
+        old = {"period": period, "end__lt": before}
+        removed[period] = sum(
+            delete(rows)
+            for rows in (
+                DatabaseSizeAggregate.objects.filter(**old),
+                InstanceSizeAggregate.objects.filter(**old),
+            )
+        )
+    return removed
+
+
+def delete(rows: QuerySet[DatabaseSizeAggregate] | QuerySet[InstanceSizeAggregate]) -> int:
+    """All of these rows, ``BATCH`` in a transaction; gives how many."""
+    count = 0
+    while keys := list(rows.order_by("start").values_list("pk", flat=True)[:BATCH]):
+        current_run().check_cancelled()
+        count += in_transaction(partial(_delete, rows, keys))
+    return count
+
+
+def _delete(rows: QuerySet[DatabaseSizeAggregate] | QuerySet[InstanceSizeAggregate], keys: list[int]) -> int:
+    return rows.model._default_manager.filter(pk__in=keys).delete()[0]

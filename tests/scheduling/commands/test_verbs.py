@@ -1,0 +1,160 @@
+"""``manage.py task|execution|group|node VERB``: each does what its service does, says so, and names what it refuses."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from scheduling import clock as clocks
+from scheduling.clock import SettableClock
+from scheduling.models import Execution, ExecutionLog, Group, State, Task, TaskVersion
+from scheduling.services import groups, nodes, tasks
+from tests.conftest import TESTER, new_task
+
+MakeTask = Callable[..., Task]
+
+
+def run(*arguments: Any) -> str:
+    out = io.StringIO()
+    call_command(*(str(argument) for argument in arguments), stdout=out, stderr=io.StringIO())
+    return out.getvalue()
+
+
+def objects(*arguments: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run(*arguments, "--json").splitlines()]
+
+
+def refused(*arguments: Any) -> tuple[str, str]:
+    """What it says on standard error, and its last word."""
+    said = io.StringIO()
+    with pytest.raises(CommandError) as caught:
+        call_command(*(str(argument) for argument in arguments), stdout=io.StringIO(), stderr=said)
+    return said.getvalue(), str(caught.value)
+
+
+class TestTask:
+    def test_states(self, make_task: MakeTask, clock: SettableClock) -> None:
+        make_task("a"), make_task("b")
+        rows = objects("task", "pause", "a", "b", "a", "--reason", "holidays")
+        assert [(row["key"], row["paused"], row["next_run_time"]) for row in rows] == [
+            ("a", True, None), ("b", True, None),
+        ]  # fmt: skip
+        version = TaskVersion.objects.filter(task__key="a").first()
+        assert version
+        assert (version.verb, version.source, version.reason) == ("pause", "command", "holidays")
+        (row,) = objects("task", "resume", "a")
+        assert (row["paused"], row["next_run_time"]) == (False, "2026-06-01T12:01:00+00:00")
+        assert run("task", "disable", "a").split()[:2] == ["a", "disabled"]
+        assert run("task", "enable", "a").split()[:2] == ["a", "enabled"]
+        assert run("task", "show", "b").split()[:2] == ["b", "paused"]
+
+    def test_delete_and_a_built_in_one(self, make_task: MakeTask) -> None:
+        make_task("a"), make_task("mine", built_in=True)
+        errors, last = refused("task", "delete", "mine", "a", "nothing")
+        assert "mine: A built-in task cannot be deleted" in errors
+        assert "nothing: There is no task 'nothing'" in errors
+        assert last == "2 of 3 refused."
+        assert list(Task.objects.present().values_list("key", flat=True)) == ["mine"]
+
+    def test_clone_and_rollback(self, make_task: MakeTask) -> None:
+        task = make_task("a")
+        (copy,) = objects("task", "clone", "a", "b", "--name", "Second")
+        assert (copy["key"], copy["name"], copy["enabled"]) == ("b", "Second", False)
+        assert "key: " in refused("task", "clone", "a", "b")[0]
+        task.name = "New"
+        tasks.edit(task, actor=TESTER)
+        (row,) = objects("task", "rollback", "a", 1)
+        assert (row["name"], row["version"]) == ("a", 3)
+        assert "There is no version 9" in refused("task", "rollback", "a", 9)[0]
+        history = objects("task", "versions", "a")
+        assert [(each["version"], each["verb"]) for each in history] == [
+            (3, "rollback"),
+            (2, "edit"),
+            (1, "create"),
+        ]
+        assert history[1]["changes"] == {"name": ["a", "New"]}
+
+
+class TestExecution:
+    @pytest.fixture
+    def queued(self, make_task: MakeTask) -> Execution:
+        return tasks.run_now(make_task("one", function="echo", parameters={"values": 1}).pk, actor=TESTER)
+
+    def test_cancel(self, queued: Execution) -> None:
+        (row,) = objects("execution", "cancel", queued.pk)
+        assert (row["id"], row["state"], row["reason"]) == (queued.pk, "cancelled", "cancel_requested")
+        errors, last = refused("execution", "cancel", queued.pk, 10**9)
+        assert "has ended already" in errors
+        assert last == "2 of 2 refused."
+
+    def test_retry_with_other_parameters(self, queued: Execution) -> None:
+        run("execution", "cancel", queued.pk)
+        (row,) = objects("execution", "retry", queued.pk, "--parameters", '{"values": 2}')
+        again = Execution.objects.get(pk=row["id"])
+        assert (again.rerun_of_id, again.parameters) == (queued.pk, {"values": 2})
+        assert "parameters: " in refused("execution", "retry", queued.pk, "--parameters", '{"bad": 2}')[0]
+        assert (
+            "--parameters: this is not JSON"
+            in refused("execution", "retry", queued.pk, "--parameters", "{")[1]
+        )
+
+    def test_show_with_its_log(self, queued: Execution) -> None:
+        for attempt, seq, text in ((1, 0, "first"), (1, 1, "second"), (2, 0, "again")):
+            ExecutionLog.objects.create(
+                execution=queued, attempt=attempt, seq=seq, at=clocks.now(), level="INFO", text=text
+            )
+        *log, row = objects("execution", "show", queued.pk)
+        assert [(piece["log"]["attempt"], piece["log"]["text"]) for piece in log] == [
+            (1, "first"), (1, "second"), (2, "again"),
+        ]  # fmt: skip
+        assert (row["state"], row["parameters"]) == ("queued", {"values": 1})
+        Execution.objects.filter(pk=queued.pk).update(
+            state=State.FAILED,
+            reason="exception",
+            finished_at=clocks.now(),
+            message="boom",
+            traceback="Traceback …",
+        )
+        assert run("execution", "show", queued.pk, "--follow").splitlines()[-2:] == ["boom", "Traceback …"]
+        assert "There is no execution #" in refused("execution", "show", 10**9)[1]
+
+
+def test_groups(make_task: MakeTask) -> None:
+    group = groups.save(Group(key="nightly", name="Nightly"), actor=TESTER)
+    tasks.create(new_task("a", group=group), actor=TESTER)
+    assert objects("group", "pause", "nightly") == [
+        {"key": "nightly", "name": "Nightly", "paused": True, "tasks": 1}
+    ]
+    assert run("group", "list").split() == ["nightly", "paused", "1"]
+    assert "nightly" in refused("group", "delete", "nightly")[0]
+    assert objects("group", "resume", "nightly")[0]["paused"] is False
+    assert "Did you mean 'nightly'?" in refused("group", "pause", "nigthly")[0]
+    tasks.delete(Task.objects.get().pk, actor=TESTER)
+    assert objects("group", "delete", "nightly") == [{"key": "nightly", "deleted": True}]
+
+
+def test_nodes(db: None) -> None:
+    now = clocks.now()
+    node = nodes.register(now, queues=["default"], functions=["noop"], seats=4, lease_seconds=15)
+    (row,) = objects("node", "list")
+    assert (row["id"], row["queues"], row["drain_asked_at"]) == (str(node.pk), ["default"], None)
+    assert objects("node", "drain", str(node.pk)[:8])[0]["drain_asked_at"]
+    assert "asked to drain" in run("node", "list")
+    nodes.set_state(node.pk, node.State.STOPPED, now)
+    errors, _last = refused("node", "drain", node.pk, "zz", "")
+    assert "has ended already" in errors
+    assert "There is no node 'zz'" in errors
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("task",), ("task", "explode", "a"), ("task", "pause"), ("execution", "cancel", "x"), ("node", "drain")],
+)
+def test_wrong_arguments_are_told_before_anything_is_done(arguments: tuple[str, ...], db: None) -> None:
+    with pytest.raises(CommandError, match="Error: "):
+        call_command(*arguments)
