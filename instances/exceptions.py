@@ -73,6 +73,12 @@ class NotSupported(DialectError):
     code = "not_supported"
 
 
+class StatementRefused(DialectError):
+    """The statement may not be run this way."""
+
+    code = "statement_refused"
+
+
 class PathRefused(DialectError):
     """The file lies outside the permitted folders, or is none."""
 

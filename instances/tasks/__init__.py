@@ -26,6 +26,7 @@ from instances.tasks.sizes import (
     get_collection_status,
     validate_collection_config,
 )
+from instances.tasks.statements import run_sql, run_writing_sql
 
 __all__ = [
     "calculate_database_size_aggregations",
@@ -43,6 +44,8 @@ __all__ = [
     "get_collection_status",
     "get_partition_management_status",
     "monitor_partition_health",
+    "run_sql",
+    "run_writing_sql",
     "sync_accounts",
     "validate_aggregation_config",
     "validate_collection_config",

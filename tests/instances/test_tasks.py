@@ -34,6 +34,8 @@ NAMES = {
     "sync_accounts",
     "get_collection_status",
     "close_lost_sessions",
+    "run_sql",
+    "run_writing_sql",
     "validate_collection_config",
     "calculate_database_size_aggregations",
     "calculate_instance_aggregations",
