@@ -12,9 +12,9 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.utils import DatabaseError
+from django.db.utils import DatabaseError, load_backend
 from django.utils.translation import gettext as _
 
 from jobsite.environment import database_from
@@ -23,7 +23,6 @@ from scheduling.services import imports
 from scheduling.services.actor import Actor
 
 KINDS = ("crontab", "celery-beat", "apscheduler", "django-apscheduler")
-ALIAS = "import_source"
 MOST_BYTES = 4 * 1024 * 1024
 
 
@@ -192,10 +191,10 @@ def _connected(url: str) -> Iterator[BaseDatabaseWrapper]:
     values = database_from("source", url)
     if values["ENGINE"].endswith("sqlite3") and not Path(str(values["NAME"])).is_file():
         raise CommandError(_("There is no file %(name)s.") % {"name": values["NAME"]})
-    connections.databases[ALIAS] = connections["default"].settings_dict | {"ATOMIC_REQUESTS": False} | values
-    backend = connections.create_connection(ALIAS)
+    # Not registered among the connections: nothing else can use it by its name.
+    settings_dict = connections["default"].settings_dict | {"ATOMIC_REQUESTS": False} | values
+    backend = load_backend(values["ENGINE"]).DatabaseWrapper(settings_dict, DEFAULT_DB_ALIAS)
     try:
         yield backend
     finally:
         backend.close()
-        del connections.databases[ALIAS]

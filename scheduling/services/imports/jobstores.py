@@ -115,10 +115,8 @@ def _set_policies(state: dict[str, Any], candidate: Candidate) -> None:
 
 
 def _set_trigger(trigger: BaseTrigger, candidate: Candidate) -> None:
-    zone = getattr(trigger, "timezone", None) or getattr(getattr(trigger, "run_date", None), "tzinfo", None)
-    name = getattr(zone, "key", None) or (str(zone) if zone is not None else "")
-    if isinstance(trigger, CronTrigger | IntervalTrigger) and name:
-        candidate.values["time_zone"] = "UTC" if name in ("utc", "UTC") else name
+    if name := _zone_name(trigger):
+        candidate.values["time_zone"] = name
     kind, params = _translated(trigger)
     candidate.values |= {"trigger": kind, "trigger_params": params}
     for field, moment in (("start_at", "start_date"), ("end_at", "end_date")):
@@ -129,6 +127,16 @@ def _set_trigger(trigger: BaseTrigger, candidate: Candidate) -> None:
         candidate.values["jitter_seconds"] = min(int(trigger.jitter), 3_600)
         candidate.notes.append(_("Its jitter is left out of the comparison: there it is drawn by lot."))
     candidate.meaning = _meaning(trigger)
+
+
+def _zone_name(trigger: BaseTrigger) -> str:
+    """The zone that a trigger, or the first part of a combination, computes in; empty where it needs none."""
+    if isinstance(trigger, AndTrigger | OrTrigger):
+        return next(filter(None, map(_zone_name, trigger.triggers)), "")
+    if not isinstance(trigger, CronTrigger | IntervalTrigger):
+        return ""
+    name = getattr(trigger.timezone, "key", None) or str(trigger.timezone)
+    return "UTC" if name.upper() == "UTC" else name
 
 
 def _meaning(trigger: BaseTrigger) -> Meaning:
@@ -164,7 +172,7 @@ def _translated(trigger: BaseTrigger) -> tuple[str, dict[str, Any]]:
         parts = [
             dict(zip(("trigger", "params"), _translated(part), strict=True)) for part in trigger.triggers
         ]
-        zones = {str(getattr(part, "timezone", "")) for part in trigger.triggers}
+        zones = {_zone_name(part) for part in trigger.triggers} - {""}
         if len(zones) > 1:
             raise ValueError(_("parts in several time zones"))
         return ("all_of" if isinstance(trigger, AndTrigger) else "any_of"), {"triggers": parts}

@@ -27,7 +27,8 @@ def walk(
         found: set[datetime] = set()
         day = after.astimezone(zone).date() - DAY
         last = until.astimezone(zone).date() + DAY
-        while day <= last and len(found) <= most:
+        # A little more than asked for: the first and last days are cut afterwards.
+        while day <= last and len(found) <= most + 4 * len(hours) * len(minutes):
             if day_matches(day):
                 for hour in hours:
                     for minute in minutes:
