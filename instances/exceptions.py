@@ -73,6 +73,12 @@ class NotSupported(DialectError):
     code = "not_supported"
 
 
+class StatementRefused(DialectError):
+    """The statement may not be run this way."""
+
+    code = "statement_refused"
+
+
 class PathRefused(DialectError):
     """The file lies outside the permitted folders, or is none."""
 
@@ -89,6 +95,10 @@ class CollectionFailed(InstancesError):
 
 class UnknownInstance(InstancesError):
     """No active instance has this name."""
+
+
+class FileNotUnderstood(InstancesError):
+    """The file cannot be read as a list of instances."""
 
 
 class ConfigurationInvalid(InstancesError):

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from instances.dialects import hosts
 from instances.dialects.access import Held, Holder
 from instances.dialects.readings import AccountsReading, ServerReading, SizesReading
+from instances.dialects.tables import Script, Table
 from instances.dialects.target import ConnectionTarget
 from instances.exceptions import NotSupported, TimedOut, Unreachable
 
@@ -68,6 +69,10 @@ class Dialect(ABC):
         ``NothingVisible`` when the server shows none.
         """
         raise NotSupported(_("{kind} has no accounts.").format(kind=self.label))
+
+    @abstractmethod
+    def run(self, target: ConnectionTarget, script: Script) -> Table:
+        """Runs a person's own statements, all of them or none where the database can; gives the last one's answer."""
 
     def access(self, action: str, database: str, holder: Holder) -> list[Held]:
         """The rights by which an account may ``read`` or ``write`` in a database; empty when it may not."""

@@ -22,6 +22,7 @@ from instances.dialects import mysql_access, mysql_accounts
 from instances.dialects.access import Held, Holder
 from instances.dialects.base import Dialect, refuse_disguise
 from instances.dialects.readings import AccountsReading, DatabaseSizeReading, ServerReading, SizesReading
+from instances.dialects.tables import Script, Table, table
 from instances.dialects.target import ConnectionTarget
 from instances.exceptions import (
     AccessDenied,
@@ -175,6 +176,16 @@ class MySQL(Dialect):
         with connect(target) as visit:
             return mysql_accounts.read(visit, began)
 
+    def run(self, target: ConnectionTarget, script: Script) -> Table:
+        with connect(target, writes=script.writes) as visit:
+            visit.rows(f"SET SESSION sql_select_limit = {script.most_rows + 1}")
+            changed = 0
+            for statement in script.statements:
+                columns, rows, count = visit.execute(statement)
+                changed += count if not columns else 0
+            visit.rows("COMMIT")
+            return table(columns, rows, script.most_rows, changed=changed)
+
     def access(self, action: str, database: str, holder: Holder) -> list[Held]:
         return mysql_access.reasons(action, database, holder)
 
@@ -238,6 +249,13 @@ class Visit:
     def rows(self, statement: str, values: dict[str, Any] | None = None) -> Sequence[tuple[Any, ...]]:
         return _rows(self._connection, statement, values)
 
+    def execute(self, statement: str) -> tuple[list[str], Sequence[tuple[Any, ...]], int]:
+        """The names of the columns, the rows, and how many rows the server says it touched."""
+        with contextlib.closing(self._connection.cursor()) as cursor:
+            count = cursor.execute(statement)
+            columns = [column[0] for column in cursor.description or ()]
+            return columns, list(cursor.fetchall()) if columns else [], int(count or 0)
+
     def server(self, began: float) -> ServerReading:
         numbers = ".".join(map(str, self.main_version))
         product = "MariaDB" if self.is_mariadb else "MySQL"
@@ -282,8 +300,11 @@ class Visit:
 
 
 @contextlib.contextmanager
-def connect(target: ConnectionTarget) -> Iterator[Visit]:
-    """An open, read-only connection. Raises ``DialectError``."""
+def connect(target: ConnectionTarget, *, writes: bool = False) -> Iterator[Visit]:
+    """An open connection, read-only unless it is for a person's own statements, which are then one transaction.
+
+    Raises ``DialectError``.
+    """
     try:
         import MySQLdb
     except ImportError as error:
@@ -298,7 +319,7 @@ def connect(target: ConnectionTarget) -> Iterator[Visit]:
         connection = MySQLdb.connect(**_arguments(target))
         with contextlib.closing(connection), _bounded(connection, target):
             ((version,),) = _rows(connection, VERSION)
-            _prepare(connection, target, version)
+            _prepare(connection, target, version, writes=writes)
             yield Visit(connection, target, version)
     except MySQLdb.Error as error:
         raise translate(error, target) from None
@@ -320,6 +341,7 @@ def _arguments(target: ConnectionTarget) -> dict[str, Any]:
         "write_timeout": math.ceil(seconds) + 1,
         # Otherwise a server may ask the client for any file of this machine.
         "local_infile": 0,
+        "multi_statements": False,
         "ssl_mode": {
             "disable": "DISABLED",
             "prefer": "PREFERRED",
@@ -337,7 +359,7 @@ def _arguments(target: ConnectionTarget) -> dict[str, Any]:
     return arguments
 
 
-def _prepare(connection: Any, target: ConnectionTarget, version: str) -> None:
+def _prepare(connection: Any, target: ConnectionTarget, version: str, *, writes: bool) -> None:
     # MariaDB's client library takes "required" for "if the server can" (seen with 3.3): ask what came of it.
     if target.options.tls not in ("disable", "prefer"):
         ((_name, protocol),) = _rows(connection, TLS_IN_USE)
@@ -350,7 +372,7 @@ def _prepare(connection: Any, target: ConnectionTarget, version: str) -> None:
         _rows(connection, f"SET SESSION max_statement_time = {seconds:f}")
     else:
         _rows(connection, f"SET SESSION max_execution_time = {math.ceil(seconds * 1000)}")
-    _rows(connection, "SET SESSION TRANSACTION READ ONLY")
+    _rows(connection, "SET SESSION autocommit = 0" if writes else "SET SESSION TRANSACTION READ ONLY")
 
 
 @contextlib.contextmanager

@@ -94,7 +94,7 @@ def rights(visit: Visit) -> RightsReading:
     """By trying: what a role gives counts, too."""
     ((user,),) = visit.rows("SELECT CURRENT_USER()")
     name, _at, host = user.rpartition("@")
-    who = f"'{name}'@'{host}'".replace("\\", "\\\\")
+    who = f"{_literal(name)}@{_literal(host)}"
     tries = (
         (visit.tablespaces() is not None, _("sizes of InnoDB's files"), "GRANT PROCESS ON *.*"),
         (visit.sees_all_schemas(), _("all databases"), "GRANT SHOW DATABASES ON *.*"),
@@ -104,6 +104,10 @@ def rights(visit: Visit) -> RightsReading:
     found = tuple(purpose for may, purpose, _statement in tries if may)
     missing = (MissingRight(purpose, f"{text} TO {who};") for may, purpose, text in tries if not may)
     return RightsReading(found, tuple(missing))
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _may(visit: Visit, statement: str, values: dict[str, Any] | None = None) -> bool:

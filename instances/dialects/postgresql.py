@@ -25,6 +25,7 @@ from instances.dialects.readings import (
     ServerReading,
     SizesReading,
 )
+from instances.dialects.tables import Script, Table, table
 from instances.dialects.target import ConnectionTarget
 from instances.exceptions import AccessDenied, DialectError, DriverMissing, QueryFailed, TimedOut, Unreachable
 
@@ -52,6 +53,9 @@ ORDER BY d.datname
 """
 #: Statements that a list of missing rights repeats.
 MOST_STATEMENTS = 50
+
+#: What a cursor of the server can be declared for.
+FETCHED = ("SELECT", "WITH", "VALUES", "TABLE")
 
 #: How long after the server's own limit the client gives up on its own.
 GRACE_SECONDS = 1
@@ -107,6 +111,22 @@ class PostgreSQL(Dialect):
     def accounts(self, target: ConnectionTarget) -> AccountsReading:
         return postgresql_accounts.read(connect, target)
 
+    def run(self, target: ConnectionTarget, script: Script) -> Table:
+        with connect(target, writes=script.writes) as visit:
+            visit.execute("BEGIN" if script.writes else "BEGIN READ ONLY")
+            changed = 0
+            for statement in script.statements:
+                # Fetched by a cursor of the server, a large answer never arrives whole.
+                fetched = not script.writes and statement.lstrip("( ").upper().startswith(FETCHED)
+                if fetched:
+                    visit.execute(f"DECLARE answer NO SCROLL CURSOR FOR {statement}")
+                    statement = f"FETCH FORWARD {script.most_rows + 1} FROM answer"
+                columns, rows, count = visit.execute(statement)
+                changed += count if script.writes and not columns else 0
+            if script.writes:
+                visit.execute("COMMIT")
+            return table(columns, rows, script.most_rows, changed=changed)
+
     def access(self, action: str, database: str, holder: Holder) -> list[Held]:
         return postgresql_access.reasons(action, database, holder)
 
@@ -146,13 +166,21 @@ class Visit:
         self._deadline = Deadline(seconds, _("Waiting for a statement"))
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self.execute(statement, values)[1]
+
+    def execute(
+        self, statement: str, values: Sequence[Any] = ()
+    ) -> tuple[list[str], list[tuple[Any, ...]], int]:
+        """The names of the columns, the rows, and how many rows the server says it touched."""
         import psycopg2
 
         cursor = self._connection.cursor()
         try:
             cursor.execute(statement, values or None)
             wait(self._connection, self._deadline)
-            return list(cursor.fetchall())
+            if cursor.description is None:
+                return [], [], max(cursor.rowcount, 0)
+            return [one.name for one in cursor.description], list(cursor.fetchall()), max(cursor.rowcount, 0)
         except psycopg2.Error as error:
             raise translate(error, self._target) from None
 
@@ -163,8 +191,8 @@ class Visit:
 
 
 @contextlib.contextmanager
-def connect(target: ConnectionTarget) -> Iterator[Visit]:
-    """An open, read-only connection. Raises ``DialectError``."""
+def connect(target: ConnectionTarget, *, writes: bool = False) -> Iterator[Visit]:
+    """An open connection, read-only unless it is for a person's own statements. Raises ``DialectError``."""
     try:
         import psycopg2
     except ImportError as error:
@@ -175,7 +203,7 @@ def connect(target: ConnectionTarget) -> Iterator[Visit]:
     refuse_disguise(target)
     deadline = Deadline(target.options.connect_timeout_seconds, _("Connecting"))
     try:
-        connection = psycopg2.connect(**_arguments(target))
+        connection = psycopg2.connect(**_arguments(target, writes=writes))
     except psycopg2.Error as error:
         raise translate(error, target) from None
     with contextlib.closing(connection):
@@ -186,13 +214,13 @@ def connect(target: ConnectionTarget) -> Iterator[Visit]:
         yield Visit(connection, target)
 
 
-def _arguments(target: ConnectionTarget) -> dict[str, Any]:
+def _arguments(target: ConnectionTarget, *, writes: bool = False) -> dict[str, Any]:
     milliseconds = math.ceil(target.options.statement_timeout_seconds * 1000)
     session = {
         "statement_timeout": milliseconds,
         "lock_timeout": milliseconds,
         "idle_in_transaction_session_timeout": milliseconds,
-        "default_transaction_read_only": "on",
+        "default_transaction_read_only": "off" if writes else "on",
     }
     arguments = {
         "host": target.host,

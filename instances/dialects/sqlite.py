@@ -17,8 +17,9 @@ from django.utils.translation import gettext as _
 
 from instances.dialects.base import Dialect
 from instances.dialects.readings import DatabaseSizeReading, RightsReading, ServerReading, SizesReading
+from instances.dialects.tables import Script, Table, table
 from instances.dialects.target import ConnectionTarget
-from instances.exceptions import PathRefused, QueryFailed, TimedOut, Unreachable
+from instances.exceptions import PathRefused, QueryFailed, StatementRefused, TimedOut, Unreachable
 
 #: Pages in the file; together with the page size, the bytes of the database.
 PAGES = (
@@ -59,6 +60,15 @@ class SQLite(Dialect):
         used = (pages - free) * page_bytes
         reading = DatabaseSizeReading(path.name, pages * page_bytes, data_bytes=used)
         return SizesReading(server, (reading,), complete=True)
+
+    def run(self, target: ConnectionTarget, script: Script) -> Table:
+        """Only for reading: whoever may write to a file of this machine has better ways."""
+        if script.writes:
+            raise StatementRefused(_("SQLite files are only read."))
+        with connect(target) as connection:
+            cursor = connection.execute(script.statements[0])
+            columns = [column[0] for column in cursor.description or ()]
+            return table(columns, cursor.fetchmany(script.most_rows + 1), script.most_rows)
 
 
 def resolve(name: str) -> Path:

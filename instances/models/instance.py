@@ -86,7 +86,12 @@ class Instance(models.Model):
         verbose_name = _("instance")
         verbose_name_plural = _("instances")
         ordering = ("name",)
-        permissions = (("change_connection", _("Can change where an instance connects to")),)
+        permissions = (
+            ("change_connection", _("Can change where an instance connects to")),
+            ("run_sql", _("Can run statements that read on instances")),
+            ("run_writing_sql", _("Can run statements that change something on instances")),
+            ("backup_database", _("Can back up databases of instances")),
+        )
         indexes = (models.Index(name="instance_collectable", fields=["active", "deleted_at"]),)
 
     def __str__(self) -> str:

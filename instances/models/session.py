@@ -31,6 +31,7 @@ class SyncSession(models.Model):
         PARTLY_FAILED = "partly_failed", _("partly failed")
         FAILED = "failed", _("failed")  # no instance succeeded
         CANCELLED = "cancelled", _("cancelled")
+        LOST = "lost", _("lost")  # whoever worked on it is gone
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     category = models.CharField(_("category"), max_length=20, choices=Category.choices)
@@ -52,6 +53,12 @@ class SyncSession(models.Model):
     execution_id = models.BigIntegerField(_("execution"), null=True)
     started_at = models.DateTimeField(_("started"))
     finished_at = models.DateTimeField(_("finished"), null=True)
+    # Somebody asked it to end: what has not begun does not begin.
+    cancel_requested_at = models.DateTimeField(_("cancel requested"), null=True)
+    # The session whose failed instances it visits again.
+    retry_of = models.ForeignKey(
+        "self", verbose_name=_("retry of"), null=True, on_delete=models.SET_NULL, related_name="retries"
+    )
 
     class Meta:
         verbose_name = _("sync session")

@@ -4,6 +4,7 @@ thread, and no transaction is open while a server is asked.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import logging
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from django.db import DatabaseError
 from instances.dialects.base import Dialect
 from instances.dialects.readings import AccountsReading, SizesReading
 from instances.dialects.target import ConnectionTarget
+from instances.exceptions import WrongState
 from instances.models import Instance, SyncRecord, SyncSession
 from instances.services import accounts, sessions, sizes, visits
 from instances.services.accounts import LeaveOut
@@ -72,6 +74,7 @@ def collect(
     origin: str,
     actor: Actor = SYSTEM,
     execution_id: int | None = None,
+    retry_of: SyncSession | None = None,
 ) -> SyncSession:
     """Visits the instances, at most ``JOBSITE_SYNC_PARALLEL`` at a time; gives the session as it ended.
 
@@ -79,7 +82,9 @@ def collect(
     end: then what is under way is still recorded (each visit ends by its own timeouts), the rest is
     cancelled, and ``RunCancelled`` goes on. Call it outside a transaction.
     """
-    session = sessions.create(kind.category, origin, instances, actor=actor, execution_id=execution_id)
+    session = sessions.create(
+        kind.category, origin, instances, actor=actor, execution_id=execution_id, retry_of=retry_of
+    )
     return Collection(kind, session).run()
 
 
@@ -100,7 +105,10 @@ class Collection(Generic[Reading]):
                 self._visit_all(pool, parallel)
             ended = True
         finally:
-            sessions.finish(self._session, cancelled=not ended)
+            try:
+                sessions.finish(self._session, cancelled=not ended)
+            except WrongState:  # somebody took us for dead and has closed it
+                self._session.refresh_from_db()
             self._log("session ended", status=self._session.status)
         return self._session
 
@@ -128,8 +136,12 @@ class Collection(Generic[Reading]):
         """Starts visits until all threads are busy; gives whether one was started."""
         started = False
         while len(self._under_way) < parallel and (record := next(waiting, None)) is not None:
-            sessions.start(record)
             started = True
+            try:
+                sessions.start(record)
+            except WrongState:  # cancelled before it began
+                self._done += 1
+                continue
             try:
                 target = record.instance.target()
                 dialect = record.instance.kind
@@ -154,21 +166,20 @@ class Collection(Generic[Reading]):
     def _succeeded(self, record: SyncRecord, reading: Reading) -> None:
         try:
             counts = self._kind.save(record, reading)
-        except (
-            *visits.FAILURES,
-            DatabaseError,
-        ) as error:  # what one server said cannot be kept: its own failure
-            self._failed(record, error)
+        except (*visits.FAILURES, DatabaseError) as error:
+            self._failed(record, error)  # what one server said cannot be kept: its own failure
             return
         visits.succeeded(record.instance, reading.server)
-        details = {"notes": list(reading.notes), "latency_ms": reading.server.latency_ms}
-        sessions.complete(record, counts, details)
         self._done += 1
+        details = {"notes": list(reading.notes), "latency_ms": reading.server.latency_ms}
+        with contextlib.suppress(WrongState):  # the session was closed meanwhile; what was read is kept
+            sessions.complete(record, counts, details)
         self._log("instance collected", record, rows_created=counts.created, rows_updated=counts.updated)
 
     def _failed(self, record: SyncRecord, error: BaseException) -> None:
         text = visits.sentence(error)
-        sessions.fail(record, text, visits.code(error))
+        with contextlib.suppress(WrongState):
+            sessions.fail(record, text, visits.code(error))
         visits.failed(record.instance, error)
         self._done += 1
         mistake = None if isinstance(error, visits.FAILURES) else error

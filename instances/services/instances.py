@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from instances.dialects.readings import ServerReading
 from instances.exceptions import OptionsInvalid, UnknownInstance
-from instances.models import Instance
+from instances.models import Instance, Tag
 from instances.models.instance import InstanceQuerySet
 from instances.services import visits
 from instances.services.credentials import USE, require_password, require_permission
@@ -75,6 +75,14 @@ def edit(instance: Instance, *, actor: Actor, password: str = "") -> Instance:
 
     in_transaction(write)
     return instance
+
+
+def set_tags(instance: Instance, names: list[str], *, actor: Actor) -> None:
+    """Gives the instance these tags and no others. Raises ``ValidationError`` for a tag that does not exist."""
+    found = {tag.name: tag for tag in Tag.objects.filter(name__in=names)}
+    if missing := [name for name in names if name not in found]:
+        raise ValidationError({"tags": _("There is no tag “{name}”.").format(name=missing[0])})
+    instance.tags.set(found.values())
 
 
 def changed_connection(stored: Instance, wanted: Instance) -> list[str]:

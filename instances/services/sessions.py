@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Max
 
 from instances.exceptions import WrongState
 from instances.models import Instance, SyncRecord, SyncSession
 from scheduling import clock
+from scheduling.models import Execution
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 from scheduling.text import MESSAGE_BYTES, storable
@@ -32,6 +34,16 @@ BEFORE: dict[str, tuple[str, ...]] = {
     State.FAILED: (State.PENDING, State.RUNNING),
     State.CANCELLED: (State.PENDING, State.RUNNING),
 }
+
+
+#: The longest that one instance can take (dialects.options), twice, and some more.
+SILENT = timedelta(hours=3)
+#: Between the end of an execution and that of its session nothing else happens.
+GRACE = timedelta(seconds=60)
+#: The states of an execution that somebody works on, or will.
+LIVE = ("queued", "waiting", "running")
+
+_LOST = "Whoever worked on this is gone."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,7 @@ def create(
     *,
     actor: Actor,
     execution_id: int | None = None,
+    retry_of: SyncSession | None = None,
 ) -> SyncSession:
     """A running session with a pending record for each instance."""
 
@@ -69,6 +82,7 @@ def create(
             created_by_id=actor.user_id,
             execution_id=execution_id,
             started_at=clock.now(),
+            retry_of=retry_of,
         )
         records = [SyncRecord(session=session, instance=instance) for instance in instances]
         SyncRecord.objects.bulk_create(records, batch_size=500)
@@ -76,6 +90,77 @@ def create(
         return session
 
     return in_transaction(write)
+
+
+def request_cancel(session: SyncSession) -> int:
+    """Cancels what has not begun; gives how many that were. What is under way ends by itself, and then the session.
+
+    Raises ``WrongState`` for a session that has ended.
+    """
+
+    def write() -> int:
+        locked = SyncSession.objects.select_for_update().get(pk=session.pk)
+        if locked.status != Status.RUNNING:
+            raise WrongState(f"The session is {locked.status} already.")
+        now = clock.now()
+        pending = SyncRecord.objects.filter(session=session, state=State.PENDING)
+        count = pending.update(state=State.CANCELLED, finished_at=now)
+        SyncSession.objects.filter(pk=session.pk).update(cancel_requested_at=now)
+        return count
+
+    return in_transaction(write)
+
+
+def failed_instances(session: SyncSession) -> list[Instance]:
+    """The instances of a session that may be visited again: failed, or cancelled, and still collectable."""
+    again = SyncRecord.objects.filter(session=session, state__in=(State.FAILED, State.CANCELLED))
+    return list(Instance.objects.collectable().filter(pk__in=again.values("instance")))
+
+
+def close_lost(*, now: datetime) -> list[SyncSession]:
+    """Closes running sessions that nobody works on any more, and gives them.
+
+    That is known of one whose execution has ended. One without an execution (made by a page or a command) is lost
+    when nothing has happened in it for ``SILENT``, which is longer than any instance may take.
+    """
+    return [
+        session
+        for session in SyncSession.objects.filter(status=Status.RUNNING)
+        if _close_if_lost(session, now)
+    ]
+
+
+def _close_if_lost(session: SyncSession, now: datetime) -> bool:
+    if session.execution_id is not None:
+        execution = Execution.objects.filter(pk=session.execution_id).only("state").first()
+        if execution is not None and execution.state in LIVE:
+            return False
+        # A session is made before its execution is over; one that has just ended may be finishing this very moment.
+        if session.started_at > now - GRACE:
+            return False
+    elif _last_sign(session) > now - SILENT:
+        return False
+
+    def write() -> bool:
+        locked = SyncSession.objects.select_for_update().get(pk=session.pk)
+        if locked.status != Status.RUNNING:
+            return False
+        open_records = SyncRecord.objects.filter(session=session, state__in=(State.PENDING, State.RUNNING))
+        open_records.filter(state=State.PENDING).update(state=State.CANCELLED, finished_at=now)
+        open_records.update(state=State.FAILED, finished_at=now, error_code="lost", error=_LOST)
+        _count(session)
+        session.status, session.finished_at = Status.LOST, now
+        session.save(update_fields=["status", "finished_at"])
+        return True
+
+    return in_transaction(write)
+
+
+def _last_sign(session: SyncSession) -> datetime:
+    ends = SyncRecord.objects.filter(session=session).aggregate(
+        begun=Max("started_at"), ended=Max("finished_at")
+    )
+    return max(moment for moment in (session.started_at, ends["begun"], ends["ended"]) if moment is not None)
 
 
 def add_record(session: SyncSession, instance: Instance) -> SyncRecord:
@@ -133,7 +218,7 @@ def finish(session: SyncSession, *, cancelled: bool = False) -> SyncSession:
         elif left := open_records.count():
             raise WrongState(f"The session has {left} records that have not ended.")
         _count(session)
-        session.status = Status.CANCELLED if cancelled else _outcome(session)
+        session.status = Status.CANCELLED if cancelled or locked.cancel_requested_at else _outcome(session)
         session.finished_at = clock.now()
         session.save(update_fields=["status", "finished_at"])
 

@@ -19,12 +19,14 @@ from instances.tasks.partitions import (
     monitor_partition_health,
 )
 from instances.tasks.sizes import (
+    close_lost_sessions,
     collect_database_sizes,
     collect_database_sizes_by_type,
     collect_specific_instance_database_sizes,
     get_collection_status,
     validate_collection_config,
 )
+from instances.tasks.statements import run_sql, run_writing_sql
 
 __all__ = [
     "calculate_database_size_aggregations",
@@ -33,6 +35,7 @@ __all__ = [
     "cleanup_database_size_partitions",
     "cleanup_old_aggregations",
     "cleanup_old_logs",
+    "close_lost_sessions",
     "collect_database_sizes",
     "collect_database_sizes_by_type",
     "collect_specific_instance_database_sizes",
@@ -41,6 +44,8 @@ __all__ = [
     "get_collection_status",
     "get_partition_management_status",
     "monitor_partition_health",
+    "run_sql",
+    "run_writing_sql",
     "sync_accounts",
     "validate_aggregation_config",
     "validate_collection_config",

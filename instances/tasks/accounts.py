@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from django.utils.translation import gettext_lazy
 from pydantic import Field
 
+from instances.models import SyncSession
 from instances.services import collection
-from instances.services import instances as fleet
-from instances.tasks.words import DialectName, InstanceNames, collect, origin_of_run
+from instances.tasks.words import DialectName, InstanceNames, chosen_for, collect, origin_of_run
 from scheduling.registry import task
 
 
 @task(gettext_lazy("Synchronise accounts"), category="sync")
 def sync_accounts(
     instances: InstanceNames | None = None,
+    retry_of: UUID | None = None,
     leave_out: dict[DialectName, list[Annotated[str, Field(min_length=1, max_length=400)]]] | None = None,
 ) -> dict[str, Any]:
     """Asks active instances who has an account and which rights, and writes down what has changed.
 
     Args:
         instances: Names of instances; none: all active ones.
+        retry_of: A session whose failed instances are visited again, and no others.
         leave_out: Kind of database to names and patterns (as of a shell) of accounts that are not looked at.
     """
-    chosen = [instance for instance in fleet.named(instances) if instances or instance.kind.supports_accounts]
-    return collect(collection.accounts_kind(leave_out or {}), chosen, origin=origin_of_run(single=False))
+    named, session = chosen_for(instances, retry_of, SyncSession.Category.ACCOUNT)
+    chosen = [instance for instance in named if instances or instance.kind.supports_accounts]
+    kind = collection.accounts_kind(leave_out or {})
+    return collect(kind, chosen, origin=origin_of_run(single=False), retry_of=session)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.utils.translation import gettext_lazy
 
-from instances.models import Instance
-from instances.services import collection, status, validation
+from instances.models import Instance, SyncSession
+from instances.services import collection, sessions, status, validation
 from instances.services import instances as fleet
-from instances.tasks.words import DialectName, InstanceName, InstanceNames, collect, origin_of_run
+from instances.tasks.words import DialectName, InstanceName, InstanceNames, chosen_for, collect, origin_of_run
 from scheduling import clock
 from scheduling.registry import task
 
@@ -17,13 +18,16 @@ from scheduling.registry import task
 @task(gettext_lazy("Collect database sizes"), category="sync")
 def collect_database_sizes(
     instances: InstanceNames | None = None,
+    retry_of: UUID | None = None,
 ) -> dict[str, Any]:
     """Asks active instances for the size of every database and keeps one row a day for each.
 
     Args:
         instances: Names of instances; none: all active ones.
+        retry_of: A session whose failed instances are visited again, and no others.
     """
-    return collect(collection.SIZES, fleet.named(instances), origin=origin_of_run(single=False))
+    chosen, session = chosen_for(instances, retry_of, SyncSession.Category.SIZE)
+    return collect(collection.SIZES, chosen, origin=origin_of_run(single=False), retry_of=session)
 
 
 @task(gettext_lazy("Collect the database sizes of one instance"), category="sync")
@@ -45,6 +49,13 @@ def collect_database_sizes_by_type(db_type: DialectName) -> dict[str, Any]:
     """
     chosen = Instance.objects.collectable().filter(dialect=db_type)
     return collect(collection.SIZES, list(chosen), origin=origin_of_run(single=False))
+
+
+@task(gettext_lazy("Close lost sessions"), category="maintenance")
+def close_lost_sessions() -> dict[str, Any]:
+    """Closes sessions that are said to be running while whoever worked on them is gone."""
+    closed = sessions.close_lost(now=clock.now())
+    return {"closed": [str(session.pk) for session in closed]}
 
 
 @task(gettext_lazy("Status of the collections"), category="monitoring")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from instances.dialects import DIALECTS
-from instances.exceptions import CollectionFailed
+from instances.exceptions import CollectionFailed, OptionsInvalid
 from instances.models import Instance, SyncSession
-from instances.services import collection
+from instances.services import collection, sessions
+from instances.services import instances as fleet
 from scheduling.context import current_run
 from scheduling.words import did_you_mean
 
@@ -33,14 +35,33 @@ InstanceName = Annotated[str, Field(min_length=1, max_length=100)]
 InstanceNames = Annotated[list[InstanceName], Field(min_length=1)]
 
 
-def collect(kind: collection.Kind[Any], chosen: list[Instance], *, origin: str) -> dict[str, Any]:
+def chosen_for(
+    instances: list[str] | None, retry_of: UUID | None, category: str
+) -> tuple[list[Instance], SyncSession | None]:
+    """The instances to visit, and the session that is done again. Raises ``UnknownInstance``, ``OptionsInvalid``."""
+    if retry_of is None:
+        return fleet.named(instances), None
+    session = SyncSession.objects.filter(pk=retry_of, category=category).first()
+    if session is None or instances is not None:
+        sentence = _("There is no such session, or instances are named as well.")
+        raise OptionsInvalid([sentence])
+    if session.status == SyncSession.Status.RUNNING:
+        raise OptionsInvalid([_("The session is still running.")])
+    return sessions.failed_instances(session), session
+
+
+def collect(
+    kind: collection.Kind[Any], chosen: list[Instance], *, origin: str, retry_of: SyncSession | None = None
+) -> dict[str, Any]:
     """Collects; the result tells a partial failure, and nothing but failures raises
     ``CollectionFailed``.
     """
     run = current_run()
     if not chosen:
         return nothing_to_do(_("There is no active instance to collect from."))
-    session = collection.collect(kind, chosen, origin=origin, execution_id=run.execution_id or None)
+    session = collection.collect(
+        kind, chosen, origin=origin, execution_id=run.execution_id or None, retry_of=retry_of
+    )
     return report(session)
 
 

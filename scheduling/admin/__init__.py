@@ -6,7 +6,7 @@ from django.contrib import admin
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
 from scheduling.admin.calendar import CalendarAdmin
-from scheduling.admin.execution.old import ExecutionAdmin
+from scheduling.admin.execution import ExecutionAdmin
 from scheduling.admin.group import GroupAdmin
 from scheduling.admin.node import NodeAdmin
 from scheduling.admin.notice import NoticeAdmin

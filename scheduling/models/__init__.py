@@ -5,6 +5,7 @@ from __future__ import annotations
 from scheduling.models.answer import StoredAnswer
 from scheduling.models.attempt import Attempt
 from scheduling.models.calendar import Calendar
+from scheduling.models.dependency import Dependency
 from scheduling.models.execution import (
     ACTIVE,
     ENDED,
@@ -31,6 +32,7 @@ __all__ = [
     "NEVER",
     "Attempt",
     "Calendar",
+    "Dependency",
     "Execution",
     "ExecutionLog",
     "Group",

@@ -72,6 +72,10 @@ class Task(models.Model):
         QUEUE_ALL = "queue_all", _("let all wait")
         REPLACE = "replace", _("end the running one and start the new one")
 
+    class DependencyMode(models.TextChoices):
+        ALL = "all", _("all of them")
+        ANY = "any", _("any one of them")
+
     class ClockGap(models.TextChoices):
         RUN_AFTER = "run_after", _("run right after the gap")
         SKIP = "skip", _("skip it that day")
@@ -257,6 +261,14 @@ class Task(models.Model):
         ),
     )
 
+    dependency_mode = models.CharField(
+        _("runs after"),
+        max_length=3,
+        choices=DependencyMode.choices,
+        default=DependencyMode.ALL,
+        editable=False,  # together with the dependencies themselves
+    )
+
     # --- policies
     misfire_policy = models.CharField(
         _("when runs were missed"),
@@ -395,6 +407,8 @@ class Task(models.Model):
             models.Index(name="task_by_group", fields=["group", "key"]),
             models.Index(name="task_by_state", fields=["enabled", "paused", "key"]),
             models.Index(name="task_by_name", fields=["name", "id"]),
+            # All that a search reads: it goes through the index, not through the rows.
+            models.Index(name="task_search", fields=["key", "name", "function", "deleted_at"]),
         )
 
     def __str__(self) -> str:

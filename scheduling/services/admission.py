@@ -334,8 +334,11 @@ def release(task_ids: Iterable[int], now: datetime) -> None:
     )
 
 
-def withdraw(task_ids: Iterable[int], now: datetime, reason: Reason, detail: str) -> None:
-    """Ends what is queued or waits of those tasks as cancelled (disable, delete)."""
-    Execution.objects.filter(task_id__in=list(task_ids), state__in=(State.QUEUED, State.WAITING)).update(
+def withdraw(task_ids: Iterable[int], now: datetime, reason: Reason, detail: str) -> list[int]:
+    """Ends what is queued or waits of those tasks as cancelled (disable, delete); returns what it has ended."""
+    rows = Execution.objects.filter(task_id__in=list(task_ids), state__in=(State.QUEUED, State.WAITING))
+    ids = list(rows.select_for_update().order_by("id").values_list("id", flat=True))
+    Execution.objects.filter(pk__in=ids, state__in=(State.QUEUED, State.WAITING)).update(
         state=State.CANCELLED, reason=reason, detail=detail, finished_at=now
     )
+    return ids

@@ -13,15 +13,15 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from scheduling import clock
 from scheduling.exceptions import EditedMeanwhile, InvalidTrigger, Refused
 from scheduling.models import Calendar, Execution, Pool, Reason, Task, TaskVersion
 from scheduling.models.task import known_field
-from scheduling.services import admission, impact, liverows, permits, requests
+from scheduling.services import admission, chains, dependencies, impact, liverows, permits, requests
 from scheduling.services.actor import Actor
+from scheduling.services.changes import record, version_of
 from scheduling.sql.transactions import in_transaction
 
 Verb = TaskVersion.Verb
@@ -144,7 +144,7 @@ def edit_many(edited: list[Task], *, actor: Actor) -> list[Task]:
             moves[task.pk] = task.next_time(now)
             task.version, task.updated_at, task.schedule_error = before.version + 1, now, ""
             task.save(force_update=True)
-            versions.append(_version(task, Verb.EDIT, actor, now, changes))
+            versions.append(version_of(task, Verb.EDIT, actor, now, changes))
             _follow_up(before, task, now)
         TaskVersion.objects.bulk_create(versions)
         liverows.move(moves)
@@ -179,12 +179,17 @@ def resume(task_id: int, *, actor: Actor) -> Task:
     return change(task_id, _setter("paused", False, Verb.RESUME), actor=actor)
 
 
-def delete(task_id: int, *, actor: Actor) -> Task:
-    """Takes the task out of every list and frees its key; its history stays. Built-in tasks are refused."""
+def delete(task_id: int, *, actor: Actor, break_dependents: bool = False) -> Task:
+    """Takes the task out of every list and frees its key; its history stays. Built-in tasks are refused.
+
+    So is one that others run after, naming them, unless ``break_dependents``: then they run after it no more.
+    """
 
     def apply(task: Task, now: datetime) -> Verb:
         if task.built_in:
             raise Refused("built_in", _("A built-in task cannot be deleted, only disabled."))
+        if not break_dependents:
+            dependencies.refuse_if_needed(task_id)
         task.deleted_at = now
         task.group = task.pool = None  # they may be deleted too, some day
         suffix = f"~{task.pk}"
@@ -296,11 +301,13 @@ def check_future(task: Task, now: datetime) -> None:
 def _follow_up(before: Task, task: Task, now: datetime) -> None:
     """What a change means for executions that exist already. Running ones always go on."""
     if task.deleted_at:
+        dependencies.cut(task.pk)
         admission.withdraw([task.pk], now, Reason.TASK_DELETED, "the task was deleted before it could start")
     elif before.enabled and not task.enabled:
-        admission.withdraw(
+        ended = admission.withdraw(
             [task.pk], now, Reason.TASK_DISABLED, "the task was disabled before it could start"
         )
+        chains.react(ended, now)
     elif not before.paused and task.paused:
         admission.hold([task.pk])
     elif before.paused and not task.paused and not (task.group and task.group.paused):
@@ -328,34 +335,3 @@ def _impact(before: Task, task: Task, changes: dict[str, Any], now: datetime) ->
     except InvalidTrigger:  # an unchecked change of a task whose schedule is broken
         return None
     return found.as_json()
-
-
-def record(
-    task: Task,
-    verb: Verb,
-    actor: Actor,
-    now: datetime,
-    *,
-    changes: dict[str, Any],
-    impact: dict[str, Any] | None = None,
-) -> TaskVersion:
-    """Writes who changed what; the caller's transaction holds both together."""
-    assert transaction.get_connection().in_atomic_block  # noqa: S101
-    version = _version(task, verb, actor, now, changes)
-    version.impact = impact
-    version.save(force_insert=True)
-    return version
-
-
-def _version(task: Task, verb: Verb, actor: Actor, now: datetime, changes: dict[str, Any]) -> TaskVersion:
-    return TaskVersion(
-        task=task,
-        version=task.version,
-        verb=verb,
-        source=actor.source,
-        by_id=actor.user_id,
-        at=now,
-        reason=actor.reason[:500],
-        definition=task.definition(),
-        changes=changes,
-    )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 from collections.abc import Iterator
 
-from tests.instances.servers import PREFIX, MariaDB, Postgres
+from tests.instances.servers import MariaDB, Postgres
+
+#: Not that of the databases which the tests of sizes list.
+PREFIX = f"jf{os.getpid()}_"
 
 #: Parts of names: quotes of each kind, a space, a backslash, both cases, a wild card, Chinese, an emoji.
 HARD = [

@@ -221,7 +221,7 @@ def _mended(row: dict[str, Any]) -> dict[str, Any]:
         octets = b"".join(
             bytes([ord(sign)]) if ord(sign) < 256 else sign.encode("cp1252", "replace") for sign in text
         )
-        return octets.decode()
+        return octets.decode(errors="replace")  # others' names, too
 
     names = ("User", "Db", "Routine_name")
     return row | {name: mend(row[name]) for name in names}

@@ -142,3 +142,106 @@ def test_instances_join_only_while_it_runs(begin: Any, make_instance: Any) -> No
     sessions.finish(session)
     with pytest.raises(WrongState):
         sessions.add_record(session, make_instance("too late"))
+
+
+class TestCancel:
+    def test_what_has_not_begun_does_not_begin(self, begin: Any) -> None:
+        session, (first, second, third) = begin(3)
+        sessions.start(first)
+        assert sessions.request_cancel(session) == 2
+        with pytest.raises(WrongState):
+            sessions.start(second)
+        sessions.complete(first, RowCounts())
+        sessions.finish(session)
+        assert counts(session) == ("cancelled", 3, 1, 0, 2)
+        assert SyncRecord.objects.get(pk=third.pk).finished_at is not None
+        with pytest.raises(WrongState, match="already"):
+            sessions.request_cancel(session)
+
+    def test_a_collection_stops_between_instances(
+        self, make_instance: Any, monkeypatch: pytest.MonkeyPatch, settings: Any
+    ) -> None:
+        """Cancelled while the first of three is asked: that one is kept, the others are not asked."""
+        from instances.dialects.readings import DatabaseSizeReading, ServerReading, SizesReading
+        from instances.services import collection
+
+        settings.JOBSITE_SYNC_PARALLEL = 1
+        chosen = [make_instance(name) for name in ("a", "b", "c")]
+        real = collection._save_sizes
+
+        def save_and_cancel(record: SyncRecord, reading: SizesReading) -> RowCounts:
+            sessions.request_cancel(record.session)
+            return real(record, reading)
+
+        reading = SizesReading(ServerReading("x", "1", "X", 1), (DatabaseSizeReading("d", 1),))
+        kind = collection.Kind("size", ask=lambda _dialect, _target: reading, save=save_and_cancel)
+        session = collection.collect(kind, chosen, origin="manual_batch")
+        assert counts(session) == ("cancelled", 3, 1, 0, 2)
+
+
+class TestLost:
+    def test_one_whose_execution_has_ended_is_closed(self, begin: Any, make_task: Any, clock: Any) -> None:
+        from scheduling.models import Execution
+        from scheduling.services import tasks
+
+        session, (first, _second, third) = begin(3)
+        execution = tasks.run_now(make_task("t").pk, actor=TRUSTED)
+        SyncSession.objects.update(execution_id=execution.pk)
+        sessions.start(first)
+        sessions.complete(first, RowCounts())
+        sessions.start(third)
+        clock.move(hours=1)
+        assert sessions.close_lost(now=clock.now()) == []  # somebody works on it, or will
+        Execution.objects.update(state="lost", reason="node_lost", finished_at=clock.now())
+        assert sessions.close_lost(now=clock.now()) == [session]
+        assert counts(session) == ("lost", 3, 1, 1, 1)
+        assert SyncRecord.objects.get(pk=third.pk).error_code == "lost"
+        with pytest.raises(WrongState):
+            sessions.complete(third, RowCounts())
+        assert sessions.close_lost(now=clock.now()) == []
+
+    def test_one_whose_execution_is_pruned_is_closed_and_a_fresh_one_is_not(
+        self, begin: Any, clock: Any
+    ) -> None:
+        session, _records = begin(1)
+        assert sessions.close_lost(now=clock.now()) == []
+        clock.move(minutes=2)
+        assert sessions.close_lost(now=clock.now()) == [session]
+
+    def test_one_of_a_command_is_closed_when_it_is_silent(self, begin: Any, clock: Any) -> None:
+        session, (record, _other) = begin(2)
+        SyncSession.objects.update(execution_id=None)
+        clock.move(hours=2)
+        sessions.start(record)
+        clock.move(hours=2)
+        assert sessions.close_lost(now=clock.now()) == []
+        clock.move(hours=2)
+        assert sessions.close_lost(now=clock.now()) == [session]
+
+
+class TestRetry:
+    def test_only_what_failed_is_visited_again(self, make_instance: Any, make_task: Any) -> None:
+        from instances import tasks
+        from instances.exceptions import CollectionFailed, OptionsInvalid
+        from instances.services import requests
+        from scheduling.exceptions import Refused
+
+        for name in ("dead", "gone", "fine"):
+            make_instance(name, host="127.0.0.1", port=1)
+        with pytest.raises(CollectionFailed):
+            tasks.collect_database_sizes()
+        first = SyncSession.objects.get()
+        SyncRecord.objects.filter(instance__name="fine").update(state="completed")
+        SyncRecord.objects.filter(instance__name="gone").update(state="cancelled")
+        with pytest.raises(CollectionFailed):
+            tasks.collect_database_sizes(retry_of=first.pk)
+        again = SyncSession.objects.get(retry_of=first)
+        assert set(again.records.values_list("instance__name", flat=True)) == {"dead", "gone"}
+        with pytest.raises(OptionsInvalid):
+            tasks.sync_accounts(retry_of=first.pk)  # it collected sizes
+        make_task("collect_database_sizes", function="collect_database_sizes")
+        execution = requests.retry(first, actor=TRUSTED)
+        assert execution.parameters == {"retry_of": str(first.pk)}
+        SyncRecord.objects.update(state="completed")
+        with pytest.raises(Refused, match="has failed"):
+            requests.retry(first, actor=TRUSTED)

@@ -33,6 +33,9 @@ NAMES = {
     "cleanup_old_logs",
     "sync_accounts",
     "get_collection_status",
+    "close_lost_sessions",
+    "run_sql",
+    "run_writing_sql",
     "validate_collection_config",
     "calculate_database_size_aggregations",
     "calculate_instance_aggregations",
@@ -103,6 +106,7 @@ def test_the_default_tasks_name_registered_functions_and_good_schedules() -> Non
         "sync_accounts",
         "calculate_database_size_aggregations",
         "monitor_partition_health",
+        "close_lost_sessions",
         "create_database_size_partitions",
         "cleanup_database_size_partitions",
     }

@@ -60,7 +60,7 @@ class MomentInput(forms.SplitDateTimeWidget):
     """Date and time with the browser's own pickers, which need no script and speak its language."""
 
     def __init__(self) -> None:
-        look: dict[str, Any] = {"class": "input moment-part"}
+        look = {"class": "input moment-part"}
         super().__init__(
             date_attrs={"type": "date", "aria-label": _("Date"), **look},  # type: ignore[dict-item]  # a lazy text
             time_attrs={"type": "time", "step": "1", "aria-label": _("Time"), **look},  # type: ignore[dict-item]

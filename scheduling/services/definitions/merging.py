@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from scheduling import clock
 from scheduling.models import Calendar, Group, Pool, Task, TaskVersion
-from scheduling.services import calendars, liverows, tasks
+from scheduling.services import calendars, liverows, permits, tasks
 from scheduling.services.actor import Actor
 from scheduling.services.definitions.fields import References, build, normalise
 from scheduling.services.definitions.reading import Entry, Problem, read
@@ -47,10 +47,18 @@ class Summary:
         return len({problem.entry for problem in self.problems})
 
 
-def load(text: str, *, force: bool = False, dry_run: bool = False, actor: Actor = YAML) -> Summary:
+def load(
+    text: str,
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+    actor: Actor = YAML,
+    trusted: bool = True,
+) -> Summary:
     """Loads the tasks of a YAML text. What is refused is told in ``problems``; the rest is loaded all the same.
 
     Whoever asks, the changes are the file's own and are overwritten by its next edition.
+    Not ``trusted``: the file is a person's, who is bound by the same rules as in a form.
     ``force`` overwrites what people have edited and brings back what they have deleted. ``dry_run`` writes nothing.
     Everything is checked before a transaction begins, so that a long file holds no locks.
     """
@@ -65,7 +73,7 @@ def load(text: str, *, force: bool = False, dry_run: bool = False, actor: Actor 
     if not dry_run:
         for each in made:
             each.save()
-    loader = _Loader(entries, summary, force, replace(actor, source=YAML.source))
+    loader = _Loader(entries, summary, force, replace(actor, source=YAML.source), trusted=trusted)
     loader.sort_out(made)
     if not dry_run:
         loader.write()
@@ -121,11 +129,14 @@ def _new_named(
 class _Loader:
     """The tasks of one file on their way: first sorted out, then written in transactions of their own."""
 
-    def __init__(self, entries: list[Entry], summary: Summary, force: bool, actor: Actor) -> None:
+    def __init__(
+        self, entries: list[Entry], summary: Summary, force: bool, actor: Actor, *, trusted: bool
+    ) -> None:
         self.entries = entries
         self.summary = summary
         self.force = force
         self.actor = actor
+        self.trusted = trusted
         self.now = clock.refresh()
         self.new: list[tuple[Task, Entry]] = []
         self.changed: list[tuple[Task, Entry]] = []
@@ -139,6 +150,7 @@ class _Loader:
         for entry in self.entries:
             found: list[Problem] = []
             task = build(entry, references, self.now, found)
+            found = found or self._forbidden(task, present.get(task.key), entry)
             if found:
                 self.summary.problems += found
             elif task.key in present:
@@ -150,6 +162,21 @@ class _Loader:
                 self._warn_if_ended(task, entry)
                 self.new.append((task, entry))
                 self.summary.added.append(task.key)
+
+    def _forbidden(self, task: Task, stored: Task | None, entry: Entry) -> list[Problem]:
+        """What a person may not say in a file."""
+        if self.trusted:
+            return []
+        built_in = stored is not None and stored.built_in
+        if task.built_in and not built_in:
+            return [entry.problem("built_in", _("Only the installation's own files may say this."))]
+        if stored is not None and built_in and task.function != stored.function:
+            return [entry.problem("function", _("This is fixed in a built-in task."))]
+        try:
+            permits.check(task.function, *([stored.function] if stored else []), actor=self.actor)
+        except ValidationError as error:
+            return [entry.problem("function", text) for text in error.messages]
+        return []
 
     def _sort_stored(self, stored: Task, task: Task, entry: Entry, *, is_edited: bool) -> None:
         """Leaves the stored task as it is, or gives it what the file says."""
