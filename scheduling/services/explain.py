@@ -14,6 +14,7 @@ from scheduling.exceptions import InvalidTrigger
 from scheduling.models import (
     ACTIVE,
     Attempt,
+    Calendar,
     Dependency,
     Execution,
     Node,
@@ -157,6 +158,9 @@ def _was_due(task: Task, version: TaskVersion, moment: datetime, facts: list[str
     for name in ("start_at", "end_at"):
         if values.get(name):
             values[name] = datetime.fromisoformat(values[name])
+    # The calendar of that name as it is now: its own versions are not kept.
+    calendar = Calendar.objects.filter(key=values.get("calendar") or "").first()
+    values["calendar_rules"] = calendar.rules() if calendar is not None else None
     trigger = build_trigger(SimpleNamespace(**values))
     before, after = trigger.latest(moment + NEAR, moment - timedelta(days=400)), trigger.next_after(moment)
     facts.append(
