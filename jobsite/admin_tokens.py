@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from knox.models import AuthToken
 
 from jobsite import tokens
-from jobsite.admin_base import BaseAdmin, BaseForm
+from jobsite.admin_base import BaseAdmin, BaseForm, TextInput
 from jobsite.models import Token
 
 # Knox's own page lists digests, and cannot say a token that it has made.
@@ -22,7 +22,11 @@ admin.site.unregister(AuthToken)
 
 class TokenForm(BaseForm[Token]):
     days = forms.IntegerField(
-        label=_("valid for days"), initial=tokens.DAYS, min_value=1, max_value=tokens.MOST_DAYS
+        label=_("valid for days"),
+        initial=tokens.DAYS,
+        min_value=1,
+        max_value=tokens.MOST_DAYS,
+        widget=TextInput(attrs={"inputmode": "numeric"}),
     )
 
     class Meta:

@@ -16,8 +16,8 @@ from django.db.models import Q
 from instances.models import Credential, DatabaseSize, Instance, InstanceSize
 from instances.services import credentials, instances
 from scheduling import clock
-from scheduling.models import Execution, ExecutionLog, Group, Pool, Reason, State, Task
-from scheduling.services import groups, pools, tasks
+from scheduling.models import Execution, ExecutionLog, Group, Pool, Reason, State, Tally, Task
+from scheduling.services import groups, pools, tallies, tasks
 from scheduling.services.actor import Actor
 
 ACTOR = Actor(source="command", reason="manage.py demo")
@@ -81,6 +81,8 @@ def build(seed: int = 1) -> dict[str, int]:
     made = [task for sample in SAMPLES if (task := _task(sample, group, pool))]
     samples = {PREFIX + sample.key: sample for sample in SAMPLES}
     executions = sum(_past(task, samples[task.key], now, chance) for task in made)
+    if executions:
+        _count_past(now)
     return {"tasks": len(made), "executions": executions, "sizes": _fleet(now, chance)}
 
 
@@ -92,6 +94,7 @@ def remove() -> dict[str, int]:
             tasks.delete(task.pk, actor=ACTOR)
     ids = [task.pk for task in made]
     ExecutionLog.objects.filter(execution__task_id__in=ids).delete()
+    Tally.objects.all().delete()  # what is left is counted again by the scheduler
     removed = Execution.objects.filter(task_id__in=ids).exclude(state=State.RUNNING).delete()[0]
     fleet = list(Instance.objects.filter(name__startswith=PREFIX))
     sizes = DatabaseSize.objects.filter(instance__in=fleet).delete()[0]
@@ -125,6 +128,14 @@ def _past(task: Task, sample: Sample, now: datetime, chance: random.Random) -> i
     rows = [_row(task, sample, at, chance) for at in times]
     Execution.objects.bulk_create(rows, batch_size=BATCH)
     return len(rows)
+
+
+def _count_past(now: datetime) -> None:
+    """Charts read tallies, and those of the past were counted before it was made up."""
+    quarter = tallies.quarter_of(now - HISTORY)
+    while quarter <= now:
+        tallies.count(quarter, now)
+        quarter += tallies.QUARTER
 
 
 def _row(task: Task, sample: Sample, at: datetime, chance: random.Random) -> Execution:

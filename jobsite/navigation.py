@@ -44,7 +44,10 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 rows(_("Instances"), "database", "instances", "instance"),
                 rows(_("Credentials"), "key", "instances", "credential"),
+                rows(_("Databases"), "table", "instances", "instancedatabase"),
                 rows(_("Sizes"), "monitoring", "instances", "instancesize"),
+                rows(_("Accounts"), "badge", "instances", "instanceaccount"),
+                rows(_("Account changes"), "person_edit", "instances", "accountchange"),
                 rows(_("Sync sessions"), "sync", "instances", "syncsession"),
             ],
         },
@@ -55,6 +58,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 rows(_("Users"), "person", "auth", "user"),
                 rows(_("Roles"), "groups", "auth", "group"),
                 rows(_("Tokens"), "vpn_key", "jobsite", "token"),
+                page(_("API"), "api", "api:docs"),
             ],
         },
     ]

@@ -10,11 +10,8 @@ from django.contrib.auth.models import Group, Permission
 from scheduling.sql.transactions import in_transaction
 
 APPS = ("scheduling", "instances")
-#: What the program writes by itself: nobody adds, changes or deletes it by hand, whatever the role.
-HISTORY = {
-    "attempt", "databasesize", "execution", "executionlog", "instancesize", "node", "syncrecord", "syncsession",
-    "taskversion",
-}  # fmt: skip
+#: What people make, change and delete. Everything else is written by the program, whatever somebody's role.
+EDITED = {"task", "group", "pool", "instance", "credential"}
 WRITES = ("add_", "change_", "delete_")
 RUNS = ("run_", "pause_", "cancel_")
 
@@ -95,4 +92,4 @@ def _right(row: Permission) -> Right:
 
 
 def _may_be_given(right: Right) -> bool:
-    return not (right.model in HISTORY and right.code.startswith(WRITES))
+    return right.model in EDITED or not right.code.startswith(WRITES)

@@ -256,6 +256,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "OriginEnum": "scheduling.models.Origin",
         "NodeStateEnum": "scheduling.models.Node.State",
         "TaskStateEnum": "scheduling.api.task_serializers.STATES",
+        "AccountKindEnum": "instances.models.InstanceAccount.Kind",
+        "AccountChangeKindEnum": "instances.models.AccountChange.Kind",
         "SyncRecordStateEnum": "instances.models.SyncRecord.State",
         "SyncSessionOriginEnum": "instances.models.SyncSession.Origin",
     },
@@ -337,6 +339,8 @@ SCHEDULER: dict[str, Any] = {
     "threads": environment.whole("JOBSITE_THREADS", 64, least=1, most=1_000),
     "processes": environment.whole("JOBSITE_PROCESSES", 8, least=0, most=500),
     "coroutines": environment.whole("JOBSITE_COROUTINES", 500, least=1, most=10_000),
+    # With less free space in JOBSITE_VAR a node claims nothing.
+    "least_free_mb": environment.whole("JOBSITE_LEAST_FREE_MB", 64, least=0, most=1_000_000),
     # What is asked to end in a process of its own is killed after this.
     "kill_grace_seconds": environment.number("JOBSITE_KILL_GRACE_SECONDS", 5, least=0, most=600),
     "drain_seconds": environment.number("JOBSITE_DRAIN_SECONDS", 30, least=0, most=86_400),

@@ -91,6 +91,7 @@ class RunContext:
         "parameters",
         "scheduled_for",
         "task_key",
+        "upstream",
     )
 
     def __init__(
@@ -109,6 +110,7 @@ class RunContext:
         log_buffer: RunLog,
         memory_limit_mb: int | None = None,
         cpu_limit_seconds: int | None = None,
+        upstream: Mapping[str, Any] | None = None,
     ) -> None:
         self.execution_id = execution_id
         self.attempt = attempt
@@ -123,6 +125,8 @@ class RunContext:
         # Of the programs that the run starts.
         self.memory_limit_mb = memory_limit_mb
         self.cpu_limit_seconds = cpu_limit_seconds
+        # What the run runs after: key of the task → {"execution_id": …, "state": …, "result": …}.
+        self.upstream: Mapping[str, Any] = upstream or {}
         self._deadline = _monotonic_deadline(deadline_at, timeout_seconds)
         self._cancel: _Cancel | None = None
         self._wake = threading.Event()
@@ -145,6 +149,7 @@ class RunContext:
             log_buffer=log,
             memory_limit_mb=order.memory_limit_mb,
             cpu_limit_seconds=order.cpu_limit_seconds,
+            upstream=order.upstream,
         )
 
     @property

@@ -40,6 +40,16 @@ def masked_values(values: Any, schema: Mapping[str, Any] | None = None) -> Any:
     }
 
 
+def restored(values: Any, before: Any) -> Any:
+    """Values that came back from a page: what is masked in them is what it was before."""
+    if isinstance(values, Mapping) and isinstance(before, Mapping):
+        return {name: restored(value, before.get(name)) for name, value in values.items()}
+    if isinstance(values, list) and isinstance(before, list) and len(values) == len(before):
+        return [restored(value, old) for value, old in zip(values, before, strict=True)]
+    hidden = isinstance(values, str) and MASK in values and values in (MASK, _masked(before))
+    return before if hidden else values
+
+
 def _masked(value: Any) -> Any:
     if isinstance(value, Mapping):
         if _is_reference(value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -13,12 +14,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from instances.admin.instance_list import status_badge
+from instances.dialects import DIALECTS
 from instances.models import Instance, InstanceSize, SyncRecord
 from instances.services import figures, instances, requests, visits
 from instances.services.sizes import day_of
 from jobsite.admin_base import ServiceAdmin, actor_of, sentences
 from scheduling import clock
 from scheduling.exceptions import Refused
+from scheduling.models import Execution
 
 #: Spans of the chart that a person can choose, in days.
 SPANS = (30, 90, 365)
@@ -32,7 +35,12 @@ class InstancePage(ServiceAdmin[Instance]):
     change_form_outer_before_template = "instances/instance.html"
 
     def get_urls(self) -> list[URLPattern]:
-        verbs = {"test": self.test_view, "collect": self.collect_view, "restore": self.restore_view}
+        verbs = {
+            "test": self.test_view,
+            "collect": self.collect_view,
+            "accounts": self.accounts_view,
+            "restore": self.restore_view,
+        }
         own = [
             path(
                 f"<int:pk>/{verb}/",
@@ -76,6 +84,7 @@ class InstancePage(ServiceAdmin[Instance]):
             "records": records.order_by("-session__started_at")[:MOST_SESSIONS],
             "may_test": self.may_test(request),
             "may_collect": self.may_collect(request),
+            "has_accounts": instance.dialect in DIALECTS and instance.kind.supports_accounts,
             "may_restore": self.has_delete_permission(request),
         }
 
@@ -100,6 +109,11 @@ class InstancePage(ServiceAdmin[Instance]):
         self.collect(request, [instance])
         return self._back(instance)
 
+    def accounts_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        instance = self._found(pk, allowed=self.may_collect(request))
+        self.collect(request, [instance], requests.collect_accounts)
+        return self._back(instance)
+
     def restore_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         instance = self._found(pk, allowed=self.has_delete_permission(request))
         instances.restore(instance, actor=actor_of(request))
@@ -115,16 +129,21 @@ class InstancePage(ServiceAdmin[Instance]):
                 text = f"{instance}: {outcome.product} {outcome.main_version}, {outcome.latency_ms:g} ms"
                 self.message_user(request, text, messages.SUCCESS)
 
-    def collect(self, request: HttpRequest, chosen: list[Instance]) -> None:
-        """Asks for a collection of the chosen instances, and says where it can be watched."""
+    def collect(
+        self,
+        request: HttpRequest,
+        chosen: list[Instance],
+        ask: Callable[..., Execution] = requests.collect_sizes,
+    ) -> None:
+        """Asks for a collection from the chosen instances, and says where it can be watched."""
         try:
-            execution = requests.collect_sizes(chosen, actor=actor_of(request))
+            execution = ask(chosen, actor=actor_of(request))
         except (Refused, ValidationError) as error:
             self.message_user(request, sentences(error), messages.ERROR)
             return
         text = format_html(
             '{} <a class="text-link" href="{}">#{}</a> {}',
-            _("Sizes are collected by run"),
+            _("Asked for as run"),
             reverse("admin:scheduling_execution_change", args=[execution.pk]),
             execution.pk,
             execution.detail,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 import django_filters
@@ -11,21 +12,32 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
 from instances.api.credentials import password_field
+from instances.exceptions import FileNotUnderstood
 from instances.models import Credential, Instance
-from instances.services import instances, requests, visits
+from instances.services import exchange, instances, requests, visits
 from jobsite.rest import fields
 from jobsite.rest.idempotency import key_of, once
 from jobsite.rest.permissions import of_model
 from jobsite.rest.schema import IDEMPOTENT
-from jobsite.rest.serializers import CleanModelSerializer
+from jobsite.rest.serializers import CleanModelSerializer, StrictSerializer
 from jobsite.rest.views import Creates, Edits, HouseViewSet, Lists, Removes, Shows
 from scheduling.api.execution_serializers import ExecutionSerializer
+from scheduling.sql.transactions import in_transaction
+
+
+class TagNames(serializers.ListField):
+    child = fields.Text(max_length=100)
+
+    def to_representation(self, data: Any) -> list[str]:
+        return [tag.name for tag in data.all()]
 
 
 class InstanceSerializer(CleanModelSerializer):
+    tags = TagNames(required=False, max_length=100)
     credential = fields.Named(
         slug_field="name", queryset=Credential.objects.all(), required=False, allow_null=True
     )
@@ -33,12 +45,12 @@ class InstanceSerializer(CleanModelSerializer):
         help_text=_("Needed again when the connection changes, unless the credential allows the host.")
     )
 
-    BESIDE: ClassVar[tuple[str, ...]] = (instances.PASSWORD_FIELD,)
+    BESIDE: ClassVar[tuple[str, ...]] = (instances.PASSWORD_FIELD, "tags")
 
     class Meta:
         model = Instance
         fields = (
-            "id", *instances.EDITABLE, "status", "last_error", "last_connected_at", "version", "main_version",
+            "id", *instances.EDITABLE, "tags", "status", "last_error", "last_connected_at", "version", "main_version",
             "created_at", "updated_at", "deleted_at", instances.PASSWORD_FIELD,
         )  # fmt: skip
         read_only_fields = (
@@ -81,29 +93,79 @@ class TestAnswerSerializer(serializers.Serializer):
     error = serializers.CharField()
 
 
+FATES = (exchange.CREATED, exchange.UPDATED, exchange.UNCHANGED, exchange.REFUSED)
+
+
+class ImportSerializer(StrictSerializer):
+    text = fields.Text(trim_whitespace=False, help_text=_("The file, as export_instances writes it."))
+    format = fields.Choice(choices=list(exchange.FORMATS))
+    dry_run = fields.YesNo(
+        required=False, default=False, help_text=_("Say what would be done, and do nothing.")
+    )
+    update = fields.YesNo(required=False, default=False, help_text=_("Change those that exist."))
+    same_server = fields.YesNo(
+        required=False, default=False, help_text=_("Also a server and database that another instance has.")
+    )
+
+
+class FateSerializer(serializers.Serializer):
+    number = serializers.IntegerField()
+    name = serializers.CharField()
+    fate = serializers.ChoiceField(choices=list(FATES))
+    problems = serializers.ListField(child=serializers.CharField())
+
+
+class ImportAnswerSerializer(serializers.Serializer):
+    counts = serializers.DictField(child=serializers.IntegerField())
+    rows = FateSerializer(many=True)
+
+
 class InstanceViewSet(Lists, Shows, Creates, Edits, Removes, HouseViewSet):
-    queryset = Instance.objects.select_related("credential")
+    queryset = Instance.objects.select_related("credential").prefetch_related("tags")
     serializer_class = InstanceSerializer
     filterset_class = InstanceFilters
     lookup_value_regex = r"\d{1,18}"
     orderings: ClassVar[dict[str, tuple[str, ...]]] = {"name": ("name",), "-name": ("-name",)}
     needs: ClassVar[dict[str, tuple[str, ...]]] = {
         **of_model("instances.instance"),
+        "load": ("instances.add_instance", "instances.change_instance"),
         "restore": ("instances.delete_instance",),
         "test": ("instances.change_instance",),
         "sync_sizes": ("instances.change_instance", "scheduling.run_task"),
+        "sync_accounts": ("instances.change_instance", "scheduling.run_task"),
     }
 
     def store_new(self, serializer: InstanceSerializer) -> Instance:
         password = serializer.validated_data.get(instances.PASSWORD_FIELD, "")
-        return instances.create(serializer.build(), actor=self.actor(), password=password)
+        return self._with_tags(serializer, partial(instances.create, actor=self.actor(), password=password))
 
     def store(self, serializer: InstanceSerializer) -> Instance:
         password = serializer.validated_data.get(instances.PASSWORD_FIELD, "")
-        return instances.edit(serializer.build(), actor=self.actor(), password=password)
+        return self._with_tags(serializer, partial(instances.edit, actor=self.actor(), password=password))
+
+    def _with_tags(self, serializer: InstanceSerializer, store: Any) -> Instance:
+        def work() -> Instance:
+            instance: Instance = store(serializer.build())
+            if "tags" in serializer.validated_data:
+                instances.set_tags(instance, serializer.validated_data["tags"], actor=self.actor())
+            return instance
+
+        return Instance.objects.get(pk=in_transaction(work).pk)
 
     def remove(self, instance: Instance) -> None:
         instances.delete(instance, actor=self.actor())
+
+    @extend_schema(request=ImportSerializer, responses=ImportAnswerSerializer, filters=False)
+    @action(detail=False, methods=["post"], url_path="import", pagination_class=None)
+    def load(self, request: Any) -> Response:
+        """Makes an instance for each row of a file; what is refused does not stop the others."""
+        asked = self.read(ImportSerializer)
+        try:
+            fates = exchange.load(asked.pop("text"), asked.pop("format"), actor=self.actor(), **asked)
+        except FileNotUnderstood as error:
+            raise ValidationError({"text": [str(error)]}) from error
+        counts = {each: sum(fate.fate == each for fate in fates) for each in FATES}
+        return Response(ImportAnswerSerializer({"counts": counts, "rows": fates}).data)
 
     @extend_schema(request=None, responses=InstanceSerializer, filters=False)
     @action(detail=True, methods=["post"], pagination_class=None)
@@ -137,12 +199,19 @@ class InstanceViewSet(Lists, Shows, Creates, Edits, Removes, HouseViewSet):
     @action(detail=True, methods=["post"], url_path="sync-sizes", pagination_class=None)
     def sync_sizes(self, request: Any, pk: str) -> Response:
         """Asks for a collection of this instance's sizes; a running scheduler does it: see the execution."""
+        return self._collect(requests.collect_sizes)
+
+    @extend_schema(request=None, responses={202: ExecutionSerializer}, parameters=[IDEMPOTENT], filters=False)
+    @action(detail=True, methods=["post"], url_path="sync-accounts", pagination_class=None)
+    def sync_accounts(self, request: Any, pk: str) -> Response:
+        """Asks who has an account and which rights on this instance; a running scheduler does it."""
+        return self._collect(requests.collect_accounts)
+
+    def _collect(self, verb: Any) -> Response:
         instance = self.get_object()
 
         def work() -> tuple[int, Any]:
-            execution = requests.collect_sizes(
-                [instance], actor=self.actor(), idempotency_key=key_of(request)
-            )
+            execution = verb([instance], actor=self.actor(), idempotency_key=key_of(self.request))
             return status.HTTP_202_ACCEPTED, ExecutionSerializer(execution).data
 
-        return once(request, work)
+        return once(self.request, work)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
+from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from instances.models import SyncRecord, SyncSession
+from instances.services import requests
+from jobsite.rest.idempotency import key_of, once
 from jobsite.rest.permissions import of_model
+from jobsite.rest.schema import IDEMPOTENT
 from jobsite.rest.views import HouseViewSet, Lists, Shows
+from scheduling.api.execution_serializers import ExecutionSerializer
 
 
 class SessionSerializer(serializers.ModelSerializer):
@@ -51,6 +55,7 @@ class SessionViewSet(Lists, Shows, HouseViewSet):
     }
     needs: ClassVar[dict[str, tuple[str, ...]]] = {
         **of_model("instances.syncsession", "list", "retrieve"),
+        "retry": ("instances.change_instance", "scheduling.run_task"),
         "records": ("instances.view_syncsession", "instances.view_syncrecord"),
     }
 
@@ -61,3 +66,15 @@ class SessionViewSet(Lists, Shows, HouseViewSet):
         rows = SyncRecord.objects.filter(session=self.get_object()).select_related("instance")
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(RecordSerializer(page, many=True).data)
+
+    @extend_schema(request=None, responses={202: ExecutionSerializer}, parameters=[IDEMPOTENT], filters=False)
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def retry(self, request: Any, pk: str) -> Response:
+        """Asks for another visit to the instances that failed or were left out; a running scheduler does it."""
+        session = self.get_object()
+
+        def work() -> tuple[int, Any]:
+            execution = requests.retry(session, actor=self.actor(), idempotency_key=key_of(request))
+            return status.HTTP_202_ACCEPTED, ExecutionSerializer(execution).data
+
+        return once(request, work)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from instances.api.accounts import AccountChangeViewSet, AccountViewSet, DatabaseViewSet
+from instances.api.aggregations import DatabaseAggregateViewSet, InstanceAggregateViewSet
 from instances.api.credentials import CredentialViewSet
 from instances.api.instances import InstanceViewSet
 from instances.api.sessions import SessionViewSet
@@ -14,5 +16,10 @@ routes: tuple[tuple[str, Any, str], ...] = (
     ("credentials", CredentialViewSet, "credential"),
     ("sizes/totals", InstanceSizeViewSet, "instance-size"),
     ("sizes", DatabaseSizeViewSet, "database-size"),
+    ("aggregations/totals", InstanceAggregateViewSet, "instance-aggregation"),
+    ("aggregations", DatabaseAggregateViewSet, "database-aggregation"),
+    ("databases", DatabaseViewSet, "database"),
+    ("accounts", AccountViewSet, "account"),
+    ("account-changes", AccountChangeViewSet, "account-change"),
     ("sync-sessions", SessionViewSet, "sync-session"),
 )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from django import forms
+from django.core.exceptions import ValidationError as Invalid
 from django.core.validators import (
     MaxLengthValidator,
     MaxValueValidator,
@@ -15,6 +16,7 @@ from django.core.validators import (
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
+from rest_framework.fields import get_error_detail
 
 from scheduling.triggers import moments
 from scheduling.words import did_you_mean
@@ -29,11 +31,17 @@ class SameWords:
 
     words: ClassVar[dict[str, Any]] = {}
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, limited_by_model: bool = False, **kwargs: Any) -> None:
+        """``limited_by_model``: the limits stand in the document, and the model's own rules enforce them."""
         super().__init__(**kwargs)
+        self.limited_by_model = limited_by_model
         messages = {"required": REQUIRED, "null": REQUIRED, "blank": REQUIRED} | self.words
         self.error_messages = {**self.error_messages, **messages}  # type: ignore[has-type]
         self.validators = [_same_limit(validator) for validator in self.validators]  # type: ignore[has-type]
+
+    def run_validators(self, value: Any) -> None:
+        if not self.limited_by_model:
+            super().run_validators(value)  # type: ignore[misc]
 
 
 def _same_limit(validator: Any) -> Any:
@@ -48,6 +56,16 @@ class Text(SameWords, serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return str(super().to_internal_value(data))
+
+    def run_validators(self, value: Any) -> None:
+        """What is too long is said alone, as in a form."""
+        for validator in self.validators:
+            if isinstance(validator, MaxLengthValidator):
+                try:
+                    validator(value)
+                except Invalid as error:
+                    raise serializers.ValidationError(get_error_detail(error)) from error
+        super().run_validators(value)
 
 
 class WholeNumber(SameWords, serializers.IntegerField):
@@ -79,6 +97,8 @@ class YesNo(SameWords, serializers.BooleanField):
 
 class Choice(SameWords, serializers.ChoiceField):
     def to_internal_value(self, data: Any) -> Any:
+        if data == "" and not self.allow_blank:
+            self.fail("blank")
         if not isinstance(data, str) or (data not in self.choice_strings_to_values and data != ""):
             # The form's own sentence, as Django has translated it.
             text = forms.ChoiceField.default_error_messages["invalid_choice"] % {"value": str(data)[:100]}

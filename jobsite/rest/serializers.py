@@ -64,6 +64,8 @@ class CleanModelSerializer(StrictNames, serializers.ModelSerializer):
         options["validators"] = [each for each in validators if not isinstance(each, UniqueValidator)]
         if not options["validators"]:
             del options["validators"]
+        if issubclass(kind, fields.WholeNumber | fields.Number):
+            options["limited_by_model"] = True
         return kind, options
 
     def to_internal_value(self, data: Any) -> Any:
@@ -77,7 +79,9 @@ class CleanModelSerializer(StrictNames, serializers.ModelSerializer):
                 name: each for name, each in data.items() if name in self.fields and name not in error.detail
             }
             faults = self._faults(self._readable(good), without=set(error.detail))
-            raise serializers.ValidationError({**faults, **error.detail}) from error
+            for name, texts in error.detail.items():
+                faults[name] = [*texts, *faults.get(name, ())] if isinstance(texts, list) else texts
+            raise serializers.ValidationError(faults) from error
         if faults := self._faults(values, without=set()):
             raise serializers.ValidationError(faults)
         return values
@@ -91,13 +95,12 @@ class CleanModelSerializer(StrictNames, serializers.ModelSerializer):
             self.partial = was_partial
 
     def _faults(self, values: Mapping[str, Any], without: set[str]) -> dict[str, Any]:
-        """What the model says of the row, except at fields that are known to be wrong."""
+        """What the model says of the row; of fields that are known to be wrong, only what concerns them with others."""
         row = self.build(values)
         try:
             row.full_clean(exclude=self._unasked(row) | without)
         except ValidationError as error:
-            detail: Any = from_django(error).detail
-            return {name: texts for name, texts in detail.items() if name not in without}
+            return dict(from_django(error).detail)
         return {}
 
     def build(self, attrs: Mapping[str, Any] | None = None) -> Any:

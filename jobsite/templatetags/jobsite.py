@@ -79,6 +79,12 @@ def elapsed(at: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def clock(at: datetime | None) -> SafeString | str:
+    """The time of day alone, to the thousandth of a second; the day on hover."""
+    return _time(at, "clock")
+
+
+@register.filter
 def duration(milliseconds: float | None) -> str:
     """Milliseconds as a person says them: 0.35 s, 12 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
     if milliseconds is None:

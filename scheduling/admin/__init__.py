@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.contrib import admin
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
-from scheduling.admin.execution.old import ExecutionAdmin
+from scheduling.admin.calendar import CalendarAdmin
+from scheduling.admin.execution import ExecutionAdmin
 from scheduling.admin.group import GroupAdmin
 from scheduling.admin.node import NodeAdmin
 from scheduling.admin.notice import NoticeAdmin
@@ -18,6 +19,7 @@ for model in (DjangoJob, DjangoJobExecution):
     admin.site.unregister(model)
 
 __all__ = [
+    "CalendarAdmin",
     "ExecutionAdmin",
     "GroupAdmin",
     "NodeAdmin",

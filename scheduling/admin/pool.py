@@ -76,9 +76,7 @@ class PoolAdmin(ServiceAdmin[Pool]):
     @admin.display(description=_("queued"))
     def queued(self, pool: Pool) -> str:
         address = reverse("admin:scheduling_execution_changelist")
-        return format_html(
-            '<a class="link" href="{}?state__exact=queued">{}</a>', address, _usage(pool).queued
-        )
+        return format_html('<a class="link" href="{}?state=queued">{}</a>', address, _usage(pool).queued)
 
 
 def _usage(pool: Any) -> pools.Usage:

@@ -99,7 +99,7 @@ class TaskBulk:
         asked = self.read(ReloadSerializer)
         options = {"force": asked["force"], "dry_run": asked["dry_run"], "actor": self.actor()}
         if "yaml" in asked:
-            return Response(_merged(definitions.load(asked["yaml"], **options)))
+            return Response(_merged(definitions.load(asked["yaml"], trusted=False, **options)))
         return Response(_merged(definitions.reload(**options)))
 
 

@@ -12,7 +12,7 @@ from rest_framework import serializers
 from jobsite.rest import fields
 from jobsite.rest.serializers import CleanModelSerializer, StrictSerializer
 from scheduling.exceptions import InvalidTrigger
-from scheduling.models import Group, Pool, Task, TaskVersion
+from scheduling.models import Calendar, Dependency, Group, Pool, Task, TaskVersion
 
 #: What a person may say when asked why.
 REASON_CHARACTERS = 500
@@ -30,6 +30,9 @@ class TaskSerializer(CleanModelSerializer):
 
     group = fields.Named(slug_field="key", queryset=Group.objects.all(), required=False, allow_null=True)
     pool = fields.Named(slug_field="key", queryset=Pool.objects.all(), required=False, allow_null=True)
+    calendar = fields.Named(
+        slug_field="key", queryset=Calendar.objects.all(), required=False, allow_null=True
+    )
     owner = fields.Named(
         slug_field="username",
         queryset=get_user_model()._default_manager.all(),
@@ -103,6 +106,21 @@ class RollbackSerializer(ReasonSerializer):
 class CloneSerializer(ReasonSerializer):
     key = fields.Text(max_length=100)
     name = fields.Text(required=False, max_length=200)
+
+
+class DependencySerializer(StrictSerializer):
+    task = fields.Text(max_length=100, help_text=_("The key of the task that it runs after."))
+    on = fields.Choice(choices=Dependency.On.choices, required=False, default=Dependency.On.SUCCESS)
+
+
+class DependenciesSerializer(ReasonSerializer):
+    mode = fields.Choice(choices=("all", "any"), required=False, help_text=_("Left out: stays as it is."))
+    dependencies = DependencySerializer(many=True, max_length=100)
+
+
+class DependenciesAnswerSerializer(serializers.Serializer):
+    mode = serializers.CharField()
+    dependencies = DependencySerializer(many=True)
 
 
 class ByFunctionSerializer(StrictSerializer):

@@ -27,7 +27,7 @@ KEY = "[a-z0-9][a-z0-9_.-]{0,99}"
 class TaskViewSet(
     Lists, Shows, Creates, Edits, Removes, task_history.TaskHistory, task_bulk.TaskBulk, HouseViewSet
 ):
-    queryset = Task.objects.present().select_related("group", "pool", "owner")
+    queryset = Task.objects.present().select_related("group", "pool", "owner", "calendar")
     serializer_class = TaskSerializer
     filterset_class = task_filters.TaskFilters
     lookup_field = "key"

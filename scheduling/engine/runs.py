@@ -6,6 +6,7 @@ import logging
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connections
 
@@ -13,8 +14,9 @@ from scheduling import clock, context, executors
 from scheduling.engine.recorder import Recorder
 from scheduling.engine.run import run, run_coroutine
 from scheduling.executors import Executor, Outcome, RunOrder
-from scheduling.models import Reason, idempotency_key
+from scheduling.models import Origin, Reason, idempotency_key
 from scheduling.runlog import Drained, RunLog
+from scheduling.services import chains
 from scheduling.services.claims import Candidate
 from scheduling.services.results import Result
 
@@ -78,8 +80,11 @@ class Runs:
         What is in hand already is left alone, so that a claim may be read back more than once.
         """
         running = self.running()
+        candidates = list(candidates)
+        after = [candidate.id for candidate in candidates if candidate.origin == Origin.DEPENDENCY]
+        upstream = chains.upstream_of(after) if after else {}
         for candidate in candidates:
-            order = self._order(candidate, now)
+            order = self._order(candidate, now, upstream.get(candidate.id, {}))
             if order.key in running:
                 continue
             try:
@@ -135,7 +140,7 @@ class Runs:
 
     # --- inside
 
-    def _order(self, candidate: Candidate, now: datetime) -> RunOrder:
+    def _order(self, candidate: Candidate, now: datetime, upstream: Mapping[str, Any]) -> RunOrder:
         timeout = candidate.timeout_seconds
         return RunOrder(
             execution_id=candidate.id,
@@ -153,6 +158,7 @@ class Runs:
             node_id=self.node_id,
             memory_limit_mb=candidate.memory_limit_mb,
             cpu_limit_seconds=candidate.cpu_limit_seconds,
+            upstream=upstream,
         )
 
     def _executor(self, name: str) -> Executor:

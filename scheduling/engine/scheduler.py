@@ -148,7 +148,7 @@ class TaskScheduler(BackgroundScheduler):
         ripe = self.node.recorder.ripe_in(len(self.node.runs.running()))
         group = self.node.recorder.take() if ripe == 0.0 else []
         free = self.node.runs.free()
-        seats = sum(free.values()) if self.node.claiming else 0
+        seats = sum(free.values()) if self.node.may_claim else 0
         if not group and not (seats and claims.anything_queued(self.node.open_queues, free)):
             return False
         words = self.node.runs.last_words(group)

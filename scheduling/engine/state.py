@@ -19,7 +19,10 @@ class NodeState:
     poll_seconds: float
     runs: Runs
     recorder: Recorder
-    claiming: bool = True  # False while draining, or when overdue threads hold too many seats
+    claiming: bool = True  # False while draining
+    holds: dict[str, str] = field(
+        default_factory=dict
+    )  # what else stands against claiming: kind → a sentence
     draining: bool = False
     drain_asked: bool = False  # by somebody elsewhere: the process ends when nothing runs any more
     some_wait: bool = True  # the last sweep has found waiting executions
@@ -30,6 +33,10 @@ class NodeState:
     last_commit: float = field(default_factory=time.monotonic)  # monotonic: a tick the database answered
     idle_ticks: int = 0  # in a row, that found nothing to do
     trouble: str = ""  # what the database said last, while it refuses
+
+    @property
+    def may_claim(self) -> bool:
+        return self.claiming and not self.holds
 
     @property
     def open_queues(self) -> list[str]:

@@ -36,6 +36,8 @@ class RunOrder:
     # Of all of a run's processes together; for executors that give it processes of its own.
     memory_limit_mb: int | None = None  # MiB of resident memory
     cpu_limit_seconds: int | None = None
+    # Of a run after others: key of the task → execution_id, state and result of the run it runs after.
+    upstream: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("scheduled_for", "deadline_at"):

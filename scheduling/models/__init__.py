@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from scheduling.models.answer import StoredAnswer
 from scheduling.models.attempt import Attempt
+from scheduling.models.calendar import Calendar
+from scheduling.models.dependency import Dependency
 from scheduling.models.execution import (
     ACTIVE,
     ENDED,
@@ -29,6 +31,8 @@ __all__ = [
     "ENDED",
     "NEVER",
     "Attempt",
+    "Calendar",
+    "Dependency",
     "Execution",
     "ExecutionLog",
     "Group",

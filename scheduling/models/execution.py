@@ -67,6 +67,7 @@ class Reason(models.TextChoices):
     WORKER_FAILED = "worker_failed", _("what ran it broke")
     BY_TASK = "by_task", _("the function ended itself")
     RETRY_ASKED = "retry_asked", _("the function asked to be tried again")
+    UPSTREAM = "upstream", _("what it runs after ended otherwise")
     REPLACED = "replaced", _("a later run took its place")
     EXITED = "exited", _("its process ended before the function did")
     MEMORY_LIMIT = "memory_limit", _("used more memory than allowed")
@@ -171,6 +172,8 @@ class Execution(models.Model):
         db_index=False,
         related_name="+",
     )
+    # Of a run after others: the executions that it runs after.
+    upstream_ids = models.JSONField(null=True)
     rerun_of_id = models.BigIntegerField(null=True)
 
     objects = ExecutionQuerySet.as_manager()
@@ -240,6 +243,10 @@ class Execution(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.task_key} {self.state}"
+
+    def get_reason_text(self) -> str:
+        """The reason in words; one that a task or an executor has made up, as it is."""
+        return str(dict(Reason.choices).get(self.reason, self.reason))
 
     @property
     def idempotency_key(self) -> str:

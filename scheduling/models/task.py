@@ -22,6 +22,7 @@ from scheduling.exceptions import (
     UnknownFunction,
 )
 from scheduling.models.addresses import AddressListField
+from scheduling.models.calendar import Calendar
 from scheduling.models.group import Group
 from scheduling.models.names import key_validator, queue_validator
 from scheduling.models.pool import Pool
@@ -43,6 +44,9 @@ def build_trigger(schedule: Any) -> triggers.Trigger:
         fold=schedule.clock_overlap,
         anchor_at=schedule.anchor_at,
         spread_key=schedule.key,
+        spread_seconds=schedule.spread_seconds,
+        calendar=schedule.calendar_rules,
+        calendar_policy=schedule.calendar_policy,
     )
 
 
@@ -68,6 +72,10 @@ class Task(models.Model):
         QUEUE_ALL = "queue_all", _("let all wait")
         REPLACE = "replace", _("end the running one and start the new one")
 
+    class DependencyMode(models.TextChoices):
+        ALL = "all", _("all of them")
+        ANY = "any", _("any one of them")
+
     class ClockGap(models.TextChoices):
         RUN_AFTER = "run_after", _("run right after the gap")
         SKIP = "skip", _("skip it that day")
@@ -76,6 +84,12 @@ class Task(models.Model):
         FIRST = "first", _("run the first time")
         SECOND = "second", _("run the second time")
         BOTH = "both", _("run both times")
+
+    class CalendarPolicy(models.TextChoices):
+        SKIP = "skip", _("not in its times")
+        ONLY = "only", _("only in its times")
+        SHIFT_PREVIOUS = "shift_previous", _("on its days, on the last other day before")
+        SHIFT_NEXT = "shift_next", _("on its days, on the next other day")
 
     class Backoff(models.TextChoices):
         FIXED = "fixed", _("always the same delay")
@@ -148,6 +162,36 @@ class Task(models.Model):
         default=ClockOverlap.FIRST,
         help_text=_("In autumn an hour comes twice: what of a run whose time comes twice that day?"),
     )
+    calendar = models.ForeignKey(
+        Calendar,
+        verbose_name=_("calendar"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="tasks",
+    )
+    calendar_policy = models.CharField(
+        _("when the calendar marks a time"),
+        max_length=20,
+        choices=CalendarPolicy.choices,
+        default=CalendarPolicy.SKIP,
+    )
+    spread_seconds = models.IntegerField(
+        _("spread (seconds)"),
+        default=0,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(86_400)],
+        help_text=_("All runs come later by one delay up to this, which differs from task to task. 0: none."),
+    )
+    max_runs = models.IntegerField(
+        _("maximum number of runs"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(1_000_000_000)],
+        help_text=_("So many scheduled runs, counted since the schedule was last changed. Empty: no limit."),
+    )
+    # Scheduled runs since then; kept up only while there is a maximum.
+    run_count = models.IntegerField(default=0, editable=False)
     # Intervals count from here, so that neither a restart nor an edit of something else shifts them.
     anchor_at = models.DateTimeField(editable=False)
 
@@ -215,6 +259,14 @@ class Task(models.Model):
         help_text=_(
             "A scheduled run starts up to this much later, by chance, so that not all start at once. Empty: none."
         ),
+    )
+
+    dependency_mode = models.CharField(
+        _("runs after"),
+        max_length=3,
+        choices=DependencyMode.choices,
+        default=DependencyMode.ALL,
+        editable=False,  # together with the dependencies themselves
     )
 
     # --- policies
@@ -316,6 +368,7 @@ class Task(models.Model):
     DEFINITION = (
         "name", "description", "category", "group", "owner", "remark", "function", "parameters",
         "trigger", "trigger_params", "time_zone", "start_at", "end_at", "clock_gap", "clock_overlap",
+        "calendar", "calendar_policy", "spread_seconds", "max_runs",
         "executor", "queue", "pool", "weight", "priority", "timeout_seconds",
         "memory_limit_mb", "cpu_limit_seconds", "jitter_seconds",
         "misfire_policy", "misfire_grace_seconds", "catch_up_limit", "max_concurrent", "overlap_policy",
@@ -323,7 +376,10 @@ class Task(models.Model):
         "no_retry_on", "rerun_if_lost", "notify_on_failure", "enabled",
     )  # fmt: skip
     #: The part of it that decides when the task runs.
-    SCHEDULE = ("trigger", "trigger_params", "time_zone", "start_at", "end_at", "clock_gap", "clock_overlap")
+    SCHEDULE = (
+        "trigger", "trigger_params", "time_zone", "start_at", "end_at", "clock_gap", "clock_overlap",
+        "calendar", "calendar_policy", "spread_seconds",
+    )  # fmt: skip
 
     class Meta:
         verbose_name = _("task")
@@ -351,6 +407,8 @@ class Task(models.Model):
             models.Index(name="task_by_group", fields=["group", "key"]),
             models.Index(name="task_by_state", fields=["enabled", "paused", "key"]),
             models.Index(name="task_by_name", fields=["name", "id"]),
+            # All that a search reads: it goes through the index, not through the rows.
+            models.Index(name="task_search", fields=["key", "name", "function", "deleted_at"]),
         )
 
     def __str__(self) -> str:
@@ -362,9 +420,19 @@ class Task(models.Model):
 
     def next_time(self, now: datetime) -> datetime | None:
         """The next nominal time after ``now``, or None: it is at rest, or its schedule has ended."""
-        if self.is_at_rest:
+        if self.is_at_rest or self.has_run_enough:
             return None
         return self.build_trigger().next_after(now)
+
+    @property
+    def has_run_enough(self) -> bool:
+        """Whether it has had its maximum number of scheduled runs."""
+        return self.max_runs is not None and self.run_count >= self.max_runs
+
+    @property
+    def calendar_rules(self) -> triggers.CalendarRules | None:
+        """The rules of its calendar, if it has one. Raises InvalidTrigger."""
+        return self.calendar.rules() if self.calendar is not None else None
 
     @property
     def is_at_rest(self) -> bool:
@@ -381,7 +449,7 @@ class Task(models.Model):
         values: dict[str, Any] = {}
         for name in self.DEFINITION:
             value = getattr(self, name)
-            if name in ("group", "pool"):
+            if name in ("group", "pool", "calendar"):
                 value = value.key if value else None
             elif name == "owner":
                 value = value.get_username() if value else None
@@ -459,10 +527,7 @@ class Task(models.Model):
         try:
             self.build_trigger()
         except InvalidTrigger as error:
-            known = {*self.SCHEDULE}
-            raise FieldErrors(
-                {(name if name in known else "trigger_params"): texts for name, texts in error.errors.items()}
-            ) from error
+            raise FieldErrors({known_field(name): texts for name, texts in error.errors.items()}) from error
 
     def _check_weight(self) -> None:
         if self.pool is not None and self.weight is not None and self.weight > self.pool.capacity:
@@ -483,3 +548,8 @@ class Task(models.Model):
         if self.retries and self.retry_delay_seconds > self.retry_max_delay_seconds:
             text = gettext("The longest retry delay must be at least the retry delay (%(delay)d seconds).")
             raise FieldErrors({"retry_max_delay_seconds": [text % {"delay": self.retry_delay_seconds}]})
+
+
+def known_field(name: str) -> str:
+    """The field of a task at which something about its schedule is said."""
+    return name if name in Task.SCHEDULE else "trigger_params"

@@ -34,6 +34,8 @@ class TaskVersion(models.Model):
     definition = models.JSONField(_("definition"))
     # field → [before, after]
     changes = models.JSONField(_("changes"), default=dict)
+    # What the change did to the occurrences of the next days (services/impact.py); null: nothing that concerns them.
+    impact = models.JSONField(_("impact"), null=True)
 
     class Meta:
         verbose_name = _("task version")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, F
 
 from scheduling import sql
 from scheduling.models import ACTIVE, NEVER, Execution, Origin, Reason, State, Task
@@ -100,6 +100,7 @@ def _admit(due: list[tuple[str, datetime]], now: datetime) -> Admitted:
             admitted.strangers.append(id)
     known = plans.read(instants)
     loads = count_active(known)
+    room = _runs_left(known.values())
     moves: dict[int, datetime | None] = {}
     for task_id, at in instants.items():
         plan = known.get(task_id)
@@ -120,8 +121,15 @@ def _admit(due: list[tuple[str, datetime]], now: datetime) -> Admitted:
             moves[task_id] = None
             continue
         load = loads[task_id]
-        admitted.rows += _rows(plan, decision, load, now)
+        left = room.get(task_id)
+        rows = _rows(plan, decision, load, now, left)
+        admitted.rows += rows
         moves[task_id] = decision.next_time
+        if left is not None:
+            runs = sum(row["state"] in ACTIVE for row in rows)
+            Task.objects.filter(pk=task_id).update(run_count=F("run_count") + runs)
+            if runs >= left:
+                moves[task_id] = None
         if load.replaces:
             replacement.cancel_waiting(task_id, now)
             replacement.make_way(task_id, load.counted - plan.max_concurrent + 1, now)
@@ -149,8 +157,22 @@ def count_active(task_ids: Iterable[int]) -> dict[int, Load]:
     return loads
 
 
-def _rows(plan: Plan, decision: misfire.Decision, load: Load, now: datetime) -> list[sql.Row]:
-    rows = []
+def _runs_left(known: Iterable[Plan]) -> dict[int, int]:
+    """How many scheduled runs are left to those tasks that have a maximum. The caller holds their live rows."""
+    most = {plan.id: plan.max_runs for plan in known if plan.max_runs is not None}
+    if not most:
+        return {}
+    counts = Task.objects.filter(pk__in=most).values_list("id", "run_count")
+    return {task_id: max(0, most[task_id] - count) for task_id, count in counts}
+
+
+def _rows(
+    plan: Plan, decision: misfire.Decision, load: Load, now: datetime, left: int | None
+) -> list[sql.Row]:
+    """The rows for what is missed and for what runs, of that no more than are ``left`` (None: no maximum)."""
+    rows: list[sql.Row] = []
+    if left == 0:
+        return rows
     if decision.missed:
         missed = decision.missed
         row = new_row(plan, missed.first, now, State.MISSED, missed.reason, detail=_missed_detail(missed))
@@ -158,7 +180,7 @@ def _rows(plan: Plan, decision: misfire.Decision, load: Load, now: datetime) -> 
         rows.append(row)
     # Under run_all the caught-up ones were asked for one by one: they wait for each other instead of being skipped.
     must_run = len(decision.run) > 1
-    for instant in decision.run:
+    for instant in decision.run[:left]:
         state, reason = load.place(plan, must_run=must_run)
         row = new_row(plan, instant, now, state, reason)
         if plan.jitter_seconds and state == State.QUEUED:
@@ -312,8 +334,11 @@ def release(task_ids: Iterable[int], now: datetime) -> None:
     )
 
 
-def withdraw(task_ids: Iterable[int], now: datetime, reason: Reason, detail: str) -> None:
-    """Ends what is queued or waits of those tasks as cancelled (disable, delete)."""
-    Execution.objects.filter(task_id__in=list(task_ids), state__in=(State.QUEUED, State.WAITING)).update(
+def withdraw(task_ids: Iterable[int], now: datetime, reason: Reason, detail: str) -> list[int]:
+    """Ends what is queued or waits of those tasks as cancelled (disable, delete); returns what it has ended."""
+    rows = Execution.objects.filter(task_id__in=list(task_ids), state__in=(State.QUEUED, State.WAITING))
+    ids = list(rows.select_for_update().order_by("id").values_list("id", flat=True))
+    Execution.objects.filter(pk__in=ids, state__in=(State.QUEUED, State.WAITING)).update(
         state=State.CANCELLED, reason=reason, detail=detail, finished_at=now
     )
+    return ids

@@ -14,7 +14,7 @@ from scheduling.context import Progress
 from scheduling.exceptions import Refused
 from scheduling.models import ACTIVE, Execution, ExecutionLog, Reason, State
 from scheduling.runlog import Drained
-from scheduling.services import requests
+from scheduling.services import chains, requests
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 
@@ -43,6 +43,7 @@ def cancel(execution_id: int, *, actor: Actor) -> Execution:
                 cancel_requested_at=now,
                 cancel_requested_by_id=actor.user_id,
             )
+            chains.react([execution_id], now)
         elif execution.state == State.RUNNING:
             Execution.objects.filter(pk=execution_id, cancel_requested_at=None).update(
                 cancel_requested_at=now, cancel_requested_by_id=actor.user_id

@@ -53,7 +53,7 @@ def _apply(task_ids: list[int]) -> None:
     moves = {}
     for task_id in task_ids:
         admission.settle(task_id, now)
-    tasks = Task.objects.present().select_related("group").filter(pk__in=task_ids)
+    tasks = Task.objects.present().select_related("group", "calendar").filter(pk__in=task_ids)
     at_rest = [task.pk for task in tasks if task.is_at_rest]
     for task in tasks:
         moves[task.pk] = task.next_time(now)

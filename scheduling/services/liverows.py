@@ -76,6 +76,12 @@ def lock_many(task_ids: Iterable[int], *, skip_locked: bool) -> dict[int, dateti
     return {int(id): at for id, at in rows.order_by("pk").values_list("pk", "next_run_time")}
 
 
+def times(task_ids: Iterable[int]) -> dict[int, datetime | None]:
+    """The next times in those live rows, unlocked."""
+    ids = [str(task_id) for task_id in task_ids]
+    return {int(id): at for id, at in DjangoJob.objects.filter(pk__in=ids).values_list("pk", "next_run_time")}
+
+
 def lock_due(now: datetime, limit: int, strangers: Iterable[str] = ()) -> list[tuple[str, datetime]]:
     """Locks the live rows that are due and that nobody else holds, the longest due first, at most ``limit``."""
     rows = DjangoJob.objects.select_for_update(skip_locked=True).filter(next_run_time__lte=now)
@@ -91,6 +97,14 @@ def earliest(strangers: Iterable[str] = ()) -> datetime | None:
         rows = rows.exclude(pk__in=list(strangers))
     first: datetime | None = rows.order_by("next_run_time").values_list("next_run_time", flat=True).first()
     return first
+
+
+def next_time(task_id: int) -> datetime | None:
+    """One task's next time; None when it has none."""
+    row: datetime | None = (
+        DjangoJob.objects.filter(pk=str(task_id)).values_list("next_run_time", flat=True).first()
+    )
+    return row
 
 
 def move(next_times: dict[int, datetime | None]) -> None:

@@ -16,7 +16,7 @@ from jobsite import __version__
 from scheduling import clock
 from scheduling.exceptions import NodeIsDead, Refused
 from scheduling.models import Attempt, Execution, Node, Reason, State, Task
-from scheduling.services import notices
+from scheduling.services import chains, notices
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 
@@ -152,7 +152,9 @@ def release_runs(node_id: uuid.UUID, now: datetime, reason: Reason, detail: str)
         overdue=False,
     )
     notices.note([(row["id"], row["task_id"]) for row in rows if row["task_id"] not in again], now)
-    return moved + running.update(state=State.LOST, reason=reason, detail=detail, finished_at=now)
+    lost = running.update(state=State.LOST, reason=reason, detail=detail, finished_at=now)
+    chains.react([row["id"] for row in rows if row["task_id"] not in again], now)
+    return moved + lost
 
 
 def forget_old(now: datetime) -> int:

@@ -10,7 +10,8 @@ from threading import Lock
 from typing import Any
 
 from scheduling import triggers
-from scheduling.models import Task
+from scheduling.exceptions import InvalidTrigger
+from scheduling.models import Calendar, Task
 from scheduling.models.task import build_trigger
 
 #: Plans kept by one process; a trigger and a few words each.
@@ -22,6 +23,7 @@ COLUMNS = (
     "misfire_policy", "misfire_grace_seconds", "catch_up_limit", "max_concurrent", "overlap_policy",
     "executor", "queue", "priority", "pool_id", "weight", "timeout_seconds",
     "memory_limit_mb", "cpu_limit_seconds", "jitter_seconds",
+    "calendar_id", "calendar_policy", "spread_seconds", "max_runs",
 )  # fmt: skip
 
 
@@ -56,6 +58,18 @@ class Plan:
     memory_limit_mb: int | None
     cpu_limit_seconds: int | None
     jitter_seconds: int | None
+    calendar_id: int | None
+    calendar_policy: str
+    spread_seconds: int
+    max_runs: int | None
+    # The calendar as it was when the plan was read: 0 and None where there is none.
+    calendar_version: int
+    calendar_rules: triggers.CalendarRules | str | None  # a text: what is wrong with them
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """What must be as it was for the plan to be used: the versions of the task and of its calendar."""
+        return self.version, self.calendar_version
 
     @property
     def rank(self) -> int:
@@ -75,18 +89,21 @@ class Plans:
         self._lock = Lock()
 
     def read(self, task_ids: Iterable[int]) -> dict[int, Plan]:
-        """The present plans of those tasks; deleted and unknown ones are left out. One or two queries."""
-        versions = dict(Task.objects.present().filter(pk__in=list(task_ids)).values_list("id", "version"))
+        """The present plans of those tasks; deleted and unknown ones are left out. One to three queries."""
+        rows = Task.objects.present().filter(pk__in=list(task_ids))
+        states = {
+            id: (version, calendar or 0)
+            for id, version, calendar in rows.values_list("id", "version", "calendar__version")
+        }
         with self._lock:
             known = {
                 task_id: self._plans[task_id][0]
-                for task_id, version in versions.items()
-                if task_id in self._plans and self._plans[task_id][0].version == version
+                for task_id, state in states.items()
+                if task_id in self._plans and self._plans[task_id][0].state == state
             }
-        missing = [task_id for task_id in versions if task_id not in known]
+        missing = [task_id for task_id in states if task_id not in known]
         if missing:
-            rows = Task.objects.filter(pk__in=missing).values_list(*COLUMNS)
-            fresh = {row[0]: Plan(*row) for row in rows}
+            fresh = _read(missing)
             with self._lock:
                 for plan in fresh.values():
                     self._plans[plan.id] = (plan, None)
@@ -105,12 +122,36 @@ class Plans:
         """The plan's trigger, built once. Raises InvalidTrigger."""
         with self._lock:
             kept = self._plans.get(plan.id)
-            if kept and kept[0].version == plan.version and kept[1] is not None:
+            if kept and kept[0].state == plan.state and kept[1] is not None:
                 return kept[1]
+        if isinstance(plan.calendar_rules, str):
+            raise InvalidTrigger({"calendar": [plan.calendar_rules]})
         trigger = build_trigger(plan)
         with self._lock:
             self._plans[plan.id] = (plan, trigger)
         return trigger
+
+
+def _read(task_ids: list[int]) -> dict[int, Plan]:
+    rows = [
+        dict(zip(COLUMNS, row, strict=True))
+        for row in Task.objects.filter(pk__in=task_ids).values_list(*COLUMNS)
+    ]
+    ids = {row["calendar_id"] for row in rows} - {None}
+    calendars = {calendar.pk: calendar for calendar in Calendar.objects.filter(pk__in=ids)} if ids else {}
+    found = {}
+    for row in rows:
+        calendar = calendars.get(row["calendar_id"])
+        rules: triggers.CalendarRules | str | None = None
+        if calendar is not None:
+            try:
+                rules = calendar.rules()
+            except InvalidTrigger as error:
+                rules = str(error)
+        found[row["id"]] = Plan(
+            **row, calendar_version=calendar.version if calendar else 0, calendar_rules=rules
+        )
+    return found
 
 
 plans = Plans()

@@ -55,7 +55,7 @@ def run_now(
         idempotency_key=idempotency_key,
         force=force,
         run_at=run_at,
-        edited=bool(parameters),
+        edited=bool(parameters) or (replace and parameters is not None),
     )
 
 
@@ -80,6 +80,7 @@ def run_again(
         force=force,
         edited=parameters is not None,
         rerun_of=ended.pk,
+        chain_id=ended.chain_id,  # so that what was skipped because of it gets its turn
     )
 
 
@@ -93,6 +94,7 @@ def _ask(
     edited: bool,
     run_at: datetime | None = None,
     rerun_of: int | None = None,
+    chain_id: uuid.UUID | None = None,
 ) -> Execution:
     if len(idempotency_key) > 64:
         raise ValidationError({"idempotency_key": _("At most 64 characters are allowed.")})
@@ -126,7 +128,9 @@ def _ask(
             parameters=values,
         )
         row["available_at"] = at
-        execution = Execution.objects.create(**row, requested_by_id=actor.user_id, rerun_of_id=rerun_of)
+        execution = Execution.objects.create(
+            **row, requested_by_id=actor.user_id, rerun_of_id=rerun_of, chain_id=chain_id
+        )
         return execution.pk
 
     return Execution.objects.get(pk=in_transaction(work))

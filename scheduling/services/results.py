@@ -13,7 +13,7 @@ from django.db.models import Min, Q
 from scheduling import sql
 from scheduling.executors import Outcome, RunOrder
 from scheduling.models import Attempt, Execution, Reason, State, Task
-from scheduling.services import notices
+from scheduling.services import chains, notices
 
 #: An execution whose function no claiming node has is offered again after this, and given up after that.
 HAND_BACK_PAUSE = timedelta(seconds=30)
@@ -101,6 +101,7 @@ def record(results: Sequence[Result], now: datetime) -> Recorded:
     _keep_attempts([by_id[id] for id in superseded if id in accepted])
     stale = [result for result in results if result.id not in accepted or result is not by_id[result.id]]
     _look_at_refused(stale, rows, recorded, now)
+    chains.react([id for id in accepted if id not in superseded], now)
     return recorded
 
 

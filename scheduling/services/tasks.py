@@ -13,14 +13,15 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from scheduling import clock
-from scheduling.exceptions import EditedMeanwhile, Refused
-from scheduling.models import Execution, Pool, Reason, Task, TaskVersion
-from scheduling.services import admission, liverows, permits, requests
+from scheduling.exceptions import EditedMeanwhile, InvalidTrigger, Refused
+from scheduling.models import Calendar, Execution, Pool, Reason, Task, TaskVersion
+from scheduling.models.task import known_field
+from scheduling.services import admission, chains, dependencies, impact, liverows, permits, requests
 from scheduling.services.actor import Actor
+from scheduling.services.changes import record, version_of
 from scheduling.sql.transactions import in_transaction
 
 Verb = TaskVersion.Verb
@@ -36,6 +37,7 @@ def create(task: Task, *, actor: Actor, allow_past: bool = False) -> Task:
         now = clock.refresh()
         prepare_new(task, now)
         permits.check(task.function, actor=actor)
+        _hold_calendar(task)
         _hold_pool(task)
         task.full_clean()
         next_time = _first_time(task, now, allow_past)
@@ -57,6 +59,7 @@ def prepare_new(task: Task, now: datetime) -> None:
     task.created_at = task.updated_at = now
     task.anchor_at = task.start_at or now
     task.deleted_at = None
+    task.run_count = 0
 
 
 def edit(task: Task, *, actor: Actor, allow_past: bool = False) -> Task:
@@ -92,7 +95,9 @@ def clone(task_id: int, key: str, *, actor: Actor, name: str = "") -> Task:
 
     Raises ValidationError keyed by field, Refused if the task is gone.
     """
-    task = Task.objects.present().select_related("group", "pool", "owner").filter(pk=task_id).first()
+    task = (
+        Task.objects.present().select_related("group", "pool", "owner", "calendar").filter(pk=task_id).first()
+    )
     if task is None:
         raise gone()
     copied = Task(**{field: getattr(task, field) for field in Task.DEFINITION})
@@ -122,7 +127,7 @@ def edit_many(edited: list[Task], *, actor: Actor) -> list[Task]:
             if task_id not in times or ((at := times[task_id]) is not None and at <= now):
                 admission.settle(task_id, now)
         rows = Task.objects.present().select_for_update().filter(pk__in=ids)
-        stored = {task.pk: task for task in rows.prefetch_related("group", "pool", "owner")}
+        stored = {task.pk: task for task in rows.prefetch_related("group", "pool", "owner", "calendar")}
         late: list[Task] = []
         versions: list[TaskVersion] = []
         moves: dict[int, datetime | None] = {}
@@ -133,12 +138,13 @@ def edit_many(edited: list[Task], *, actor: Actor) -> list[Task]:
                 continue
             task = copy(given)  # the transaction may be repeated
             changes = difference(before, task)
+            task.run_count = before.run_count
             if not changes.keys().isdisjoint(Task.SCHEDULE):
-                task.anchor_at = task.start_at or now
+                task.anchor_at, task.run_count = task.start_at or now, 0
             moves[task.pk] = task.next_time(now)
             task.version, task.updated_at, task.schedule_error = before.version + 1, now, ""
             task.save(force_update=True)
-            versions.append(_version(task, Verb.EDIT, actor, now, changes))
+            versions.append(version_of(task, Verb.EDIT, actor, now, changes))
             _follow_up(before, task, now)
         TaskVersion.objects.bulk_create(versions)
         liverows.move(moves)
@@ -173,12 +179,17 @@ def resume(task_id: int, *, actor: Actor) -> Task:
     return change(task_id, _setter("paused", False, Verb.RESUME), actor=actor)
 
 
-def delete(task_id: int, *, actor: Actor) -> Task:
-    """Takes the task out of every list and frees its key; its history stays. Built-in tasks are refused."""
+def delete(task_id: int, *, actor: Actor, break_dependents: bool = False) -> Task:
+    """Takes the task out of every list and frees its key; its history stays. Built-in tasks are refused.
+
+    So is one that others run after, naming them, unless ``break_dependents``: then they run after it no more.
+    """
 
     def apply(task: Task, now: datetime) -> Verb:
         if task.built_in:
             raise Refused("built_in", _("A built-in task cannot be deleted, only disabled."))
+        if not break_dependents:
+            dependencies.refuse_if_needed(task_id)
         task.deleted_at = now
         task.group = task.pool = None  # they may be deleted too, some day
         suffix = f"~{task.pk}"
@@ -225,7 +236,8 @@ def change(
             permits.check(before.function, task.function, actor=actor)
         rescheduled = not changes.keys().isdisjoint(Task.SCHEDULE)
         if rescheduled:
-            task.anchor_at = task.start_at or now
+            task.anchor_at, task.run_count = task.start_at or now, 0
+        _hold_calendar(task)
         if validate:
             _hold_pool(task)
             task.full_clean()
@@ -234,7 +246,7 @@ def change(
         task.updated_at = now
         task.schedule_error = ""
         task.save()
-        record(task, verb, actor, now, changes=changes)
+        record(task, verb, actor, now, changes=changes, impact=_impact(before, task, changes, now))
         _follow_up(before, task, now)
         liverows.move({task_id: next_time})
         return task
@@ -246,6 +258,12 @@ def _hold_pool(task: Task) -> None:
     """Locks the task's pool, so that its capacity does not sink below the task's weight meanwhile."""
     if task.pool_id is not None:
         task.pool = Pool.objects.select_for_update().filter(pk=task.pool_id).first()
+
+
+def _hold_calendar(task: Task) -> None:
+    """Locks the task's calendar, so that an edit of it comes wholly before the task's new times or wholly after."""
+    if task.calendar_id is not None:
+        task.calendar = Calendar.objects.select_for_update().filter(pk=task.calendar_id).first()
 
 
 def _locked(task_id: int) -> Task:
@@ -269,8 +287,12 @@ def _first_time(task: Task, now: datetime, allow_past: bool) -> datetime | None:
 
 def check_future(task: Task, now: datetime) -> None:
     """Raises ValidationError, at the field to blame, when the schedule has no time after ``now``."""
-    if task.build_trigger().next_after(now) is not None:
-        return
+    try:
+        trigger = task.build_trigger()
+        if not trigger.timed or trigger.next_after(now) is not None:
+            return
+    except InvalidTrigger as error:  # also parts of a combination that never meet
+        raise ValidationError({known_field(name): texts for name, texts in error.errors.items()}) from error
     field = "end_at" if task.end_at is not None and task.end_at <= now else "trigger_params"
     text = _("The schedule has no time after now (%(now)s).")
     raise ValidationError({field: [text % {"now": now.isoformat(timespec="seconds")}]})
@@ -279,11 +301,13 @@ def check_future(task: Task, now: datetime) -> None:
 def _follow_up(before: Task, task: Task, now: datetime) -> None:
     """What a change means for executions that exist already. Running ones always go on."""
     if task.deleted_at:
+        dependencies.cut(task.pk)
         admission.withdraw([task.pk], now, Reason.TASK_DELETED, "the task was deleted before it could start")
     elif before.enabled and not task.enabled:
-        admission.withdraw(
+        ended = admission.withdraw(
             [task.pk], now, Reason.TASK_DISABLED, "the task was disabled before it could start"
         )
+        chains.react(ended, now)
     elif not before.paused and task.paused:
         admission.hold([task.pk])
     elif before.paused and not task.paused and not (task.group and task.group.paused):
@@ -298,23 +322,16 @@ def difference(before: Task, after: Task) -> dict[str, list[Any]]:
     return {name: [first[name], value] for name, value in second.items() if first[name] != value}
 
 
-def record(task: Task, verb: Verb, actor: Actor, now: datetime, *, changes: dict[str, Any]) -> TaskVersion:
-    """Writes who changed what; the caller's transaction holds both together."""
-    assert transaction.get_connection().in_atomic_block  # noqa: S101
-    version = _version(task, verb, actor, now, changes)
-    version.save(force_insert=True)
-    return version
+#: Changes that make occurrences come, go or move.
+_TIMED = {*Task.SCHEDULE, "max_runs", "enabled", "paused"}
 
 
-def _version(task: Task, verb: Verb, actor: Actor, now: datetime, changes: dict[str, Any]) -> TaskVersion:
-    return TaskVersion(
-        task=task,
-        version=task.version,
-        verb=verb,
-        source=actor.source,
-        by_id=actor.user_id,
-        at=now,
-        reason=actor.reason[:500],
-        definition=task.definition(),
-        changes=changes,
-    )
+def _impact(before: Task, task: Task, changes: dict[str, Any], now: datetime) -> dict[str, Any] | None:
+    """What the change does to the next days, to be kept with it; None when it does not concern them."""
+    if task.deleted_at is None and changes.keys().isdisjoint(_TIMED):
+        return None
+    try:
+        found = impact.of_change(before, task, days=impact.STORED_DAYS, now=now, most=impact.STORED_MOST)
+    except InvalidTrigger:  # an unchecked change of a task whose schedule is broken
+        return None
+    return found.as_json()

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from scheduling.exceptions import EditedMeanwhile, Refused
-from scheduling.models import Group, Pool, Task, TaskVersion
+from scheduling.models import Calendar, Group, Pool, Task, TaskVersion
 from scheduling.services import tasks
 from scheduling.services.actor import Actor
 
@@ -73,6 +73,8 @@ def _revive(name: str, value: Any) -> Any:
         return users.filter(**{get_user_model().USERNAME_FIELD: value}).first()
     if name == "group":
         return _found(Group.objects.filter(key=value).first(), name, value)
+    if name == "calendar":
+        return _found(Calendar.objects.filter(key=value).first(), name, value)
     if name == "pool":
         return _found(Pool.objects.filter(key=value).first(), name, value)
     return value

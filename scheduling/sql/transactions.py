@@ -38,7 +38,7 @@ POSTGRESQL_AWAY = ("08", "57P", "53", "25P03", "25006", "58", "XX")
 #: Deadlock, lock timeout, and either of them while waiting for the next automatic number (INSERT … SELECT).
 MYSQL_REPEAT = {1213, 1205, 1467}
 #: Gone, lost, refused, killed, shut down, too many, full, read-only, and an interrupted query.
-MYSQL_AWAY = {1021, 1040, 1053, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1290, 1317, 1836, 1927,
+MYSQL_AWAY = {1021, 1792, 1040, 1053, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1290, 1317, 1836, 1927,
               2002, 2003, 2006, 2013, 2026, 2055, 3024, 4031}  # fmt: skip
 SQLITE_REPEAT = ("database is locked", "database table is locked", "database schema has changed")
 SQLITE_AWAY = ("unable to open", "disk", "full", "readonly", "i/o error")

@@ -10,7 +10,7 @@ from scheduling.exceptions import InvalidTrigger
 from .base import ClockEffect, Terms, Trigger
 from .building import build, preview
 from .calendars import POLICIES as CALENDAR_POLICIES
-from .calendars import Calendar
+from .calendars import CalendarRules
 from .kinds import TRIGGERS, choices, names
 from .preview import ClockChange, Preview, preview_of
 from .wallclock import FOLD_POLICIES, GAP_POLICIES
@@ -21,7 +21,7 @@ __all__ = [
     "FOLD_POLICIES",
     "GAP_POLICIES",
     "TRIGGERS",
-    "Calendar",
+    "CalendarRules",
     "ClockChange",
     "ClockEffect",
     "InvalidTrigger",

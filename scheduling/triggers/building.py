@@ -12,7 +12,7 @@ from scheduling.exceptions import InvalidTrigger
 
 from . import moments
 from .base import Terms, Trigger
-from .calendars import POLICIES, Calendar
+from .calendars import POLICIES, CalendarRules
 from .inputs import did_you_mean, quoted
 from .kinds import kind_named
 from .layers import layered
@@ -20,8 +20,8 @@ from .preview import Preview, preview_of
 from .wallclock import FOLD_POLICIES, GAP_POLICIES
 from .zones import Timeline, timeline
 
-#: Spread and jitter, in seconds.
-MOST_DELAY = 86_400
+#: In seconds.
+MOST_SPREAD = 86_400
 
 
 def build(
@@ -36,16 +36,15 @@ def build(
     anchor_at: datetime | str | None = None,
     spread_key: str = "",
     spread_seconds: int = 0,
-    jitter_seconds: int = 0,
-    calendar: Calendar | None = None,
+    calendar: CalendarRules | None = None,
     calendar_policy: str = "skip",
 ) -> Trigger:
     """The trigger that a task's schedule means.
 
     Start and end are inclusive; naive ones are in the zone. `spread_key` (the task's key) decides about the
-    values of `H`, the spread and the jitter. Raises InvalidTrigger whose ``errors`` are keyed by `trigger`,
+    values of `H` and the spread. Raises InvalidTrigger whose ``errors`` are keyed by `trigger`,
     `trigger_params`, `time_zone`, `start_at`, `end_at`, `clock_gap`, `clock_overlap`, `anchor_at`,
-    `spread_seconds`, `jitter_seconds` or `calendar_policy`, and name all wrong fields at once (the parameters
+    `spread_seconds` or `calendar_policy`, and name all wrong fields at once (the parameters
     are read when the rest is right).
     """
     errors: dict[str, list[str]] = {}
@@ -57,7 +56,6 @@ def build(
     _check_choice(errors, "clock_overlap", fold, FOLD_POLICIES)
     _check_choice(errors, "calendar_policy", calendar_policy, POLICIES)
     _check_delay(errors, "spread_seconds", spread_seconds)
-    _check_delay(errors, "jitter_seconds", jitter_seconds)
     bounds: dict[str, datetime | None] = {}
     line: Timeline | None = None
     try:
@@ -76,13 +74,11 @@ def build(
     if errors or line is None:
         raise InvalidTrigger(errors)
     terms = Terms(line, gap, fold, start, end, bounds["anchor_at"], spread_key)
-    if calendar is None and not spread_seconds and not jitter_seconds:
+    if calendar is None and not spread_seconds:
         trigger = chosen.from_params(params, terms)
     else:
         bare = replace(terms, start_at=None, end_at=None, anchor_at=terms.anchor_at or start)
-        trigger = layered(
-            chosen.from_params(params, bare), terms, calendar, calendar_policy, spread_seconds, jitter_seconds
-        )
+        trigger = layered(chosen.from_params(params, bare), terms, calendar, calendar_policy, spread_seconds)
     trigger.check_bounds()
     return trigger
 
@@ -99,8 +95,7 @@ def preview(
     anchor_at: datetime | str | None = None,
     spread_key: str = "",
     spread_seconds: int = 0,
-    jitter_seconds: int = 0,
-    calendar: Calendar | None = None,
+    calendar: CalendarRules | None = None,
     calendar_policy: str = "skip",
     after: datetime,
     count: int = 10,
@@ -120,7 +115,6 @@ def preview(
         anchor_at=anchor_at,
         spread_key=spread_key,
         spread_seconds=spread_seconds,
-        jitter_seconds=jitter_seconds,
         calendar=calendar,
         calendar_policy=calendar_policy,
     )
@@ -137,7 +131,7 @@ def _check_choice(errors: dict[str, list[str]], field: str, value: object, allow
 
 
 def _check_delay(errors: dict[str, list[str]], field: str, value: object) -> None:
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_DELAY:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_SPREAD:
         return
     text = _("%(value)s is not a whole number of seconds from 0 to %(most)d.")
-    errors[field] = [text % {"value": quoted(value), "most": MOST_DELAY}]
+    errors[field] = [text % {"value": quoted(value), "most": MOST_SPREAD}]

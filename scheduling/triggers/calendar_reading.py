@@ -59,7 +59,7 @@ class Window:
 
 
 def read(values: Mapping[str, object]) -> dict[str, Any]:
-    """The checked values of a Calendar. Raises InvalidCalendar that names all wrong fields at once."""
+    """The checked values of a CalendarRules. Raises InvalidCalendar that names all wrong fields at once."""
     found: dict[str, Any] = {"name": str(values.get("name") or "")}
     errors: dict[str, list[str]] = {}
     readers: dict[str, Callable[[object], Any]] = {

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
 from . import moments
-from .calendars import Calendar, window_bounds
+from .calendars import CalendarRules, window_bounds
 from .zones import Timeline
 
 DAY = timedelta(days=1)
@@ -20,7 +20,7 @@ LONGEST_RUN = 366
 class Stretches:
     """The marked times of a calendar in a zone, as half-open stretches of instants, year by year."""
 
-    def __init__(self, calendar: Calendar, line: Timeline, *, days: bool = True) -> None:
+    def __init__(self, calendar: CalendarRules, line: Timeline, *, days: bool = True) -> None:
         self.calendar = calendar
         self.line = line
         self.has_days = days  # else the windows alone
@@ -87,5 +87,5 @@ class Stretches:
 
 
 @lru_cache(maxsize=1024)
-def _days(calendar: Calendar, year: int) -> frozenset[date]:
+def _days(calendar: CalendarRules, year: int) -> frozenset[date]:
     return frozenset(calendar.marked_days(year))

@@ -18,7 +18,7 @@ POLICIES = ("skip", "only", "shift_previous", "shift_next")
 
 
 @dataclass(frozen=True, slots=True)
-class Calendar:
+class CalendarRules:
     """Which days and times are marked. Frozen, so that what is computed of it can be kept."""
 
     name: str = ""  # what a person calls it
@@ -30,7 +30,7 @@ class Calendar:
     windows: tuple[Window, ...] = ()
 
     @classmethod
-    def from_values(cls, values: Mapping[str, object]) -> Calendar:
+    def from_values(cls, values: Mapping[str, object]) -> CalendarRules:
         """The calendar that plain JSON values mean; raises InvalidCalendar that names all wrong fields at once.
 
         Keys: `name`, `time_zone`, `weekend`, `country`, `subdivision`, `dates`, `windows`.
@@ -43,7 +43,7 @@ class Calendar:
 
 
 @lru_cache(maxsize=1024)
-def _marked_days(calendar: Calendar, year: int) -> dict[date, str]:
+def _marked_days(calendar: CalendarRules, year: int) -> dict[date, str]:
     first, last = date(year, 1, 1), date(year, 12, 31)
     found: dict[date, str] = {}
     if calendar.weekend:

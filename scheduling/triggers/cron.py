@@ -13,7 +13,7 @@ from scheduling.exceptions import InvalidTrigger
 
 from . import cron_describe
 from .base import ClockEffect, Terms, Trigger
-from .cron_dialects import DEFAULT, DIALECTS, Dialect
+from .cron_dialects import DEFAULT, DIALECTS, NAMED_FIELDS, Dialect
 from .cron_expression import CronExpression, parse
 from .cron_spread import is_spread
 from .inputs import PARAMS, mapping, quoted, refusal
@@ -22,7 +22,6 @@ from .zones import ClockShift
 
 #: Far more than all values of all fields spelled out.
 EXPRESSION_LENGTH = 1000
-NAMED_FIELDS = ("second", "minute", "hour", "day", "month", "day_of_week", "year")
 #: Named fields from the finest to the coarsest, each with what it is when a coarser one is the finest given.
 NAMED_MINIMUM = (
     ("second", "0"),

@@ -16,6 +16,8 @@ from scheduling.exceptions import InvalidTrigger
 from .cron_fields import MONTH_NAMES, WEEKDAY_NAMES, FieldSpec
 from .inputs import did_you_mean, quoted, refusal
 
+#: As parameters and messages call the fields.
+NAMED_FIELDS = ("second", "minute", "hour", "day", "month", "day_of_week", "year")
 MACROS = {
     "@yearly": ("0", "0", "0", "1", "1", "*"),
     "@annually": ("0", "0", "0", "1", "1", "*"),

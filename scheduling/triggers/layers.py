@@ -1,4 +1,4 @@
-"""What a task lays over its schedule: a calendar, a delay of its own, and jitter."""
+"""What a task lays over its schedule: a calendar, and a delay of its own."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import ClassVar, Self
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from .base import MICROSECOND, ClockEffect, Layer, Steps, Terms, Trigger, later
+from .base import ClockEffect, Layer, Steps, Terms, Trigger, later
 from .calendar_layers import Only, Shifting, Skipping
 from .calendar_stretches import Stretches
-from .calendars import Calendar
+from .calendars import CalendarRules
 from .cron_spread import number
 from .zones import ClockShift, timeline
 
@@ -81,56 +81,14 @@ class Spread:
         ) % {"schedule": schedule, "count": count}
 
 
-class Jitter:
-    """Each time later by a few seconds of its own, which look random and are the same whoever asks.
-
-    No time is moved to the one after it or beyond: the order stays, and none is lost.
-    """
-
-    def __init__(self, inner: Steps, key: str, most_seconds: int) -> None:
-        self.inner = inner
-        self.key = key
-        self.most_seconds = most_seconds
-
-    def at_or_after(self, instant: datetime) -> datetime | None:
-        found = self.inner.at_or_before(instant)
-        if found is not None and (moved := self._moved(found)) >= instant:
-            return moved
-        found = self.inner.at_or_after(instant if found is None else max(instant, found + MICROSECOND))
-        return None if found is None else self._moved(found)
-
-    def at_or_before(self, instant: datetime) -> datetime | None:
-        found = self.inner.at_or_before(instant)
-        if found is None or (moved := self._moved(found)) <= instant:
-            return None if found is None else moved
-        found = self.inner.at_or_before(found - MICROSECOND)
-        return None if found is None else self._moved(found)
-
-    def _moved(self, found: datetime) -> datetime:
-        delay = number(self.key, found.isoformat(), self.most_seconds + 1) * SECOND
-        following = self.inner.at_or_after(found + MICROSECOND)
-        if following is not None and found + delay >= following:
-            room = (following - found - MICROSECOND) // SECOND
-            delay = min(delay, room * SECOND)
-        return found + delay
-
-    def describe(self, schedule: str) -> str:
-        return ngettext(
-            "%(schedule)s, each time up to %(count)d second later",
-            "%(schedule)s, each time up to %(count)d seconds later",
-            self.most_seconds,
-        ) % {"schedule": schedule, "count": self.most_seconds}
-
-
 def layered(
     trigger: Trigger,
     terms: Terms,
-    calendar: Calendar | None,
+    calendar: CalendarRules | None,
     calendar_policy: str,
     spread_seconds: int,
-    jitter_seconds: int,
 ) -> Trigger:
-    """The trigger under a task's calendar, spread and jitter. `terms` has the start and end of the whole."""
+    """The trigger under a task's calendar and spread. `terms` has the start and end of the whole."""
     if not trigger.timed:
         return trigger
     layers: list[Layer] = []
@@ -138,15 +96,12 @@ def layered(
     if calendar is not None:
         below = _under_calendar(trigger, terms, calendar, calendar_policy, layers)
     if spread_seconds:
-        below = Spread(below, terms.spread_key, spread_seconds)
-        layers.append(below)
-    if jitter_seconds:
-        layers.append(Jitter(below, terms.spread_key, jitter_seconds))
+        layers.append(Spread(below, terms.spread_key, spread_seconds))
     return LayeredTrigger(trigger, layers, terms)
 
 
 def _under_calendar(
-    trigger: Trigger, terms: Terms, calendar: Calendar, policy: str, layers: list[Layer]
+    trigger: Trigger, terms: Terms, calendar: CalendarRules, policy: str, layers: list[Layer]
 ) -> Steps:
     line = timeline(calendar.zone) if calendar.zone else terms.timeline
     stretches = Stretches(calendar, line)

@@ -12,9 +12,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
+from jobsite import live
 from scheduling import clock
 from scheduling.services import definitions
-from scheduling.views import cards, live, verbs
+from scheduling.views import cards, verbs
 from scheduling.views.access import forbid, staff_only
 from scheduling.views.alarm import alarm_of
 
@@ -45,7 +46,7 @@ def show(request: HttpRequest) -> HttpResponse:
 @staff_only("scheduling.view_task")
 def part(request: HttpRequest) -> HttpResponse:
     """The cards alone, for the page that asks whether something is new."""
-    return live.answer(request, *live.part(request, PART, _context(request, clock.refresh())))
+    return live.answer(request, PART, _context(request, clock.refresh()))
 
 
 def _context(request: HttpRequest, now: datetime) -> dict[str, Any]:

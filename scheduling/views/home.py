@@ -12,12 +12,11 @@ from django.utils.translation import get_language
 from django.views.decorators.http import require_GET
 from django_apscheduler.models import DjangoJob
 
-from jobsite import zones
+from jobsite import live, zones
 from jobsite.templatetags.jobsite import state_label
 from scheduling import clock
 from scheduling.models import NEVER, State, Task
 from scheduling.services import health, stats
-from scheduling.views import live
 from scheduling.views.access import forbid, staff_only
 from scheduling.views.alarm import alarm_of
 from scheduling.views.belief import Belief
@@ -44,7 +43,7 @@ Row = dict[str, Any]
 Tallies = Callable[[], list[stats.Counted]]
 
 
-#: Shared by everybody who may see the same, in the same language.
+#: Shared by everybody who may see the same, in the same language and zone.
 parts: Belief[tuple[str, str]] = Belief()
 
 
@@ -75,7 +74,7 @@ def may_see(request: HttpRequest) -> bool:
 def now(request: HttpRequest) -> HttpResponse:
     if not may_see(request):
         return forbid(request)
-    return live.answer(request, *_now_part(request, clock.refresh()))
+    return live.respond(request, *_now_part(request, clock.refresh()))
 
 
 @require_GET
@@ -83,11 +82,18 @@ def now(request: HttpRequest) -> HttpResponse:
 def days(request: HttpRequest) -> HttpResponse:
     if not may_see(request):
         return forbid(request)
-    return live.answer(request, *_days_part(request, clock.refresh()))
+    return live.respond(request, *_days_part(request, clock.refresh()))
 
 
 def _now_part(request: HttpRequest, at: datetime, counted: Tallies | None = None) -> tuple[str, str]:
-    key = ("now", get_language(), *(request.user.has_perm(name) for name in SEEN_WITH))
+    # Times read in the zone without JavaScript, and name it where the person has chosen one.
+    key = (
+        "now",
+        get_language(),
+        zones.chosen(),
+        str(zones.current()),
+        *(request.user.has_perm(name) for name in SEEN_WITH),
+    )
     template = "scheduling/parts/now.html"
     return parts.get(key, lambda: live.part(request, template, now_context(request, at, counted)))
 

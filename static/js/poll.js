@@ -57,6 +57,7 @@ class Live {
       } else {
         throw new Error(`HTTP ${answer.status}`);
       }
+      if (answer.headers.get("X-Ended")) this.element.dataset.ended = "1"; // nothing new will come
       this.asked = Date.now();
       this.element.removeAttribute("data-stale");
     } catch {
@@ -70,7 +71,6 @@ class Live {
   show(html, answer) {
     const cursor = answer.headers.get("X-Cursor");
     if (cursor !== null) this.element.dataset.cursor = cursor;
-    if (answer.headers.get("X-Ended")) this.element.dataset.ended = "1";
     if (this.element.dataset.append !== undefined) {
       const followed = this.element.scrollTop + this.element.clientHeight >= this.element.scrollHeight - 40;
       this.element.insertAdjacentHTML("beforeend", html);

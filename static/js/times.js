@@ -35,11 +35,23 @@ export function clockOf(milliseconds) {
   return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
-/** What a time reads as: absolute and relative, "relative" alone, "countdown" to it, or "elapsed" since it. */
+/** "13:05:07.123", the same in every language: for lines of a log. */
+function timeOfDay(at, zone) {
+  return new Intl.DateTimeFormat("en-GB", {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    fractionalSecondDigits: 3,
+    ...(zone ? { timeZone: zone } : {}),
+  }).format(at);
+}
+
+/** What a time reads as: absolute and relative, "relative" alone, "countdown" to it, "elapsed" since it, or the "clock" alone. */
 function reading(kind, at, zone, now) {
   if (kind === "relative") return distance(at - now);
   if (kind === "absolute") return absolute(at, zone);
   if (kind === "countdown") return at > now ? clockOf(at - now) : relative.format(0, "second");
+  if (kind === "clock") return timeOfDay(at, zone);
   if (kind === "elapsed") return clockOf(now - at);
   return `${absolute(at, zone)} (${distance(at - now)})`;
 }
@@ -51,6 +63,7 @@ function zoneName(zone) {
 export function showTimes(root = document) {
   const now = Date.now();
   for (const element of root.querySelectorAll("time[data-moment]")) {
+    if (element.dataset.moment === "clock" && element.dataset.utc) continue; // stands as it is, and there are many
     const at = new Date(element.dateTime);
     const zone = element.dataset.zone;
     if (!element.dataset.utc) element.dataset.utc = element.title;

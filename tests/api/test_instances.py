@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from instances.models import Credential, DatabaseSize, Instance
+from instances.models import Credential, DatabaseSize, Instance, Tag
 from instances.services import collection, sizes
 from scheduling import clock
 from scheduling.models import Execution
@@ -172,3 +172,16 @@ class TestHistory:
         (record,) = api.get(f"sync-sessions/{session['id']}/records/").data["results"]
         assert (record["instance"], record["state"]) == ("pg", "completed")
         assert json.dumps(record["details"])
+
+
+def test_tags_and_import(api: Api, make_instance: Any) -> None:
+    Tag.objects.create(name="gold")
+    place = f"instances/{make_instance().pk}/"
+    assert api.patch(place, {"tags": ["gold"]}).data["tags"] == ["gold"]
+    assert "lead" in errors(api.patch(place, {"tags": ["lead"], "description": "x"}))["tags"]
+    assert (api.get(place).data["tags"], api.get(place).data["description"]) == (["gold"], "")
+    text = "instances:\n- {name: one, dialect: sqlite}\n- {name: two, dialect: sqlite, database: relative}\n"
+    answer = api.post("instances/import/", {"text": text, "format": "yaml"})
+    assert [row["fate"] for row in answer.data["rows"]] == ["refused", "refused"]
+    assert "text" in errors(api.post("instances/import/", {"text": "[", "format": "yaml"}))
+    assert Instance.objects.count() == 1

@@ -53,9 +53,8 @@ def test_groups(api: Api, make_task: MakeTask) -> None:
 
 
 def test_pools(api: Api, make_task: MakeTask) -> None:
-    assert api.post("pools/", {"key": "db", "capacity": 3}).data == {
-        "key": "db", "name": "", "capacity": 3, "paused": False, "tokens_per_minute": None,
-    }  # fmt: skip
+    made = api.post("pools/", {"key": "db", "capacity": 3}).data
+    assert (made["key"], made["name"], made["capacity"], made["paused"]) == ("db", "", 3, False)
     make_task("one", pool=Pool.objects.get(), weight=3)
     assert "at least" in errors(api.patch("pools/db/", {"capacity": 2}))["capacity"]
     assert api.patch("pools/db/", {"capacity": 5, "paused": True}).data["paused"] is True
@@ -82,6 +81,19 @@ def test_nodes_and_drain(api: Api, make_task: MakeTask) -> None:
     answer = api.post(f"nodes/{node.pk}/drain/")
     assert (answer.status_code, answer.data["errors"][0]["code"]) == (409, "node_ended")
     assert len(api.get("nodes/", state="stopped").data["results"]) == 1
+
+
+def test_queues(api: Api, make_task: MakeTask) -> None:
+    make_task("one", queue="slow")
+    a_node()
+    rows = {row["name"]: row for row in api.get("queues/").data}
+    assert {name: row["nodes"] for name, row in rows.items()} == {"default": 1, "slow": 0}
+    assert api.post("queues/slow/pause/", {"reason": "night"}).status_code == 204
+    row = next(row for row in api.get("queues/").data if row["name"] == "slow")
+    assert (row["paused"], row["paused_by"], row["reason"]) == (True, "root", "night")
+    assert api.post("queues/slow/resume/").status_code == 204
+    answer = api.post("queues/slow/resume/")
+    assert (answer.status_code, answer.data["errors"][0]["code"]) == (409, "queue_not_paused")
 
 
 def test_functions_have_a_schema(api: Api) -> None:
@@ -181,3 +193,35 @@ def test_any_other_address_is_told_in_the_same_body(api: Api) -> None:
 def test_a_moment_is_utc(api: Api) -> None:
     node = a_node(started_at=datetime(2026, 6, 1, 12, tzinfo=UTC))
     assert api.get(f"nodes/{node.pk}/").data["started_at"] == "2026-06-01T12:00:00Z"
+
+
+def test_calendars(api: Api, make_task: MakeTask) -> None:
+    answer = api.post("calendars/", {"key": "de", "weekend": ["SUN"], "time_zone": "Europe/Berlin"})
+    assert (answer.status_code, answer.data["version"]) == (201, 1)
+    assert api.patch("calendars/de/", {"name": "Germany"}).data["version"] == 2
+    answer = api.patch("calendars/de/", {"name": "D", "version": 1})
+    assert (answer.status_code, answer.data["errors"][0]["code"]) == (409, "edited_meanwhile")
+    assert api.patch("calendars/de/", {"weekend": ["someday"]}).status_code == 400
+    make_task("one")
+    assert api.patch("tasks/one/", {"calendar": "de"}).data["calendar"] == "de"
+    assert api.delete("calendars/de/").status_code == 409
+    api.patch("tasks/one/", {"calendar": None})
+    assert api.delete("calendars/de/").status_code == 204
+
+
+def test_dependencies(api: Api, make_task: MakeTask) -> None:
+    make_task("one")
+    make_task("two")
+    body = {"mode": "any", "dependencies": [{"task": "one", "on": "end"}]}
+    assert api.put("tasks/two/dependencies/", body).data == body
+    assert api.get("tasks/two/dependencies/").data == body
+    circle = api.put("tasks/one/dependencies/", {"dependencies": [{"task": "two"}]})
+    assert (circle.status_code, list(errors(circle))) == (400, ["dependencies"])
+    assert (
+        "nobody"
+        in errors(api.put("tasks/one/dependencies/", {"dependencies": [{"task": "nobody"}]}))["dependencies"]
+    )
+    answer = api.delete("tasks/one/")
+    assert (answer.status_code, answer.data["type"]) == (409, "client_error")
+    assert api.put("tasks/two/dependencies/", {"dependencies": []}).data["dependencies"] == []
+    assert api.delete("tasks/one/").status_code == 204

@@ -75,9 +75,11 @@ def test_who_gets_in(door: Door) -> None:
     assert answer.status_code == call.code, answer.content
 
 
-@pytest.mark.parametrize("door", [door for door in DOORS if "{" in door.place], ids=str)
+@pytest.mark.parametrize(
+    "door", [door for door in DOORS if "{" in door.place and "queues/" not in door.place], ids=str
+)
 def test_what_does_not_exist_is_not_found(door: Door) -> None:
-    """Neither what never was, nor what is another person's, nor a name that is none."""
+    """Neither what never was, nor what is another person's, nor a name that is none. (Any name can be a queue's.)"""
     api = Api(get_user_model().objects.create_superuser("root"))
     other = tokens.make(person("other"))[0].token_key
     for name in (

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django_apscheduler.models import DjangoJob
 
+from scheduling.api.task_bulk import RELOAD
 from scheduling.clock import SettableClock
 from scheduling.models import Execution, Group, Pool, Task, TaskVersion
 from scheduling.services import tasks
@@ -249,3 +250,22 @@ def test_versions(api: Api, make_task: MakeTask) -> None:
         "edit", {"priority": [5, 9]}, "root", "urgent",
     )  # fmt: skip
     assert (first["version"], first["verb"], first["definition"]["priority"]) == (1, "create", 5)
+
+
+def test_a_persons_file_is_bound_by_the_rules_of_the_form(
+    make_api: Callable[..., Api], make_task: MakeTask, settings: Any
+) -> None:
+    settings.JOBSITE_ALLOW_COMMANDS = True
+    make_task("kept", built_in=True)
+    make_task("code", function="run_code", parameters={"code": "1"}, executor="command")
+    api = make_api(*RELOAD)
+    entry = "tasks:\n- {key: %s, trigger: cron, trigger_params: {hour: 3}, %s}\n"
+    for key, rest, field in (
+        ("new", "function: noop, built_in: true", "built_in"),
+        ("kept", "function: echo, parameters: {values: 1}", "function"),
+        ("code", "function: noop", "function"),
+        ("more", "function: run_code, executor: command, parameters: {code: '1'}", "function"),
+    ):
+        answer = api.post("tasks/reload/", {"yaml": entry % (key, rest), "force": True})
+        assert [each["field"] for each in answer.data["problems"]] == [field], (key, answer.data)
+    assert set(Task.objects.values_list("key", "version")) == {("kept", 1), ("code", 1)}

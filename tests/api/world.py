@@ -6,12 +6,23 @@ import re
 from datetime import date
 from typing import Any, NamedTuple
 
-from instances.models import Credential, DatabaseSize, Instance, InstanceSize, SyncSession
+from instances.models import (
+    AccountChange,
+    Credential,
+    DatabaseSize,
+    DatabaseSizeAggregate,
+    Instance,
+    InstanceAccount,
+    InstanceDatabase,
+    InstanceSize,
+    InstanceSizeAggregate,
+    SyncSession,
+)
 from instances.services import credentials, instances, sessions
 from jobsite import tokens
 from scheduling import clock
-from scheduling.models import Execution, Group, Node, Pool
-from scheduling.services import definitions, executions, tasks
+from scheduling.models import Calendar, Execution, Group, Node, Pool
+from scheduling.services import calendars, definitions, executions, tasks
 from scheduling.services.actor import Actor
 from tests.api.doors import Door
 from tests.conftest import TESTER, new_task
@@ -47,6 +58,22 @@ CALLS: dict[str, Call] = {
     "PATCH instances/{pk}/": Call(200, {"description": "x"}),
     "DELETE instances/{pk}/": Call(204),
     "POST instances/{pk}/sync-sizes/": Call(202),
+    "POST instances/{pk}/sync-accounts/": Call(202),
+    "POST instances/import/": Call(
+        200, {"format": "yaml", "dry_run": True, "text": "instances: [{name: x, dialect: sqlite}]"}
+    ),
+    "POST sync-sessions/{pk}/retry/": Call(409),  # it is still running
+    "GET queues/": Call(200),
+    "GET calendars/": Call(200),
+    "GET calendars/{key}/": Call(200),
+    "POST calendars/": Call(201, {"key": "de", "weekend": ["SUN"]}),
+    "PUT calendars/{key}/": Call(200, {"key": "cn", "weekend": ["SUN"]}),
+    "PATCH calendars/{key}/": Call(200, {"name": "x"}),
+    "DELETE calendars/{key}/": Call(204),
+    "GET tasks/{key}/dependencies/": Call(200),
+    "PUT tasks/{key}/dependencies/": Call(200, {"dependencies": [{"task": "prune_history"}]}),
+    "POST queues/{name}/pause/": Call(204, {"reason": "night"}),
+    "POST queues/{name}/resume/": Call(409),  # it is not paused
     "POST nodes/{pk}/drain/": Call(202),
     "POST pools/": Call(201, {"key": "net", "capacity": 1}),
     "PUT pools/{key}/": Call(200, {"key": "db", "capacity": 4}),
@@ -68,6 +95,14 @@ CALLS: dict[str, Call] = {
 }
 #: Doors that take nothing and answer 200.
 for _place in (
+    *(
+        "accounts/",
+        "accounts/{pk}/",
+        "account-changes/",
+        "databases/",
+        "aggregations/",
+        "aggregations/totals/",
+    ),
     *(
         "credentials/",
         "executions/",
@@ -105,6 +140,7 @@ def build() -> None:
     now = clock.now()
     group = Group.objects.create(key="night", name="Night")
     pool = Pool.objects.create(key="db", capacity=3)
+    calendars.save(Calendar(key="cn", weekend=["SAT", "SUN"]), actor=TESTER)
     task = tasks.create(new_task("one", group=group, pool=pool), actor=TESTER)
     task.description = "second version"
     tasks.edit(task, actor=TESTER)
@@ -131,6 +167,15 @@ def build() -> None:
     InstanceSize.objects.create(
         instance=instance, date=day, total_bytes=1, database_count=1, collected_at=now
     )
+    seen = {"instance": instance, "name": "app", "first_seen_at": now, "last_seen_at": now}
+    account = InstanceAccount.objects.create(username="app", privileges={"global": []}, **seen)
+    AccountChange.objects.create(instance=instance, account=account, name="app", kind="added", at=now)
+    InstanceDatabase.objects.create(**seen)
+    numbers = dict.fromkeys(("first_bytes", "last_bytes", "min_bytes", "max_bytes", "average_bytes"), 1)
+    dates = dict.fromkeys(("start", "end", "first_date", "last_date"), day)
+    of_day = {"instance": instance, "period": "day", "samples": 1, "final": True, "computed_at": now}
+    DatabaseSizeAggregate.objects.create(database="a", **of_day, **numbers, **dates)
+    InstanceSizeAggregate.objects.create(database_count=1, **of_day, **numbers, **dates)
 
 
 def address(door: Door, user: Any) -> str:
@@ -138,13 +183,21 @@ def address(door: Door, user: Any) -> str:
     place = door.place
     models = {
         "credentials": Credential, "instances": Instance, "executions": Execution, "nodes": Node,
-        "sync-sessions": SyncSession,
+        "sync-sessions": SyncSession, "accounts": InstanceAccount,
     }  # fmt: skip
     first = place.split("/")[0]
     if "{pk}" in place:
         row = models[first]._default_manager.order_by("pk").first()
         assert row is not None
         return place.replace("{pk}", str(row.pk))
-    keys = {"tasks": "one", "stats": "one", "groups": "night", "pools": "db", "functions": "noop"}
+    keys = {
+        "tasks": "one",
+        "stats": "one",
+        "groups": "night",
+        "pools": "db",
+        "functions": "noop",
+        "queues": "default",
+        "calendars": "cn",
+    }
     key = tokens.make(user)[0].token_key if "tokens/{" in place else keys.get(first, "")
     return re.sub(r"\{\w+\}", key, place)

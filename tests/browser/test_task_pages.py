@@ -111,6 +111,11 @@ def test_pages_of_a_task_have_no_barriers(scheme: str, person: Callable[..., Per
     task.retries, task.parameters = 2, {"seconds": 2}
     tasks.edit(task, actor=TESTER)
     somebody = person(color_scheme=scheme)
+    page = somebody.visit(TASKS)
+    page.focus("a:has-text('Filters')")  # also by keyboard
+    page.keyboard.press("Enter")
+    expect(page.locator("#changelist-filter")).to_contain_text("broken")
+    expect(page.locator("#changelist-filter a:has-text('broken')")).to_be_visible()
     found = []
     for path in (
         "",

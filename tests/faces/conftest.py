@@ -14,8 +14,17 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group as Role
 from django.urls import URLPattern, URLResolver, get_resolver
+from knox.models import AuthToken
 
-from instances.models import Credential, DatabaseSize, Instance, InstanceSize
+from instances.models import (
+    AccountChange,
+    Credential,
+    DatabaseSize,
+    Instance,
+    InstanceAccount,
+    InstanceDatabase,
+    InstanceSize,
+)
 from instances.services import credentials, instances, sessions
 from scheduling import clock
 from scheduling.models import Attempt, ExecutionLog, Group, Node, Pool, State, Task
@@ -74,6 +83,17 @@ def world(db: None, settings: Any, tmp_path: Path, admin_user: Any) -> World:
                 **values,
             )
         )
+    seen = {"instance": instance, "first_seen_at": now, "last_seen_at": now}
+    account = made.add(
+        InstanceAccount.objects.create(name="'app'@'%'", username="app", expires_at=now, **seen)
+    )
+    made.add(InstanceDatabase.objects.create(name="shop", dropped_at=now, **seen))
+    made.add(
+        AccountChange.objects.create(
+            account=account, instance=instance, name="app", kind=AccountChange.Kind.values[0], at=now
+        )
+    )
+    AuthToken.objects.create(admin_user)
     session = made.add(sessions.create("size", "manual_batch", [instance], actor=SYSTEM))
     made.add(session.records.get())
     made.add(admin_user)

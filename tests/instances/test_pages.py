@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from instances.models import DatabaseSize, Instance, InstanceSize, SyncRecord, SyncSession
 from instances.services import instances, sessions
-from instances.services.requests import SIZES_TASK
+from instances.services.requests import ACCOUNTS_TASK, SIZES_TASK
 from instances.services.sessions import RowCounts
 from scheduling.clock import SettableClock
 from scheduling.models import Execution
@@ -91,6 +91,15 @@ class TestInstancePage:
         page = admin_client.get(url("instance_change", make_instance().pk)).content.decode()
         assert "No sizes yet" in page
 
+    def test_its_queries_are_bounded(
+        self, admin_client: Client, grown: Instance, django_assert_max_num_queries: Any
+    ) -> None:
+        session = sessions.create("size", "manual_batch", [grown], actor=SYSTEM)
+        for address in (url("instance_change", grown.pk), url("syncsession_change", session.pk)):
+            admin_client.get(address)  # what Django keeps for ever is read once
+            with django_assert_max_num_queries(12):
+                assert admin_client.get(address).status_code == 200
+
     def test_the_list_shows_state_size_and_curve(self, admin_client: Client, grown: Instance) -> None:
         page = admin_client.get(url("instance_changelist")).content.decode()
         assert "20.0 GiB" in page
@@ -107,7 +116,7 @@ class TestVerbs:
         client.force_login(user)
         return client
 
-    @pytest.mark.parametrize("verb", ["test", "collect", "restore"])
+    @pytest.mark.parametrize("verb", ["test", "collect", "accounts", "restore"])
     def test_who_may_only_look_sees_no_button_and_is_refused(
         self, verb: str, viewer: Client, make_instance: Any
     ) -> None:
@@ -119,7 +128,7 @@ class TestVerbs:
         assert viewer.post(url(f"instance_{verb}", instance.pk)).status_code == 403
         assert viewer.post(url(f"instance_{verb}", 999)).status_code == 403
 
-    @pytest.mark.parametrize("verb", ["test", "collect", "restore"])
+    @pytest.mark.parametrize("verb", ["test", "collect", "accounts", "restore"])
     def test_never_by_get_and_never_without_a_token(
         self, verb: str, admin_client: Client, admin_user: Any, make_instance: Any
     ) -> None:
@@ -150,6 +159,13 @@ class TestVerbs:
         execution = Execution.objects.get()
         assert execution.parameters == {"instances": ["one"]}
         assert f"#{execution.pk}" in str(next(iter(shown.context["messages"])))
+
+    def test_accounts_are_read_by_a_run_too(
+        self, admin_client: Client, make_instance: Any, make_task: Any
+    ) -> None:
+        make_task(ACCOUNTS_TASK, function="sync_accounts")
+        admin_client.post(url("instance_accounts", make_instance().pk))
+        assert Execution.objects.get().parameters == {"instances": ["one"]}
 
     def test_collecting_several_by_the_list(
         self, admin_client: Client, make_instance: Any, make_task: Any

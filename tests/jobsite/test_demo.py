@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 
 from instances.models import DatabaseSize, Instance
-from scheduling.models import Execution, Group, Task
+from scheduling.models import Execution, Group, Tally, Task
 
 pytestmark = pytest.mark.django_db
 
@@ -19,6 +19,9 @@ def test_it_comes_once_and_goes_again(capsys: pytest.CaptureFixture[str]) -> Non
     assert Execution.objects.filter(state="succeeded").count() > 500
     assert not Instance.objects.filter(active=True).exists(), "nobody is to connect to what does not exist"
     assert DatabaseSize.objects.exists()
+    assert sum(Tally.objects.filter(state="succeeded").values_list("number", flat=True)) > 500, (
+        "charts know it"
+    )
     call_command("demo")
     assert capsys.readouterr().out.splitlines()[-1] == "0 tasks, 0 executions and 0 sizes made up."
     call_command("demo", "--remove")

@@ -7,10 +7,12 @@ import itertools
 import json
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
 
 from jobsite import roles, startup
+from jobsite.admin_base import HistoryAdmin
 
 pytestmark = pytest.mark.django_db
 
@@ -60,3 +62,13 @@ def test_a_changed_role_stays_until_it_is_reset() -> None:
     said = [json.loads(line) for line in out.getvalue().splitlines()]
     assert [(row["role"], row["done"]) for row in said] == [(name, "reset") for name in roles.ROLES]
     assert roles.codes(group.permissions.select_related("content_type")) == said[0]["default_permissions"]
+
+
+def test_what_has_a_form_for_people_can_be_given() -> None:
+    """A new model that people edit must be in EDITED, or no role but a superuser could."""
+    forms = {
+        model._meta.model_name
+        for model, page in admin.site._registry.items()
+        if model._meta.app_label in roles.APPS and not isinstance(page, HistoryAdmin)
+    }
+    assert forms == roles.EDITED

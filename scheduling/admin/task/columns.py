@@ -36,20 +36,19 @@ def state_of(task: Any) -> tuple[str, str]:
 
 def strip(runs: list[Any]) -> SafeString:
     """The outcomes of the last runs, oldest first: a bar each, its height and colour by state, words on hover."""
+    counts = Counter(run.state for run in runs)
+    labels = {state: str(State(state).label) for state in counts}
     bars = format_html_join(
         "",
         '<span class="bar bar-{}" title="{}"></span>',
-        ((run.state, _bar_title(run)) for run in runs),
+        ((run.state, _bar_title(run, labels[run.state])) for run in runs),
     )
-    counts = Counter(run.state for run in runs)
-    words = ", ".join(
-        f"{number_format(number)} {State(state).label}" for state, number in counts.most_common()
-    )
+    words = ", ".join(f"{number_format(number)} {labels[state]}" for state, number in counts.most_common())
     return format_html('<span class="strip" role="img" aria-label="{}">{}</span>', words, bars)
 
 
-def _bar_title(run: Any) -> str:
-    title = f"#{run.id} {State(run.state).label}"
+def _bar_title(run: Any, label: str) -> str:
+    title = f"#{run.id} {label}"
     if run.reason:
         title += f" ({run.reason})"
     title += f" · {run.scheduled_for:%Y-%m-%d %H:%M:%S} UTC"
@@ -89,10 +88,11 @@ class TaskColumns:
 
     @admin.display(description=_("key"), ordering="key")
     def identity(self, task: Task) -> SafeString:
+        function = format_html('<span class="hint code">{}()</span>', task.function)
         return format_html(
-            '<span class="two"><span class="code">{}</span><span class="hint code">{}()</span></span>',
+            '<span class="two"><span class="code">{}</span>{}</span>',
             task.key,
-            task.function,
+            function if task.function != task.key else "",
         )
 
     @admin.display(description=_("state"))
@@ -136,6 +136,13 @@ class TaskColumns:
         return format_html(
             '<a href="{}?q={}" class="strip-link">{}</a>', address, task.key, strip(task.strip)
         )
+
+    @admin.display(description=_("last runs"))
+    def recent(self, task: Any) -> SafeString:
+        """The last run, and below it the last 20."""
+        if not task.strip:
+            return format_html("{}", self.last_run(task))
+        return format_html('<span class="two">{}{}</span>', self.last_run(task), self.last_runs(task))
 
     @admin.display(description=_("actions"))
     def verbs(self, task: Any) -> SafeString:

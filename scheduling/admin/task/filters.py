@@ -52,19 +52,22 @@ def broken() -> Q:
 
 
 def offered(request: HttpRequest) -> dict[str, list[tuple[str, str]]]:
-    """Value and words for each filter below, read for all of them by one query along their indexes."""
+    """Value and words for each filter below, read for all of them by one query along their indexes.
+
+    Those of deleted tasks among them: to leave them out, every row would have to be read.
+    """
     found: dict[str, list[tuple[str, str]]] | None = getattr(request, "offered_values", None)
     if found is None:
         found = {}
-        present = Task.objects.present()
         parts = (
-            _part("1queue", present.exclude(queue=""), F("queue"), "queue"),
+            _part("1queue", Task.objects.all(), F("queue"), "queue"),
             _part("2group", Group.objects.all(), Cast("pk", CharField()), "name"),
-            _part("3category", present.exclude(category=""), F("category"), "category"),
+            _part("3category", Task.objects.all(), F("category"), "category"),
         )
         rows = parts[0].union(*parts[1:]).order_by("kind", "value")[: len(parts) * MOST_OFFERED]
         for kind, value, words in rows:
-            found.setdefault(kind[1:], []).append((value, words))
+            if value:
+                found.setdefault(kind[1:], []).append((value, words))
         request.offered_values = found  # type: ignore[attr-defined]
     return found
 

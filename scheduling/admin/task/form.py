@@ -23,7 +23,7 @@ SECTIONS: tuple[tuple[Any, tuple[str, ...]], ...] = (
         _("When"),
         (
             "trigger", "trigger_params", "time_zone", "start_at", "end_at", "clock_gap", "clock_overlap",
-            "jitter_seconds",
+            "jitter_seconds", "spread_seconds", "calendar", "calendar_policy", "max_runs",
         ),
     ),
     (_("Where"), ("executor", "queue", "pool", "weight", "priority")),
@@ -60,7 +60,7 @@ class MomentInput(forms.SplitDateTimeWidget):
     """Date and time with the browser's own pickers, which need no script and speak its language."""
 
     def __init__(self) -> None:
-        look: dict[str, Any] = {"class": "input moment-part"}
+        look = {"class": "input moment-part"}
         super().__init__(
             date_attrs={"type": "date", "aria-label": _("Date"), **look},  # type: ignore[dict-item]  # a lazy text
             time_attrs={"type": "time", "step": "1", "aria-label": _("Time"), **look},  # type: ignore[dict-item]
@@ -95,6 +95,8 @@ class TaskForm(ServiceForm[Task]):
         self.initial["seen_version"] = self.instance.version
         if "parameters" not in self.fields:
             return  # only to be read
+        if "calendar_policy" in self.fields:
+            self.fields["calendar_policy"].required = False
         zone = self.zone(self.initial.get("time_zone") or self.instance.time_zone)
         for name in TIMES:
             at = self.initial.get(name)
@@ -127,6 +129,12 @@ class TaskForm(ServiceForm[Task]):
 
     def clean_parameters(self) -> Any:
         return {} if self.cleaned_data["parameters"] is None else self.cleaned_data["parameters"]
+
+    def clean_calendar_policy(self) -> str:
+        return self.cleaned_data["calendar_policy"] or Task.CalendarPolicy.SKIP.value
+
+    def clean_spread_seconds(self) -> int:
+        return self.cleaned_data["spread_seconds"] or 0
 
     def clean_trigger_params(self) -> Any:
         return {} if self.cleaned_data["trigger_params"] is None else self.cleaned_data["trigger_params"]

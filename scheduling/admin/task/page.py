@@ -19,6 +19,7 @@ from scheduling.admin.task.changelist import TaskChangeList, look
 from scheduling.admin.task.columns import TaskColumns, state_of
 from scheduling.admin.task.filters import CategoryFilter, GroupFilter, QueueFilter, StateFilter
 from scheduling.admin.task.form import SECTIONS, TaskForm
+from scheduling.admin.task.search import first_matches, matching
 from scheduling.admin.task.verbs import TaskVerbs
 from scheduling.models import Task
 from scheduling.services import tasks
@@ -35,11 +36,11 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
     form = TaskForm
     paginator = BoundedPaginator
     list_display = (
-        "about", "identity", "state", "schedule", "next_run", "last_run", "last_runs", "verbs",
+        "about", "identity", "state", "schedule", "next_run", "recent", "verbs",
     )  # fmt: skip
     sortable_by = ("about", "identity")  # along an index each
     list_filter = (StateFilter, CategoryFilter, GroupFilter, QueueFilter, "trigger")
-    list_select_related = ("group",)
+    list_select_related = ("group", "calendar")
     list_per_page = 50
     list_before_template = "scheduling/task/list_before.html"
     list_after_template = "scheduling/task/verbs_form.html"
@@ -63,6 +64,17 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
         return super().get_queryset(request).filter(deleted_at=None)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Task], search_term: str
+    ) -> tuple[QuerySet[Task], bool]:
+        """A list shows the first of them; what is done to all that match is done to all."""
+        words = search_term.split()
+        if not words:
+            return queryset, False
+        if request.method == "POST":
+            return queryset.filter(matching(words)), False
+        return queryset.filter(pk__in=first_matches(words)), False
 
     def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:
         return TaskChangeList

@@ -5,6 +5,7 @@ from __future__ import annotations
 from scheduling.engine.keepers.base import Keeper
 from scheduling.engine.keepers.control import Control
 from scheduling.engine.keepers.drain import Drain
+from scheduling.engine.keepers.guards import Guards
 from scheduling.engine.keepers.live_rows import LiveRows
 from scheduling.engine.keepers.logs import Logs
 from scheduling.engine.keepers.notices import Notices
@@ -17,8 +18,17 @@ from scheduling.engine.keepers.waiting import Waiting
 def keepers() -> list[Keeper]:
     """A new set, in the order in which they are asked."""
     return [
-        Queues(), Waiting(), Control(), Drain(), Overdue(), Logs(), LiveRows(), Tallies(), Notices(),
-    ]  # fmt: skip
+        Queues(),
+        Waiting(),
+        Control(),
+        Drain(),
+        Overdue(),
+        Guards(),
+        Logs(),
+        LiveRows(),
+        Tallies(),
+        Notices(),
+    ]
 
 
 __all__ = ["Keeper", "keepers"]

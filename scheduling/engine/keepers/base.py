@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import ClassVar
 
 from scheduling.engine.state import NodeState
+from scheduling.models import Node
+from scheduling.services import nodes
+
+logger = logging.getLogger(__name__)
 
 
 class Keeper(ABC):
@@ -17,3 +22,20 @@ class Keeper(ABC):
 
     @abstractmethod
     def keep(self, node: NodeState, now: datetime) -> None: ...
+
+
+def hold(node: NodeState, kind: str, sentence: str, now: datetime) -> None:
+    """Stops the node's claiming for that reason, or, with an empty sentence, no longer for it.
+
+    What is in the way is shown with the node. Said once, when it begins and when it ends.
+    """
+    if bool(sentence) == (kind in node.holds):
+        return
+    if sentence:
+        node.holds[kind] = sentence
+        logger.error(sentence)
+    else:
+        del node.holds[kind]
+        logger.info("claims again" if not node.holds else "one reason less not to claim", extra={"was": kind})
+    state = Node.State.DRAINING if node.draining else Node.State.ACTIVE
+    nodes.set_state(node.node_id, state, now, "; ".join(node.holds.values()))

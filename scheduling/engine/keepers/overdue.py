@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 
 from scheduling.context import TIMEOUT
-from scheduling.engine.keepers.base import Keeper
+from scheduling.engine.keepers.base import Keeper, hold
 from scheduling.engine.state import NodeState
-from scheduling.models import Node
-from scheduling.services import executions, nodes
-
-logger = logging.getLogger(__name__)
+from scheduling.services import executions
 
 
 class Overdue(Keeper):
@@ -21,7 +17,6 @@ class Overdue(Keeper):
 
     def __init__(self) -> None:
         self._told: set[tuple[int, int]] = set()
-        self._choked = False
 
     def keep(self, node: NodeState, now: datetime) -> None:
         overdue = {order.key for order in node.runs.overdue(now)}
@@ -31,11 +26,9 @@ class Overdue(Keeper):
             node.runs.cancel(key, TIMEOUT, "it ran longer than its timeout allows")
         self._told = overdue
         choked = len(overdue) > node.runs.seats / 2
-        if choked != self._choked:
-            self._choked = choked
-            node.claiming = node.claiming and not choked if choked else not node.draining
-            detail = f"claims nothing: {len(overdue)} overdue runs hold its seats" if choked else ""
-            logger.log(logging.ERROR if choked else logging.INFO, detail or "claims again")
-            nodes.set_state(
-                node.node_id, Node.State.DRAINING if node.draining else Node.State.ACTIVE, now, detail
-            )
+        hold(
+            node,
+            "overdue",
+            f"claims nothing: {len(overdue)} overdue runs hold its seats" if choked else "",
+            now,
+        )

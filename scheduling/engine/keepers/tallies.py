@@ -11,7 +11,7 @@ from scheduling.engine.state import NodeState
 from scheduling.services import tallies
 
 #: Of the time, counting takes no more than one part in this many: the tick waits for it.
-SHARE = 100
+SHARE = 20
 #: Quarters of the past that are counted in one turn, at most, and for how long.
 MOST = 20
 MOST_SECONDS = 0.05

@@ -75,7 +75,11 @@ def pack_order(order: RunOrder) -> dict[str, Any]:
     return (
         packed
         | _moments_as_text(packed)
-        | {"node_id": str(order.node_id), "parameters": dict(order.parameters)}
+        | {
+            "node_id": str(order.node_id),
+            "parameters": dict(order.parameters),
+            "upstream": dict(order.upstream),
+        }
     )
 
 

@@ -20,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path, nargs="?")
 
     def handle(self, *, file: Path | None, **_options: Any) -> None:
-        tasks = Task.objects.present().select_related("group", "pool", "owner").order_by("key")
+        tasks = Task.objects.present().select_related("group", "pool", "owner", "calendar").order_by("key")
         text = definitions.export(tasks)
         if file is None:
             self.stdout.write(text, ending="")

@@ -23,7 +23,10 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         times = dict(DjangoJob.objects.values_list("id", "next_run_time"))
         for task in (
-            Task.objects.present().select_related("group", "pool", "owner").order_by("key").iterator()
+            Task.objects.present()
+            .select_related("group", "pool", "owner", "calendar")
+            .order_by("key")
+            .iterator()
         ):
             next_time = times.get(str(task.pk))
             if options["json"]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from scheduling.models import Group, Pool, Task
+from scheduling.models import Calendar, Group, Pool, Task
+from scheduling.services.calendars import EDITABLE
 from scheduling.services.definitions.fields import function_defaults
 
 #: Written always, whatever their value.
@@ -17,15 +18,18 @@ DECLARED = ("timeout_seconds", "executor", "queue", "retries")
 
 
 def export(tasks: Iterable[Task]) -> str:
-    """The YAML text for those tasks, and for the groups and pools they name."""
+    """The YAML text for those tasks, and for the groups, pools and calendars they name."""
     rows = list(tasks)
     groups = {task.group.key: task.group for task in rows if task.group}
     pools = {task.pool.key: task.pool for task in rows if task.pool}
+    calendars = {task.calendar.key: task.calendar for task in rows if task.calendar}
     content: dict[str, Any] = {}
     if groups:
         content["groups"] = [_group(groups[key]) for key in sorted(groups)]
     if pools:
         content["pools"] = [_pool(pools[key]) for key in sorted(pools)]
+    if calendars:
+        content["calendars"] = [_calendar(calendars[key]) for key in sorted(calendars)]
     content["tasks"] = [_task(task) for task in rows]
     text: str = yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=110)
     return text
@@ -37,6 +41,11 @@ def _group(group: Group) -> dict[str, Any]:
 
 def _pool(pool: Pool) -> dict[str, Any]:
     return {"key": pool.key, "name": pool.name, "capacity": pool.capacity}
+
+
+def _calendar(calendar: Calendar) -> dict[str, Any]:
+    values = {name: getattr(calendar, name) for name in EDITABLE}
+    return {name: value for name, value in values.items() if value or name in ("key", "name")}
 
 
 def _task(task: Task) -> dict[str, Any]:

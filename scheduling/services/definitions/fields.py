@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from scheduling import registry
 from scheduling.exceptions import InvalidTrigger, UnknownFunction
-from scheduling.models import Group, Pool, Task
+from scheduling.models import Calendar, Group, Pool, Task
 from scheduling.models.addresses import AddressListField
 from scheduling.services import tasks
 from scheduling.services.definitions.reading import Entry, Problem
@@ -36,7 +36,7 @@ FIELDS = ("key", *Task.DEFINITION, "built_in")
 NAMES = (*FIELDS, *ALIASES, "coalesce")
 NEEDED = ("key", "function", "trigger", "trigger_params")
 MOMENTS = ("start_at", "end_at")
-REFERENCES = {"group", "pool", "owner"}
+REFERENCES = {"group", "pool", "calendar", "owner"}
 #: Names that a message about an unknown one chooses from.
 MOST_SUGGESTIONS = 200
 
@@ -48,15 +48,18 @@ class References:
     known: Mapping[str, Mapping[str, Any]]
 
     @classmethod
-    def read(cls, entries: list[Entry], made: Iterable[Group | Pool] = ()) -> References:
-        """``made``: groups and pools that exist on a dry run only."""
+    def read(cls, entries: list[Entry], made: Iterable[Group | Pool | Calendar] = ()) -> References:
+        """``made``: groups, pools and calendars that exist on a dry run only."""
         groups = {group.key: group for group in Group.objects.all()}
         pools = {pool.key: pool for pool in Pool.objects.all()}
+        calendars = {calendar.key: calendar for calendar in Calendar.objects.all()}
         groups |= {each.key: each for each in made if isinstance(each, Group)}
+        calendars |= {each.key: each for each in made if isinstance(each, Calendar)}
         pools |= {each.key: each for each in made if isinstance(each, Pool)}
         names = {str(entry.values["owner"]) for entry in entries if entry.values.get("owner")}
         users = get_user_model()._default_manager.filter(username__in=names)
-        return cls({"group": groups, "pool": pools, "owner": {user.get_username(): user for user in users}})
+        owners = {user.get_username(): user for user in users}
+        return cls({"group": groups, "pool": pools, "calendar": calendars, "owner": owners})
 
     def get(self, name: str, value: object) -> Any:
         """What the field names; raises ValidationError that names the known."""

@@ -11,8 +11,8 @@ from django.db.models import Max, Q
 from django.utils.translation import gettext as _
 
 from scheduling import clock
-from scheduling.models import Group, Pool, Task, TaskVersion
-from scheduling.services import liverows, tasks
+from scheduling.models import Calendar, Group, Pool, Task, TaskVersion
+from scheduling.services import calendars, liverows, permits, tasks
 from scheduling.services.actor import Actor
 from scheduling.services.definitions.fields import References, build, normalise
 from scheduling.services.definitions.reading import Entry, Problem, read
@@ -20,6 +20,12 @@ from scheduling.sql.transactions import in_transaction
 from scheduling.words import did_you_mean
 
 BATCH = 500
+#: What may be said of groups, pools and calendars.
+NAMED_FIELDS: dict[type, tuple[str, ...]] = {
+    Group: ("key", "name", "description"),
+    Pool: ("key", "name", "capacity"),
+    Calendar: calendars.EDITABLE,
+}
 YAML = Actor(source="yaml")
 
 
@@ -41,21 +47,33 @@ class Summary:
         return len({problem.entry for problem in self.problems})
 
 
-def load(text: str, *, force: bool = False, dry_run: bool = False, actor: Actor = YAML) -> Summary:
+def load(
+    text: str,
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+    actor: Actor = YAML,
+    trusted: bool = True,
+) -> Summary:
     """Loads the tasks of a YAML text. What is refused is told in ``problems``; the rest is loaded all the same.
 
     Whoever asks, the changes are the file's own and are overwritten by its next edition.
+    Not ``trusted``: the file is a person's, who is bound by the same rules as in a form.
     ``force`` overwrites what people have edited and brings back what they have deleted. ``dry_run`` writes nothing.
     Everything is checked before a transaction begins, so that a long file holds no locks.
     """
     file = read(text)
     summary = Summary(problems=file.problems)
     entries = _distinct([entry for entry in file.tasks if normalise(entry, summary.problems)], summary)
-    made = [*_new_named(file.groups, Group, summary), *_new_named(file.pools, Pool, summary)]
+    made = [
+        *_new_named(file.groups, Group, summary),
+        *_new_named(file.pools, Pool, summary),
+        *_new_named(file.calendars, Calendar, summary),
+    ]
     if not dry_run:
         for each in made:
             each.save()
-    loader = _Loader(entries, summary, force, replace(actor, source=YAML.source))
+    loader = _Loader(entries, summary, force, replace(actor, source=YAML.source), trusted=trusted)
     loader.sort_out(made)
     if not dry_run:
         loader.write()
@@ -78,11 +96,13 @@ def _distinct(entries: list[Entry], summary: Summary) -> list[Entry]:
     return distinct
 
 
-def _new_named(entries: list[Entry], model: type[Group] | type[Pool], summary: Summary) -> list[Group | Pool]:
-    """The groups or pools of the file that do not exist yet, unsaved; those that do are left as they are."""
-    allowed = ("key", "name", "description" if model is Group else "capacity")
+def _new_named(
+    entries: list[Entry], model: type[Group] | type[Pool] | type[Calendar], summary: Summary
+) -> list[Group | Pool | Calendar]:
+    """The groups, pools or calendars of the file that do not exist yet, unsaved; those that do are left as they are."""
+    allowed = NAMED_FIELDS[model]
     existing = set(model._default_manager.values_list("key", flat=True))
-    made: list[Group | Pool] = []
+    made: list[Group | Pool | Calendar] = []
     for entry in entries:
         unknown = [name for name in entry.values if name not in allowed]
         for name in unknown:
@@ -92,6 +112,8 @@ def _new_named(entries: list[Entry], model: type[Group] | type[Pool], summary: S
         if unknown or entry.values.get("key") in existing:
             continue
         each = model(**{"name": str(entry.values.get("key", ""))} | entry.values)
+        if isinstance(each, Calendar):
+            each.updated_at = clock.now()
         try:
             each.full_clean()
         except ValidationError as error:
@@ -107,16 +129,19 @@ def _new_named(entries: list[Entry], model: type[Group] | type[Pool], summary: S
 class _Loader:
     """The tasks of one file on their way: first sorted out, then written in transactions of their own."""
 
-    def __init__(self, entries: list[Entry], summary: Summary, force: bool, actor: Actor) -> None:
+    def __init__(
+        self, entries: list[Entry], summary: Summary, force: bool, actor: Actor, *, trusted: bool
+    ) -> None:
         self.entries = entries
         self.summary = summary
         self.force = force
         self.actor = actor
+        self.trusted = trusted
         self.now = clock.refresh()
         self.new: list[tuple[Task, Entry]] = []
         self.changed: list[tuple[Task, Entry]] = []
 
-    def sort_out(self, made: list[Group | Pool]) -> None:
+    def sort_out(self, made: list[Group | Pool | Calendar]) -> None:
         keys = [entry.values["key"] for entry in self.entries if isinstance(entry.values.get("key"), str)]
         present = {task.key: task for task in _present(keys)}
         edited = set() if self.force else _edited_by_people(task.pk for task in present.values())
@@ -125,6 +150,7 @@ class _Loader:
         for entry in self.entries:
             found: list[Problem] = []
             task = build(entry, references, self.now, found)
+            found = found or self._forbidden(task, present.get(task.key), entry)
             if found:
                 self.summary.problems += found
             elif task.key in present:
@@ -136,6 +162,21 @@ class _Loader:
                 self._warn_if_ended(task, entry)
                 self.new.append((task, entry))
                 self.summary.added.append(task.key)
+
+    def _forbidden(self, task: Task, stored: Task | None, entry: Entry) -> list[Problem]:
+        """What a person may not say in a file."""
+        if self.trusted:
+            return []
+        built_in = stored is not None and stored.built_in
+        if task.built_in and not built_in:
+            return [entry.problem("built_in", _("Only the installation's own files may say this."))]
+        if stored is not None and built_in and task.function != stored.function:
+            return [entry.problem("function", _("This is fixed in a built-in task."))]
+        try:
+            permits.check(task.function, *([stored.function] if stored else []), actor=self.actor)
+        except ValidationError as error:
+            return [entry.problem("function", text) for text in error.messages]
+        return []
 
     def _sort_stored(self, stored: Task, task: Task, entry: Entry, *, is_edited: bool) -> None:
         """Leaves the stored task as it is, or gives it what the file says."""
@@ -153,7 +194,8 @@ class _Loader:
             self.summary.updated.append(stored.key)
 
     def _warn_if_ended(self, task: Task, entry: Entry) -> None:
-        if task.build_trigger().next_after(self.now) is None:
+        trigger = task.build_trigger()
+        if trigger.timed and trigger.next_after(self.now) is None:
             message = _("The schedule has no time after now: the task is stored, but has ended.")
             self.summary.warnings.append(entry.problem("trigger_params", message))
 
@@ -207,7 +249,7 @@ class _Loader:
 def _present(keys: list[str]) -> Iterator[Task]:
     for start in range(0, len(keys), BATCH):
         rows = Task.objects.present().filter(key__in=keys[start : start + BATCH])
-        yield from rows.select_related("group", "pool", "owner")
+        yield from rows.select_related("group", "pool", "owner", "calendar")
 
 
 def _edited_by_people(task_ids: Iterable[int]) -> set[int]:

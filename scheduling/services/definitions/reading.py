@@ -20,7 +20,7 @@ MOST_DEPTH = 20
 
 #: Sections of a file. ``default_tasks`` and ``tasks`` mean the same.
 TASK_SECTIONS = ("default_tasks", "tasks")
-SECTIONS = (*TASK_SECTIONS, "groups", "pools")
+SECTIONS = (*TASK_SECTIONS, "groups", "pools", "calendars")
 
 MAP_TAG = "tag:yaml.org,2002:map"
 SEQUENCE_TAG = "tag:yaml.org,2002:seq"
@@ -61,6 +61,7 @@ class File:
     tasks: list[Entry] = field(default_factory=list)
     groups: list[Entry] = field(default_factory=list)
     pools: list[Entry] = field(default_factory=list)
+    calendars: list[Entry] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -94,7 +95,7 @@ def read(text: str) -> File:
         message = _("%(found)d tasks are too many: %(most)d at the most in one file.")
         file.problems.append(Problem(1, "", "", message % {"found": len(file.tasks), "most": MOST_TASKS}))
         file.tasks = []
-    if not (file.tasks or file.groups or file.pools or file.problems):
+    if not (file.tasks or file.groups or file.pools or file.calendars or file.problems):
         message = _("There are no tasks in it: a list under 'tasks:' or 'default_tasks:' is needed.")
         file.problems.append(Problem(1, "", "", message))
     return file

@@ -182,3 +182,20 @@ def test_pages_of_tasks_that_are_gone(admin_client: Client, make_task: MakeTask,
     task = make_task()
     tasks.delete(task.pk, actor=TESTER)
     assert admin_client.post(f"{TASKS}{task.pk}/{page}/").status_code == 404
+
+
+def test_the_question_before_a_deletion_says_what_follows(admin_client: Client, make_task: MakeTask) -> None:
+    page = admin_client.get(f"{TASKS}{make_task().pk}/delete/").content.decode()
+    assert "its key is free for another task" in page
+    assert "running ones go on" in page
+
+
+def test_changes_of_all_tasks_are_read_in_words(admin_client: Client, make_task: MakeTask) -> None:
+    task = make_task(name="Nightly")
+    edit(task, overlap_policy="queue_one")
+    page = admin_client.get("/admin/scheduling/taskversion/").content.decode()
+    assert "<del>skip the new one</del>" in page
+    assert f'<a href="{TASKS}{task.pk}/history/">Nightly</a>' in page
+    tasks.delete(task.pk, actor=TESTER)
+    page = admin_client.get("/admin/scheduling/taskversion/").content.decode()
+    assert f"{TASKS}{task.pk}/history/" not in page

@@ -289,9 +289,8 @@ BUILD: list[tuple[str, Any, dict[str, Any], str, list[str]]] = [
     ("except", {"base": {"trigger": "cron", "params": {"hour": 3}}}, {}, "trigger_params", ["except", "null"]),
     ("except", {"except": []}, {}, "trigger_params", ["base"]),
     ("manual", {"hour": 3}, {}, "trigger_params", ["Unknown key “hour”"]),
-    # spread, jitter, calendar policy
+    # spread, calendar policy
     ("cron", {"hour": 3}, {"spread_seconds": -1}, "spread_seconds", ["-1", "0 to 86400"]),
-    ("cron", {"hour": 3}, {"jitter_seconds": 86_401}, "jitter_seconds", ["86401", "0 to 86400"]),
     ("cron", {"hour": 3}, {"calendar_policy": "shift"}, "calendar_policy", ["“shift”", "shift_next"]),
     # the rest
     ("crom", {"hour": 3}, {}, "trigger", ["“crom”", "Did you mean “cron”", "cron, interval, date"]),

@@ -20,8 +20,13 @@ def part(request: HttpRequest, template: str, context: dict[str, Any]) -> tuple[
     return html, cursor_of(html)
 
 
-def answer(request: HttpRequest, html: str, cursor: str) -> HttpResponse:
+def answer(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
     """For who asks for the part alone, with the cursor of what it has."""
+    return respond(request, *part(request, template, context))
+
+
+def respond(request: HttpRequest, html: str, cursor: str) -> HttpResponse:
+    """The same with a part that is there already."""
     known = request.GET.get("cursor") == cursor
     response = HttpResponse(status=204) if known else HttpResponse(html)
     response["X-Cursor"] = cursor

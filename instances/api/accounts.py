@@ -1,0 +1,130 @@
+"""Accounts and databases of managed servers: what the last collection found, and what has changed."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import django_filters
+from rest_framework import serializers
+
+from instances.models import AccountChange, InstanceAccount, InstanceDatabase
+from jobsite.rest.permissions import of_model
+from jobsite.rest.views import HouseViewSet, Lists, Shows
+
+ACCOUNT = (
+    "id", "instance", "name", "username", "host", "kind", "superuser", "locked", "grant_admin", "expires_at",
+    "active", "first_seen_at", "last_seen_at", "dropped_at",
+)  # fmt: skip
+#: Along the unique index.
+BY_INSTANCE: dict[str, tuple[str, ...]] = {
+    "instance": ("instance", "name"),
+    "-instance": ("-instance", "-name"),
+}
+
+
+class OfInstance(django_filters.FilterSet):
+    instance = django_filters.NumberFilter(
+        field_name="instance_id", min_value=1, max_value=2**63 - 1, decimal_places=0
+    )
+
+
+class AccountSerializer(serializers.ModelSerializer):
+    instance = serializers.IntegerField(source="instance_id", read_only=True)
+
+    class Meta:
+        model = InstanceAccount
+        fields = ACCOUNT
+        read_only_fields = ACCOUNT
+
+
+class AccountDetailSerializer(AccountSerializer):
+    attributes = serializers.DictField(read_only=True)
+    privileges = serializers.DictField(read_only=True, allow_null=True)
+    facts = serializers.ListField(child=serializers.DictField(), read_only=True)
+
+    class Meta:
+        model = InstanceAccount
+        fields = (*ACCOUNT, "attributes", "privileges", "facts")
+        read_only_fields = fields
+
+
+class AccountFilters(OfInstance):
+    class Meta:
+        model = InstanceAccount
+        fields = ("active", "instance", "kind", "locked", "name", "superuser")
+
+
+class AccountViewSet(Lists, Shows, HouseViewSet):
+    """With rights and attributes where one is shown alone."""
+
+    queryset = InstanceAccount.objects.all()
+    filterset_class = AccountFilters
+    lookup_value_regex = r"\d{1,18}"
+    orderings: ClassVar[dict[str, tuple[str, ...]]] = BY_INSTANCE
+    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.instanceaccount", "list", "retrieve")
+
+    def get_queryset(self) -> Any:
+        rows = InstanceAccount.objects.all()
+        return rows.defer("attributes", "privileges", "facts") if self.action == "list" else rows
+
+    def get_serializer_class(self) -> Any:
+        return AccountSerializer if self.action == "list" else AccountDetailSerializer
+
+
+class AccountChangeSerializer(serializers.ModelSerializer):
+    instance = serializers.IntegerField(source="instance_id", read_only=True)
+    account = serializers.IntegerField(source="account_id", read_only=True)
+    session = serializers.UUIDField(source="session_id", read_only=True, allow_null=True)
+    difference = serializers.DictField(read_only=True)
+
+    class Meta:
+        model = AccountChange
+        fields = ("id", "instance", "account", "name", "kind", "at", "session", "difference")
+        read_only_fields = fields
+
+
+class AccountChangeFilters(OfInstance):
+    account = django_filters.NumberFilter(
+        field_name="account_id", min_value=1, max_value=2**63 - 1, decimal_places=0
+    )
+
+    class Meta:
+        model = AccountChange
+        fields = ("account", "instance", "kind")
+
+
+class AccountChangeViewSet(Lists, HouseViewSet):
+    """Newest first."""
+
+    queryset = AccountChange.objects.all()
+    serializer_class = AccountChangeSerializer
+    filterset_class = AccountChangeFilters
+    orderings: ClassVar[dict[str, tuple[str, ...]]] = {"-id": ("-id",), "id": ("id",)}
+    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.accountchange", "list")
+
+
+class DatabaseSerializer(serializers.ModelSerializer):
+    instance = serializers.IntegerField(source="instance_id", read_only=True)
+
+    class Meta:
+        model = InstanceDatabase
+        fields = (
+            "id", "instance", "name", "active", "first_seen_at", "last_seen_at", "dropped_at", "returned_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class DatabaseFilters(OfInstance):
+    class Meta:
+        model = InstanceDatabase
+        fields = ("active", "instance", "name")
+
+
+class DatabaseViewSet(Lists, HouseViewSet):
+    """Since when they are there, and until when."""
+
+    queryset = InstanceDatabase.objects.all()
+    serializer_class = DatabaseSerializer
+    filterset_class = DatabaseFilters
+    orderings: ClassVar[dict[str, tuple[str, ...]]] = BY_INSTANCE
+    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.instancedatabase", "list")

@@ -1,0 +1,79 @@
+"""Sizes by day, week, month and quarter."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import django_filters
+from rest_framework import serializers
+
+from instances.api.accounts import OfInstance
+from instances.models import DatabaseSizeAggregate, InstanceSizeAggregate
+from jobsite.rest.permissions import of_model
+from jobsite.rest.views import HouseViewSet, Lists
+
+SHARED = (
+    "id", "instance", "period", "start", "end", "samples", "first_date", "last_date", "first_bytes", "last_bytes",
+    "min_bytes", "max_bytes", "average_bytes", "change_bytes", "change_percent", "growth_per_day_bytes", "final",
+    "computed_at",
+)  # fmt: skip
+#: Along the index by period and start, where a period is given.
+NEWEST: dict[str, tuple[str, ...]] = {
+    "-start": ("-start", "-instance", "-id"),
+    "start": ("start", "instance", "id"),
+}
+
+
+class DatabaseAggregateSerializer(serializers.ModelSerializer):
+    instance = serializers.IntegerField(source="instance_id", read_only=True)
+
+    class Meta:
+        model = DatabaseSizeAggregate
+        fields = (*SHARED, "database")
+        read_only_fields = fields
+
+
+class InstanceAggregateSerializer(serializers.ModelSerializer):
+    instance = serializers.IntegerField(source="instance_id", read_only=True)
+
+    class Meta:
+        model = InstanceSizeAggregate
+        fields = (*SHARED, "database_count", "average_database_bytes")
+        read_only_fields = fields
+
+
+class Periods(OfInstance):
+    since = django_filters.DateFilter(field_name="start", lookup_expr="gte")
+    until = django_filters.DateFilter(field_name="start", lookup_expr="lte")
+
+
+class DatabaseAggregateFilters(Periods):
+    class Meta:
+        model = DatabaseSizeAggregate
+        fields = ("database", "instance", "period", "since", "until")
+
+
+class InstanceAggregateFilters(Periods):
+    class Meta:
+        model = InstanceSizeAggregate
+        fields = ("instance", "period", "since", "until")
+
+
+class DatabaseAggregateViewSet(Lists, HouseViewSet):
+    """Of each database, the newest period first."""
+
+    queryset = DatabaseSizeAggregate.objects.all()
+    serializer_class = DatabaseAggregateSerializer
+    filterset_class = DatabaseAggregateFilters
+    orderings: ClassVar[dict[str, tuple[str, ...]]] = NEWEST
+    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.databasesizeaggregate", "list")
+
+
+class InstanceAggregateViewSet(Lists, HouseViewSet):
+    """Of each instance as a whole, the newest period first."""
+
+    queryset = InstanceSizeAggregate.objects.all()
+    serializer_class = InstanceAggregateSerializer
+    filterset_class = InstanceAggregateFilters
+    orderings: ClassVar[dict[str, tuple[str, ...]]] = NEWEST
+    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.instancesizeaggregate", "list")

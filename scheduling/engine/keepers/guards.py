@@ -1,0 +1,60 @@
+"""Stops claiming while this machine is not fit for it: its disk is full, or its clock is not the database's."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from datetime import UTC, datetime
+
+from django.conf import settings
+
+from scheduling import clock
+from scheduling.engine.keepers.base import Keeper, hold
+from scheduling.engine.state import NodeState
+
+logger = logging.getLogger(__name__)
+
+#: Below this, journals, logs and an embedded database cannot be counted on.
+LEAST_FREE_MB = 64
+#: Seconds by which this machine's clock may differ from the database's: beyond the first it is said, beyond the
+#: second runs would be given times that are wrong.
+WARN_SKEW_SECONDS = 2.0
+MOST_SKEW_SECONDS = 30.0
+
+
+class Guards(Keeper):
+    """What it finds is shown with the node; claims go on by themselves when it has passed.
+
+    A database that is full or read-only needs no guard: the tick that cannot write ends, says why (status file)
+    and comes again.
+    """
+
+    every_seconds = 5.0
+
+    def __init__(self) -> None:
+        self._told_skew = False
+
+    def keep(self, node: NodeState, now: datetime) -> None:
+        free = free_mb()
+        least = int(settings.SCHEDULER.get("least_free_mb", LEAST_FREE_MB))
+        text = f"claims nothing: {free} MB are free where it keeps its files, {least} MB are needed"
+        hold(node, "disk", text if free < least else "", now)
+        skew = (host_now() - clock.refresh()).total_seconds()
+        text = f"claims nothing: its clock differs from the database's by {skew:+.0f} s"
+        hold(node, "clock", text if abs(skew) > MOST_SKEW_SECONDS else "", now)
+        warn = abs(skew) > WARN_SKEW_SECONDS
+        if warn and not self._told_skew:
+            logger.warning(
+                "this machine's clock differs from the database's", extra={"seconds": round(skew, 1)}
+            )
+        self._told_skew = warn
+
+
+def free_mb() -> int:
+    """Free space where the program writes its files, in MiB, for somebody who is not root."""
+    return shutil.disk_usage(settings.VAR_DIR).free // 2**20
+
+
+def host_now() -> datetime:
+    """What this machine itself takes the time to be: only here is it asked."""
+    return datetime.now(UTC)

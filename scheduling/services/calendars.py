@@ -1,0 +1,134 @@
+"""Changes of calendars. They are in effect at once: the next times of the tasks concerned move with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from scheduling import clock
+from scheduling.exceptions import EditedMeanwhile, InvalidTrigger, Refused
+from scheduling.models import Calendar, Task
+from scheduling.services import admission, liverows
+from scheduling.services.actor import Actor
+from scheduling.sql.transactions import in_transaction
+
+#: What people edit.
+EDITABLE = ("key", "name", "description", *Calendar.RULES)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A task whose next time is another one under a changed calendar."""
+
+    task_id: int
+    task_key: str
+    before: datetime | None
+    after: datetime | None
+
+
+def save(calendar: Calendar, *, actor: Actor) -> list[Move]:
+    """Stores a new or changed calendar and moves its tasks; returns which of them move.
+
+    Raises ValidationError keyed by field; EditedMeanwhile when somebody else was faster; Refused if it is gone.
+    What had come due under the old calendar is admitted under it.
+    """
+    seen = calendar.version
+
+    def work() -> list[Move]:
+        now = clock.refresh()
+        calendar.version = seen
+        if calendar.pk is None:
+            calendar.updated_at = now
+            calendar.full_clean()
+            calendar.save(force_insert=True)
+            return []
+        held = _hold_tasks(calendar.pk, now)
+        stored = Calendar.objects.select_for_update().filter(pk=calendar.pk).values_list("version", flat=True)
+        versions = list(stored)
+        if not versions:
+            raise Refused("calendar_deleted", _("The calendar has been deleted."))
+        if versions[0] != seen:
+            raise EditedMeanwhile(
+                "edited_meanwhile",
+                _("The calendar was changed by somebody else. Look at it again, then repeat."),
+            )
+        calendar.version, calendar.updated_at = seen + 1, now
+        calendar.full_clean()
+        # Tasks that took the calendar between the two looks: from now on none can.
+        held |= _hold_tasks(calendar.pk, now, but=held)
+        calendar.save(update_fields=(*EDITABLE, "version", "updated_at"))
+        return _move_tasks(calendar, now, held)
+
+    try:
+        return in_transaction(work)
+    except BaseException:
+        calendar.version = seen
+        raise
+
+
+def moves(calendar: Calendar) -> list[Move]:
+    """Which tasks would move if this calendar, changed but not stored, were saved now. Writes nothing.
+
+    A task whose schedule has no times under it, because the calendar is wrong, moves to None.
+    """
+    if calendar.pk is None:
+        return []
+    now = clock.now()
+    tasks = _tasks(calendar.pk)
+    times = liverows.times(task.pk for task in tasks)
+    found, _broken = _compare(calendar, tasks, times, now)
+    return found
+
+
+def delete(calendar: Calendar, *, actor: Actor) -> None:
+    """Removes a calendar without tasks; one that has some raises ProtectedError."""
+    calendar.delete()
+
+
+def _tasks(calendar_id: int) -> list[Task]:
+    return list(Task.objects.present().select_related("group").filter(calendar_id=calendar_id).order_by("pk"))
+
+
+def _hold_tasks(calendar_id: int, now: datetime, but: frozenset[int] = frozenset()) -> frozenset[int]:
+    """Locks the live rows of the calendar's tasks, and admits what is due; returns the tasks' ids."""
+    ids = [task_id for task_id in _ids(calendar_id) if task_id not in but]
+    times = liverows.lock_many(ids, skip_locked=False)
+    for task_id in ids:
+        if task_id not in times or ((at := times[task_id]) is not None and at <= now):
+            admission.settle(task_id, now)
+    return frozenset(ids)
+
+
+def _ids(calendar_id: int) -> list[int]:
+    return list(
+        Task.objects.present().filter(calendar_id=calendar_id).order_by("pk").values_list("pk", flat=True)
+    )
+
+
+def _move_tasks(calendar: Calendar, now: datetime, held: frozenset[int]) -> list[Move]:
+    tasks = [task for task in _tasks(calendar.pk) if task.pk in held]
+    times = liverows.times(task.pk for task in tasks)
+    found, broken = _compare(calendar, tasks, times, now)
+    liverows.move({move.task_id: move.after for move in found})
+    for task_id, why in broken.items():
+        Task.objects.filter(pk=task_id).update(schedule_error=why)
+    return found
+
+
+def _compare(
+    calendar: Calendar, tasks: list[Task], times: dict[int, datetime | None], now: datetime
+) -> tuple[list[Move], dict[int, str]]:
+    """The tasks whose next time differs from the one in their live row, and those that have none any more, and why."""
+    found: list[Move] = []
+    broken: dict[int, str] = {}
+    for task in tasks:
+        task.calendar = calendar
+        try:
+            after = task.next_time(now)
+        except InvalidTrigger as error:
+            after, broken[task.pk] = None, str(error)[:500]
+        if times.get(task.pk) != after:
+            found.append(Move(task.pk, task.key, times.get(task.pk), after))
+    return found, broken

@@ -1,0 +1,101 @@
+"""A node that is not fit claims nothing, says why, and goes on by itself; so does one whose database takes nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from pytest import MonkeyPatch
+
+from scheduling import clock
+from scheduling.engine.keepers import guards
+from scheduling.models import Execution, Node
+from scheduling.services import tasks
+from tests.conftest import TESTER
+from tests.scheduling.engine.conftest import HandNode, stored
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+READ_ONLY = {
+    "sqlite": "PRAGMA query_only = 1",
+    "postgresql": "SET default_transaction_read_only = on",
+    "mysql": "SET SESSION TRANSACTION READ ONLY",
+}
+
+
+def ask() -> Execution:
+    return tasks.run_now(stored("one", "noop").pk, actor=TESTER)
+
+
+def claims_nothing(node: HandNode, asked: Execution, words: str) -> None:
+    for _ in range(3):
+        node.tick()
+    asked.refresh_from_db()
+    assert asked.state == "queued"
+    assert words in Node.objects.get(pk=node.id).detail
+
+
+def goes_on(node: HandNode, asked: Execution) -> None:
+    node.settle()
+    asked.refresh_from_db()
+    assert asked.state == "succeeded"
+    assert Node.objects.get(pk=node.id).detail == ""
+
+
+def test_a_full_disk_stops_claims_until_there_is_room(node: HandNode, monkeypatch: MonkeyPatch) -> None:
+    monkeypatch.setattr(guards, "free_mb", lambda: 63)
+    node.tick()
+    asked = ask()
+    claims_nothing(node, asked, "63 MB are free")
+    monkeypatch.setattr(guards, "free_mb", lambda: 64)
+    goes_on(node, asked)
+
+
+@pytest.mark.parametrize("seconds", [31, -31])
+def test_a_clock_that_is_wrong_stops_claims(node: HandNode, monkeypatch: MonkeyPatch, seconds: int) -> None:
+    monkeypatch.setattr(guards, "host_now", lambda: clock.now() + timedelta(seconds=seconds))
+    node.tick()
+    asked = ask()
+    claims_nothing(node, asked, f"by {seconds:+d} s")
+    monkeypatch.undo()
+    goes_on(node, asked)
+
+
+def test_a_clock_that_is_a_little_wrong_is_said_once(
+    node: HandNode, monkeypatch: MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(guards, "host_now", lambda: clock.now() + timedelta(seconds=3))
+    node.tick()
+    node.tick()
+    goes_on(node, ask())
+    assert caplog.text.count("differs from the database's") == 1
+
+
+def test_two_reasons_are_both_shown(node: HandNode, monkeypatch: MonkeyPatch) -> None:
+    monkeypatch.setattr(guards, "free_mb", lambda: 0)
+    monkeypatch.setattr(guards, "host_now", lambda: clock.now() + timedelta(hours=1))
+    node.tick()
+    asked = ask()
+    claims_nothing(node, asked, "0 MB are free")
+    claims_nothing(node, asked, "by +3600 s")
+    monkeypatch.undo()
+    goes_on(node, asked)
+
+
+def test_a_database_that_is_read_only_loses_nothing(node: HandNode) -> None:
+    """A result that waits to be stored is stored when it is writable again."""
+    asked = ask()
+    node.tick()
+    node.await_results(1)
+    with connection.cursor() as cursor:
+        cursor.execute(READ_ONLY[connection.vendor])
+    node.tick()
+    said: Any = node.state.trouble
+    assert "read" in said.lower(), said
+    asked.refresh_from_db()
+    assert asked.state == "running"
+    node.settle()
+    asked.refresh_from_db()
+    assert (asked.state, asked.attempt, node.state.trouble) == ("succeeded", 1, "")

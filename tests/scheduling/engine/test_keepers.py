@@ -1,0 +1,55 @@
+"""Housekeepers that a tick calls: counting what has ended, and obeying who asks the node to drain."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from scheduling import clock
+from scheduling.engine.keepers import tallies as keeper
+from scheduling.models import Execution, Node, Tally
+from scheduling.services import nodes, stats, tallies, tasks
+from tests.conftest import TESTER
+from tests.scheduling.engine.conftest import HandNode, make_due, stored
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _without_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counting takes its turn at each tick, however long the last one took on a slow machine."""
+    monkeypatch.setattr(keeper, "SHARE", 0)
+
+
+def test_ended_runs_are_counted_within_half_a_minute(node: HandNode) -> None:
+    with clock.use(clock.SettableClock(clock.refresh())) as settable:
+        make_due(stored("echo"), stored("fail", "fail", parameters={"message": "no"}))
+        node.settle()
+        settable.move(seconds=30)
+        node.tick()
+        counts = stats.since(settable.now() - timedelta(minutes=5)).counts
+        assert counts == {"succeeded": 1, "failed": 1}
+        node.tick()
+        assert stats.since(settable.now() - timedelta(minutes=5)).counts == counts
+
+
+def test_what_ended_before_anybody_counted_is_counted_too(node: HandNode) -> None:
+    make_due(stored("echo"))
+    node.settle()
+    past = clock.refresh() - timedelta(hours=30)
+    Execution.objects.update(finished_at=past)
+    Tally.objects.all().delete()
+    node.new_keepers()
+    node.tick_until(lambda: Tally.objects.filter(quarter=tallies.quarter_of(past), state="succeeded"))
+    assert Tally.objects.get(state="succeeded").number == 1
+
+
+def test_a_node_that_is_asked_to_drain_claims_nothing_more(node: HandNode) -> None:
+    nodes.drain(node.id, actor=TESTER)
+    node.tick()
+    assert node.state.drain_asked
+    assert Node.objects.get().state == Node.State.DRAINING
+    execution = tasks.run_now(stored("echo").pk, actor=TESTER)
+    node.tick()
+    assert Execution.objects.get(pk=execution.pk).state == "queued"
