@@ -51,7 +51,7 @@ def follow(request: HttpRequest, execution_id: int) -> HttpResponse:
     """The part that lives; ``X-Ended`` once nothing changes any more."""
     execution = execution_for(request, execution_id)
     part = live.part(request, STATE, state.context(request, execution, clock.refresh()))
-    response = live.answer(request, *part)
+    response = live.respond(request, *part)
     if execution.state not in ACTIVE:
         response["X-Ended"] = "1"
     return response
