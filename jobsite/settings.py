@@ -378,6 +378,8 @@ JOBSITE_INSTANCES = environment.databases("JOBSITE_INSTANCES")
 JOBSITE_SQLITE_ROOTS = [Path(root) for root in environment.words("JOBSITE_SQLITE_ROOTS", (str(VAR_DIR),))]
 #: Folders in which cleanup_old_logs may remove files.
 JOBSITE_LOG_ROOTS = [Path(root) for root in environment.words("JOBSITE_LOG_ROOTS", (str(VAR_DIR / "log"),))]
+#: Where backups of managed databases are written.
+JOBSITE_BACKUP_ROOT = environment.folder("JOBSITE_BACKUP_ROOT", VAR_DIR / "backups") or VAR_DIR / "backups"
 #: Whether an instance may be reached through a socket path instead of a host name.
 JOBSITE_ALLOW_SOCKETS = environment.flag("JOBSITE_ALLOW_SOCKETS", False)
 #: Instances that one collection speaks to at the same time.

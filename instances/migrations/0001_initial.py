@@ -318,6 +318,28 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('instance', 'database', 'date'), name='database_size_daily'), instances.models.partitioned.MonthlyPartitions(column='date', name='database_size_partitions')],
             },
         ),
+        migrations.CreateModel(
+            name='Backup',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('database', jobsite.fields.ExactCharField(max_length=500, verbose_name='database')),
+                ('file', models.CharField(max_length=500, verbose_name='file')),
+                ('size_bytes', models.BigIntegerField(verbose_name='bytes')),
+                ('sha256', models.CharField(max_length=64, verbose_name='SHA-256')),
+                ('started_at', models.DateTimeField(verbose_name='started')),
+                ('finished_at', models.DateTimeField(verbose_name='finished')),
+                ('restored_at', models.DateTimeField(null=True, verbose_name='restore tested')),
+                ('removed_at', models.DateTimeField(null=True, verbose_name='removed')),
+                ('execution_id', models.BigIntegerField(null=True, verbose_name='execution')),
+                ('instance', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='backups', to='instances.instance', verbose_name='instance')),
+            ],
+            options={
+                'verbose_name': 'backup',
+                'verbose_name_plural': 'backups',
+                'ordering': ('-id',),
+                'indexes': [models.Index(fields=['instance', 'database', '-id'], name='backup_of_database')],
+            },
+        ),
         migrations.AddIndex(
             model_name='instanceaccount',
             index=models.Index(fields=['name', 'instance'], name='account_by_name'),
