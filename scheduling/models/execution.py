@@ -244,6 +244,10 @@ class Execution(models.Model):
     def __str__(self) -> str:
         return f"#{self.pk} {self.task_key} {self.state}"
 
+    def get_reason_text(self) -> str:
+        """The reason in words; one that a task or an executor has made up, as it is."""
+        return str(dict(Reason.choices).get(self.reason, self.reason))
+
     @property
     def idempotency_key(self) -> str:
         """The same for every attempt of this occurrence, and for no other: for use by what the function calls."""
