@@ -13,6 +13,7 @@ from .base import ClockEffect, Terms, Trigger
 from .clock_effects import effect_of
 from .inputs import mapping, quoted, refusal, whole_number
 from .interval_calendar import CalendarSteps
+from .rhythms import every
 from .wallclock import WallClock
 from .zones import EPOCH, ClockShift
 
@@ -117,7 +118,7 @@ class IntervalTrigger(Trigger):
     def _rhythm(self) -> str:
         if len(self.amounts) == 1:
             ((unit, amount),) = self.amounts.items()
-            return _single_sentence(unit, amount)
+            return every("days of 24 hours" if unit == "days" else unit, amount)
         parts = pgettext("between parts of a duration", ", ").join(
             _amount_phrase(unit, amount) for unit, amount in self.amounts.items()
         )
@@ -138,19 +139,6 @@ class IntervalTrigger(Trigger):
                 "shifts", _("Keeps its spacing in real time; by the wall clock, its times shift.")
             )
         return super().clock_effect(shift)
-
-
-def _single_sentence(unit: str, amount: int) -> str:
-    sentence = {
-        "years": ngettext("Every year", "Every %(count)d years", amount),
-        "months": ngettext("Every month", "Every %(count)d months", amount),
-        "weeks": ngettext("Every week", "Every %(count)d weeks", amount),
-        "days": ngettext("Every 24 hours", "Every %(count)d days of 24 hours", amount),
-        "hours": ngettext("Every hour", "Every %(count)d hours", amount),
-        "minutes": ngettext("Every minute", "Every %(count)d minutes", amount),
-        "seconds": ngettext("Every second", "Every %(count)d seconds", amount),
-    }[unit]
-    return sentence % {"count": amount}
 
 
 def _amount_phrase(unit: str, amount: int) -> str:

@@ -7,6 +7,7 @@ from scheduling.engine.keepers.control import Control
 from scheduling.engine.keepers.drain import Drain
 from scheduling.engine.keepers.following import Following
 from scheduling.engine.keepers.guards import Guards
+from scheduling.engine.keepers.handover import Handover
 from scheduling.engine.keepers.live_rows import LiveRows
 from scheduling.engine.keepers.logs import Logs
 from scheduling.engine.keepers.notices import Notices
@@ -26,6 +27,7 @@ def keepers() -> list[Keeper]:
         Drain(),
         Overdue(),
         Guards(),
+        Handover(),
         Logs(),
         LiveRows(),
         Tallies(),
