@@ -358,6 +358,8 @@ SCHEDULER: dict[str, Any] = {
     "keep_log_days": environment.whole("JOBSITE_KEEP_LOG_DAYS", 14, least=1, most=36_500),
 }
 
+#: The broker of Celery's workers (executor celery), such as redis://127.0.0.1:6379/0; empty: there are none.
+JOBSITE_CELERY_BROKER = environment.text("JOBSITE_CELERY_BROKER")
 #: Whether tasks may run commands and code (run_command, run_code): whoever may edit them rules this machine's user.
 JOBSITE_ALLOW_COMMANDS = environment.flag("JOBSITE_ALLOW_COMMANDS", False)
 #: The user under which they run, if the scheduler runs as root; empty: its own.
