@@ -1,4 +1,4 @@
-"""The main ways through the pages, on a real scheduler: nothing of it depends on the words, so it is gone in two languages."""
+"""The main ways through the pages, on a real scheduler and in two languages: nothing depends on the words."""
 
 from __future__ import annotations
 
