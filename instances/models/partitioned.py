@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from typing import Any
 
 from django.db import models
+from django.db.backends.ddl_references import Statement
 from django.db.models.constraints import BaseConstraint
 
 from instances import sql
@@ -27,7 +29,8 @@ class MonthlyPartitions(BaseConstraint):
         super().__init__(name=name)
 
     def constraint_sql(self, model: type[models.Model] | None, schema_editor: Any) -> Any:
-        return None
+        """Of a table that is about to be made: it is partitioned when it is there, before it gets its indexes."""
+        schema_editor.deferred_sql.append(_Afterwards(self, model, schema_editor))
 
     def create_sql(self, model: type[models.Model] | None, schema_editor: Any) -> Any:
         assert model is not None  # noqa: S101 (for mypy)
@@ -54,6 +57,18 @@ class MonthlyPartitions(BaseConstraint):
 
     def __hash__(self) -> int:
         return hash((self.name, self.column))
+
+
+class _Afterwards(Statement):
+    """Stands among the statements that Django keeps for the end, and does its work when it is asked for its text."""
+
+    def __init__(self, partitions: MonthlyPartitions, model: type[models.Model] | None, editor: Any) -> None:
+        super().__init__("SELECT 1")
+        self._work = partial(partitions.create_sql, model, editor)
+
+    def __str__(self) -> str:
+        self._work()
+        return super().__str__()
 
 
 def months_ahead(day: date, ahead: int) -> list[date]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
 from jobsite.rest.idempotency import once
@@ -14,18 +16,23 @@ from jobsite.rest.schema import IDEMPOTENT
 from scheduling import clock
 from scheduling.api.task_serializers import (
     CloneSerializer,
+    DependenciesAnswerSerializer,
+    DependenciesSerializer,
     RollbackSerializer,
     TaskSerializer,
     VersionSerializer,
 )
 from scheduling.api.triggers import AfterSerializer, PreviewAnswerSerializer, preview_answer
-from scheduling.models import TaskVersion
+from scheduling.models import Task, TaskVersion
+from scheduling.services import dependencies as after_service
 from scheduling.services import tasks, versions
 from scheduling.triggers.preview import preview_of
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "next_runs": ("scheduling.view_task",),
     "versions": ("scheduling.view_task", "scheduling.view_taskversion"),
+    "dependencies": ("scheduling.view_task",),
+    "set_dependencies": ("scheduling.view_task", "scheduling.change_task"),
     "rollback": ("scheduling.change_task", "scheduling.view_taskversion"),
     "clone": ("scheduling.add_task", "scheduling.view_task"),
 }
@@ -78,3 +85,30 @@ class TaskHistory:
             return status.HTTP_201_CREATED, self.shown(copied)
 
         return self.tagged(once(request, work))
+
+    @extend_schema(responses=DependenciesAnswerSerializer, filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def dependencies(self: Any, request: Any, key: str) -> Response:
+        """What it runs after."""
+        return Response(_after(self.get_object()))
+
+    @extend_schema(request=DependenciesSerializer, responses=DependenciesAnswerSerializer, filters=False)
+    @dependencies.mapping.put
+    def set_dependencies(self: Any, request: Any, key: str) -> Response:
+        """Sets all of what it runs after; none takes all away."""
+        task, asked = self.get_object(), self.read(DependenciesSerializer)
+        wanted = {each["task"]: each["on"] for each in asked["dependencies"]}
+        known = dict(Task.objects.present().filter(key__in=wanted).values_list("key", "pk"))
+        missing = [name for name in wanted if name not in known]
+        if missing:
+            text = gettext("There is no task %(key)r.") % {"key": missing[0]}
+            raise ValidationError({"dependencies": [text]})
+        after = {known[name]: on for name, on in wanted.items()}
+        actor = self.actor(asked.get("reason", ""))
+        after_service.save(task.pk, after, actor=actor, mode=asked.get("mode"))
+        return Response(_after(self.get_object()))
+
+
+def _after(task: Task) -> Any:
+    rows = [{"task": each.upstream.key, "on": each.on} for each in after_service.of(task.pk)]
+    return DependenciesAnswerSerializer({"mode": task.dependency_mode, "dependencies": rows}).data

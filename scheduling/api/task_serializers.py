@@ -12,7 +12,7 @@ from rest_framework import serializers
 from jobsite.rest import fields
 from jobsite.rest.serializers import CleanModelSerializer, StrictSerializer
 from scheduling.exceptions import InvalidTrigger
-from scheduling.models import Calendar, Group, Pool, Task, TaskVersion
+from scheduling.models import Calendar, Dependency, Group, Pool, Task, TaskVersion
 
 #: What a person may say when asked why.
 REASON_CHARACTERS = 500
@@ -106,6 +106,21 @@ class RollbackSerializer(ReasonSerializer):
 class CloneSerializer(ReasonSerializer):
     key = fields.Text(max_length=100)
     name = fields.Text(required=False, max_length=200)
+
+
+class DependencySerializer(StrictSerializer):
+    task = fields.Text(max_length=100, help_text=_("The key of the task that it runs after."))
+    on = fields.Choice(choices=Dependency.On.choices, required=False, default=Dependency.On.SUCCESS)
+
+
+class DependenciesSerializer(ReasonSerializer):
+    mode = fields.Choice(choices=("all", "any"), required=False, help_text=_("Left out: stays as it is."))
+    dependencies = DependencySerializer(many=True, max_length=100)
+
+
+class DependenciesAnswerSerializer(serializers.Serializer):
+    mode = serializers.CharField()
+    dependencies = DependencySerializer(many=True)
 
 
 class ByFunctionSerializer(StrictSerializer):

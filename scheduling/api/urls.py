@@ -6,6 +6,7 @@ from typing import Any
 
 from django.urls import path, re_path
 
+from scheduling.api.calendars import CalendarViewSet
 from scheduling.api.executions import ExecutionViewSet
 from scheduling.api.functions import FunctionsView, FunctionView
 from scheduling.api.groups import GroupViewSet
@@ -23,6 +24,7 @@ routes: tuple[tuple[str, Any, str], ...] = (
     ("executions", ExecutionViewSet, "execution"),
     ("groups", GroupViewSet, "group"),
     ("pools", PoolViewSet, "pool"),
+    ("calendars", CalendarViewSet, "calendar"),
     ("nodes", NodeViewSet, "node"),
 )
 urlpatterns = [

@@ -7,8 +7,11 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from scheduling.triggers import TRIGGERS
+from scheduling.exceptions import InvalidTrigger
+from scheduling.triggers import names
+from scheduling.triggers.cron import CronTrigger
 from scheduling.triggers.cron_dialects import DIALECTS, NAMED_FIELDS
+from scheduling.triggers.kinds import kind_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +20,7 @@ class ScheduleInput:
 
     key: str
     label: Any
-    #: integer, moment, moments (one a line), choice, or json: text that is JSON if it can be read so.
+    #: integer, text, moment, moments (one a line), choice, or json: text that is JSON if it can be read so.
     kind: str = "json"
     help: Any = ""
     choices: list[tuple[str, Any]] = field(default_factory=list)
@@ -34,6 +37,10 @@ class Editor:
     dialects: list[str] = field(default_factory=list)
 
 
+_PART = _('JSON: {"trigger": "cron", "params": {"expression": "0 2 * * *"}}')
+_PART_LIST = _(
+    'A JSON list of at least two: {"trigger": "cron", "params": {"expression": "0 2 * * *"}} and so on.'
+)
 #: Inputs that need more than their name.
 KNOWN = {
     entry.key: entry
@@ -46,6 +53,14 @@ KNOWN = {
         ScheduleInput("minutes", _("Minutes"), "integer"),
         ScheduleInput("seconds", _("Seconds"), "integer"),
         ScheduleInput("run_date", _("Date and time"), "moment", _("In the time zone below.")),
+        ScheduleInput("run_dates", _("Or several of them"), "moments", _("One a line.")),
+        ScheduleInput("rule", _("Rule"), "text", _("RFC 5545, such as FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=18")),
+        ScheduleInput("dtstart", _("Counted from"), "moment", _("In the time zone below.")),
+        ScheduleInput("rdates", _("Also at"), "moments", _("One a line.")),
+        ScheduleInput("exdates", _("But not at"), "moments", _("One a line.")),
+        ScheduleInput("triggers", _("Schedules"), "json", _PART_LIST),
+        ScheduleInput("base", _("Schedule"), "json", _PART),
+        ScheduleInput("except", _("Except when this is due"), "json", _PART),
     )
 }
 
@@ -74,13 +89,16 @@ PRESETS = (
 
 
 def editors() -> list[Editor]:
-    """One for each kind of schedule, in the order of the table of triggers."""
-    return [
-        _cron(trigger.label)
-        if kind == "cron"
-        else Editor(kind, trigger.label, [KNOWN.get(key) or _plain(key) for key in trigger.keys])
-        for kind, trigger in TRIGGERS.items()
-    ]
+    """One for each kind of schedule, in the order of the table of triggers; those of a project come last."""
+    return [_cron(CronTrigger.label) if kind == CronTrigger.kind else _editor(kind) for kind in names()]
+
+
+def _editor(kind: str) -> Editor:
+    try:
+        trigger = kind_named(kind)
+    except InvalidTrigger:  # its code is missing: what there is can still be read as JSON
+        return Editor(kind, kind, [])
+    return Editor(kind, trigger.label, [KNOWN.get(key) or _plain(key) for key in trigger.keys])
 
 
 def _cron(label: Any) -> Editor:

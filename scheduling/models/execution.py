@@ -141,6 +141,8 @@ class Execution(models.Model):
         related_name="executions",
     )
     claim_id = models.UUIDField(null=True)
+    # When its id was last handed to a broker (executor celery).
+    handed_at = models.DateTimeField(null=True)
     overdue = models.BooleanField(default=False)
     # When the row came to be. It grows with the id, so a stretch of time is a stretch of the primary key.
     admitted_at = models.DateTimeField(_("admitted"), default=clock.now)
@@ -243,6 +245,10 @@ class Execution(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.task_key} {self.state}"
+
+    def get_reason_text(self) -> str:
+        """The reason in words; one that a task or an executor has made up, as it is."""
+        return str(dict(Reason.choices).get(self.reason, self.reason))
 
     @property
     def idempotency_key(self) -> str:

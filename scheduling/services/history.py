@@ -26,7 +26,7 @@ PAGE = 50
 #: Counted no further.
 MOST_COUNTED = 1_000
 #: Rows of an index that are looked at for one page, for a condition that the index does not know.
-WALK = 10_000
+WALK = 5_000
 #: Tasks that one filter may name: a key may have belonged to several, deleted ones.
 MOST_TASKS = 20
 

@@ -99,6 +99,14 @@ def earliest(strangers: Iterable[str] = ()) -> datetime | None:
     return first
 
 
+def next_time(task_id: int) -> datetime | None:
+    """One task's next time; None when it has none."""
+    row: datetime | None = (
+        DjangoJob.objects.filter(pk=str(task_id)).values_list("next_run_time", flat=True).first()
+    )
+    return row
+
+
 def move(next_times: dict[int, datetime | None]) -> None:
     """Sets next times; the caller holds the rows' locks."""
     sql.move_live_rows([(str(task_id), at) for task_id, at in next_times.items()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Set
 from datetime import datetime
 
 from django.db.models import Q
@@ -22,6 +23,25 @@ def mend_live_rows(now: datetime, ended: set[tuple[int, int]] | None = None) -> 
     ``ended`` remembers, from call to call, the (task, version) that have no next time and need no second look.
     """
     ended = set() if ended is None else ended
+    mended: Counter[str] = Counter()
+    found = differences(ended)
+    for kind in ("missing", "restless", "still"):
+        for task_id in sorted(found[kind]):
+            if in_transaction(lambda task_id=task_id: _mend(task_id, now)):  # type: ignore[misc]
+                mended[kind] += 1
+            elif kind == "still":
+                ended |= set(Task.objects.filter(pk=task_id).values_list("id", "version"))
+    for task_id in found["deleted"]:
+        liverows.delete(task_id)
+        mended["deleted"] += 1
+    return dict(mended)
+
+
+def differences(ended: Set[tuple[int, int]] = frozenset()) -> dict[str, set[int]]:
+    """Tasks whose live row is not as it should be, by kind: missing, restless (they are at rest), still, deleted.
+
+    ``still`` has no next time, which is right for those in ``ended``, as (task, version).
+    """
     present = dict(Task.objects.present().values_list("id", "version"))
     at_rest = set(Task.objects.present().filter(AT_REST).values_list("id", flat=True))
     live = {int(id): at for id, at in DjangoJob.objects.values_list("id", "next_run_time") if id.isdecimal()}
@@ -33,17 +53,9 @@ def mend_live_rows(now: datetime, ended: set[tuple[int, int]] | None = None) -> 
         id for id, at in live.items()
         if at is None and id in present and id not in at_rest and (id, present[id]) not in ended
     }  # fmt: skip
-    mended: Counter[str] = Counter()
-    for kind, ids in (("missing", missing), ("restless", restless), ("still", still)):
-        for task_id in sorted(ids):
-            if in_transaction(lambda task_id=task_id: _mend(task_id, now)):  # type: ignore[misc]
-                mended[kind] += 1
-            elif kind == "still":
-                ended.add((task_id, present[task_id]))
-    for task_id in deleted:
-        liverows.delete(task_id)
-        mended["deleted"] += 1
-    return dict(mended)
+    if still:  # those that wait for the end of a run are services/following.py's
+        still -= set(Task.objects.filter(follows_end=True).values_list("id", flat=True))
+    return {"missing": missing, "restless": restless, "still": still, "deleted": deleted}
 
 
 def _mend(task_id: int, now: datetime) -> bool:

@@ -63,6 +63,7 @@ def ids_between(since: datetime | None, until: datetime | None) -> tuple[int, in
 
 def _probe(places: list[int]) -> list[tuple[int, datetime]]:
     """The first execution at or after each of those ids."""
-    rows = Execution.objects.order_by("id").values("id", "admitted_at")
-    walks = [Walk(rows.filter(id__gte=place)[:1], "PRIMARY") for place in places]
-    return unions.moments_of(walks) if walks else []
+    if not places:
+        return []
+    rows = Execution.objects.order_by("id").values("id", "admitted_at").filter(id__gte=places[0])
+    return unions.moments_of(Walk(rows[:1], "PRIMARY"), places)

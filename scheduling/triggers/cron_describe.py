@@ -15,6 +15,9 @@ from .base import ClockEffect
 from .clock_effects import effect_of, time_of_day
 from .cron_days import (
     DAYS_IN_MONTH,
+    SATURDAY,
+    SHAPES,
+    SUNDAY,
     DayBeforeLast,
     DayRule,
     LastDay,
@@ -28,6 +31,7 @@ from .cron_days import (
 )
 from .cron_expression import CronExpression, Ladder
 from .lists import listed
+from .rhythms import every
 from .wallclock import WallClock
 from .zones import ClockShift
 
@@ -43,7 +47,9 @@ def sentence(expression: CronExpression) -> str:
     times, dates = _times_of_day(expression), _dates(expression)
     if times and not dates:
         return _("Every day at %(times)s") % {"times": times}
-    time = _("At %(times)s") % {"times": times} if times else _rhythm(expression)
+    if times:
+        return _("At %(times)s, %(dates)s") % {"times": times, "dates": dates}
+    time = _rhythm(expression)
     return _("%(time)s, %(dates)s") % {"time": time, "dates": dates} if dates else time
 
 
@@ -56,6 +62,8 @@ def warnings(expression: CronExpression) -> list[str]:
         found.append(_("Months without a day %(day)d are left out; L means the last day.") % {"day": first})
     if not expression.both_days and not (expression.any_month_day or expression.any_weekday):
         found.append(_("Day of month and day of week are both given: a day that matches one is enough."))
+    if not expression.any_weekday and not _meets_weekends(expression):
+        found.append(_("Never runs on a Saturday or Sunday."))
     if len(expression.minutes.values) == 60 and len(expression.hours.values) < 24:
         found.append(_("Runs every minute of the hours given; for one run an hour, give a minute."))
     for name, ladder, size in _clock_fields(expression):
@@ -143,13 +151,11 @@ def _even_rhythm(expression: CronExpression) -> str:
     """“Every 5 minutes” and the like, or ''."""
     seconds, minutes = expression.seconds.values, expression.minutes.values
     if seconds == (0,) and _regular(minutes, 60):
-        step = _step(minutes)
-        return ngettext("Every minute", "Every %(count)d minutes", step) % {"count": step}
+        return every("minutes", _step(minutes))
     if len(minutes) < 60:
         return ""
     if _regular(seconds, 60):
-        step = _step(seconds)
-        return ngettext("Every second", "Every %(count)d seconds", step) % {"count": step}
+        return every("seconds", _step(seconds))
     return _("At second %(seconds)s of every minute") % {"seconds": _numbers(seconds)}
 
 
@@ -158,8 +164,24 @@ def _even_rhythm(expression: CronExpression) -> str:
 
 def _dates(expression: CronExpression) -> str:
     """The days, months and years as one clause; '' for every day."""
-    clauses = [clause for clause in (_days(expression), _months(expression), _years(expression)) if clause]
-    return pgettext("between clauses", ", ").join(clauses)
+    days, months, years = _days(expression), _months(expression), _years(expression)
+    if days and months:
+        dates = _("%(days)s, %(months)s") % {"days": days, "months": months}
+    elif days:
+        dates = _in_every_month(expression, days)
+    elif months:
+        dates = pgettext("every day of them", "%(months)s") % {"months": months}
+    else:
+        return pgettext("every day of them", "%(years)s") % {"years": years} if years else ""
+    return _("%(dates)s, %(years)s") % {"dates": dates, "years": years} if years else dates
+
+
+def _in_every_month(expression: CronExpression, days: str) -> str:
+    """The days where no month is named: some languages say “every month” then."""
+    weekdays_only = all(isinstance(rule, Weekdays) for rule in expression.weekday_rules)
+    if expression.any_month_day and weekdays_only:
+        return days
+    return pgettext("of every month", "%(days)s") % {"days": days}
 
 
 def _days(expression: CronExpression) -> str:
@@ -255,6 +277,16 @@ def _years(expression: CronExpression) -> str:
     return _("in the years %(years)s") % {"years": _numbers(expression.years.values)}
 
 
+def _meets_weekends(expression: CronExpression) -> bool:
+    """Whether a month of any shape has a matching day on a weekend."""
+    return any(
+        days >> day & 1
+        for shape, days in zip(SHAPES, expression.days, strict=True)
+        for day in range(1, shape.length + 1)
+        if shape.weekday(day) in (SATURDAY, SUNDAY)
+    )
+
+
 def _only_leap_days(expression: CronExpression) -> bool:
     # Every fourth day mask is that of a month of 28 days, see cron_days.SHAPES.
     return expression.months.values == (2,) and not any(expression.days[::4])
@@ -320,7 +352,9 @@ def _numbers(values: tuple[int, ...]) -> str:
         return _("%(first)s, %(second)s, %(third)s … %(last)s") % words
     return listed(
         [
-            str(first) if first == last else _("%(first)s to %(last)s") % {"first": first, "last": last}
+            str(first)
+            if first == last
+            else pgettext("numbers", "%(first)s to %(last)s") % {"first": first, "last": last}
             for first, last in _runs(values)
         ]
     )

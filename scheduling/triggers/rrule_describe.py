@@ -4,35 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import reduce
 
 from django.utils.dates import MONTHS, WEEKDAYS
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from .lists import listed
+from .rhythms import every
 from .rrule_text import Rule
 
 LISTED_TIMES = 6
+UNITS = {
+    "YEARLY": "years",
+    "MONTHLY": "months",
+    "WEEKLY": "weeks",
+    "DAILY": "days",
+    "HOURLY": "hours",
+    "MINUTELY": "minutes",
+    "SECONDLY": "seconds",
+}
 
 
 def sentence(rule: Rule, start: datetime) -> str:
     """The rule as a person would say it; `start` fills in what the rule leaves out."""
-    clauses = [_rhythm(rule), *_dates(rule, start), _times(rule, start), *_choice(rule), *_end(rule)]
+    clauses = [_dated_rhythm(rule, start), _times(rule, start), *_choice(rule), *_end(rule)]
     return pgettext("between clauses", ", ").join(clause for clause in clauses if clause)
 
 
-def _rhythm(rule: Rule) -> str:
-    count = rule.interval
-    text = {
-        "YEARLY": ngettext("Every year", "Every %(count)d years", count),
-        "MONTHLY": ngettext("Every month", "Every %(count)d months", count),
-        "WEEKLY": ngettext("Every week", "Every %(count)d weeks", count),
-        "DAILY": ngettext("Every day", "Every %(count)d days", count),
-        "HOURLY": ngettext("Every hour", "Every %(count)d hours", count),
-        "MINUTELY": ngettext("Every minute", "Every %(count)d minutes", count),
-        "SECONDLY": ngettext("Every second", "Every %(count)d seconds", count),
-    }[rule.frequency]
-    return text % {"count": count}
+def _dated_rhythm(rule: Rule, start: datetime) -> str:
+    """How often, and on which of the days."""
+    rhythm = every(UNITS[rule.frequency], rule.interval)
+    parts = _dates(rule, start)
+    if not parts:
+        return rhythm
+    together = pgettext("parts of a date", "%(first)s, %(second)s")
+    dates = reduce(lambda first, second: together % {"first": first, "second": second}, parts)
+    words = {"rhythm": rhythm, "dates": dates}
+    if rule.frequency in ("YEARLY", "MONTHLY", "WEEKLY"):
+        return pgettext("dates within the rhythm", "%(rhythm)s, %(dates)s") % words
+    return pgettext("the rhythm within dates", "%(rhythm)s, %(dates)s") % words
 
 
 def _dates(rule: Rule, start: datetime) -> list[str]:
@@ -48,9 +59,9 @@ def _dates(rule: Rule, start: datetime) -> list[str]:
     if months:
         clauses.append(_("in %(months)s") % {"months": listed([str(MONTHS[n]) for n in months])})
     if rule.get("BYWEEKNO"):
-        clauses.append(_("in week %(weeks)s of the year") % {"weeks": _counted(rule.get("BYWEEKNO"))})
+        clauses.append(_("in week %(weeks)s of the year") % {"weeks": _ranked(rule.get("BYWEEKNO"))})
     if rule.get("BYYEARDAY"):
-        clauses.append(_("on day %(days)s of the year") % {"days": _counted(rule.get("BYYEARDAY"))})
+        clauses.append(_("on day %(days)s of the year") % {"days": _ranked(rule.get("BYYEARDAY"))})
     if month_days:
         clauses.append(_("on day %(days)s of the month") % {"days": _counted(month_days)})
     if week_days:
@@ -68,23 +79,29 @@ def _dates(rule: Rule, start: datetime) -> list[str]:
 def _weekday(day: int, nth: int) -> str:
     if not nth:
         return str(WEEKDAYS[day])
+    if nth == -1:
+        return _("the last %(weekday)s") % {"weekday": WEEKDAYS[day]}
     if nth < 0:
-        return ngettext("the last %(weekday)s", "the %(weekday)s number %(nth)d from the end", -nth) % {
-            "weekday": WEEKDAYS[day],
-            "nth": -nth,
-        }
+        return _("the %(weekday)s number %(nth)d from the end") % {"weekday": WEEKDAYS[day], "nth": -nth}
     return _("the %(weekday)s number %(nth)d") % {"weekday": WEEKDAYS[day], "nth": nth}
 
 
 def _counted(numbers: tuple[int, ...]) -> str:
+    return listed([str(number) if number > 0 else _from_the_end(-number) for number in numbers])
+
+
+def _ranked(numbers: tuple[int, ...]) -> str:
+    """As _counted, where some languages say “the first” and not “one”."""
     return listed(
         [
-            str(number)
-            if number > 0
-            else ngettext("the last one", "number %(count)d from the end", -number) % {"count": -number}
+            pgettext("rank", "%(number)d") % {"number": number} if number > 0 else _from_the_end(-number)
             for number in numbers
         ]
     )
+
+
+def _from_the_end(count: int) -> str:
+    return ngettext("the last one", "number %(count)d from the end", count) % {"count": count}
 
 
 def _times(rule: Rule, start: datetime) -> str:
@@ -112,7 +129,7 @@ def _clock_fields(hours: tuple[int, ...], minutes: tuple[int, ...], seconds: tup
 
 def _choice(rule: Rule) -> list[str]:
     positions = rule.get("BYSETPOS")
-    return [_("of these only %(positions)s") % {"positions": _counted(positions)}] if positions else []
+    return [_("of these only %(positions)s") % {"positions": _ranked(positions)}] if positions else []
 
 
 def _end(rule: Rule) -> list[str]:

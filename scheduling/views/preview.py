@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET
 
 from scheduling import clock, triggers
 from scheduling.exceptions import InvalidTrigger
-from scheduling.models import Task
+from scheduling.models import Calendar, Task
 from scheduling.views.access import staff_only
 
 COUNT = 10
@@ -64,6 +64,9 @@ def _terms(asked: dict[str, str], params: Any, now: datetime) -> dict[str, Any]:
         "end_at": _moment(asked, "end_at"),
         "gap": asked.get("clock_gap", "run_after"),
         "fold": asked.get("clock_overlap", "first"),
+        "spread_seconds": int(spread) if (spread := asked.get("spread_seconds", "")).isdecimal() else 0,
+        "calendar": _calendar(asked.get("calendar", "")),
+        "calendar_policy": asked.get("calendar_policy") or "skip",
     }
     number = asked.get("task", "")
     task = Task.objects.present().filter(pk=int(number)).first() if number.isdecimal() else None
@@ -75,6 +78,11 @@ def _terms(asked: dict[str, str], params: Any, now: datetime) -> dict[str, Any]:
     )
     terms["anchor_at"] = task.anchor_at if task is not None and same else terms["start_at"] or now
     return terms
+
+
+def _calendar(number: str) -> triggers.CalendarRules | None:
+    calendar = Calendar.objects.filter(pk=int(number)).first() if number.isdecimal() else None
+    return calendar.rules() if calendar is not None else None
 
 
 def _moment(asked: dict[str, str], name: str) -> str | None:

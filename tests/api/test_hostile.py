@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from scheduling.models import Execution, Group, Pool, Task
-from scheduling.services import tasks
+from scheduling.models import Task
+from tests.api import world
 from tests.api.conftest import Api
-from tests.conftest import TESTER, new_task
+from tests.api.doors import doors
 
 pytestmark = pytest.mark.django_db
 NUL, SURROGATE = '"a\\u0000b"', '"a\\ud800b"'
@@ -74,25 +74,14 @@ def test_what_is_no_utf8_is_refused(api: Api, body: bytes) -> None:
 
 @pytest.mark.parametrize("value", [NUL, SURROGATE, DEEP, "1e999", "1" + "0" * 30])
 def test_every_door_that_takes_json_refuses_it(api: Api, value: str) -> None:
-    from tests.api import world
-
-    tasks.create(new_task("one"), actor=TESTER)
-    tasks.run_now(Task.objects.get().pk, actor=TESTER)
-    Group.objects.create(key="night", name="N")
-    Pool.objects.create(key="db", capacity=1)
-    places = [name for name, call in world.CALLS.items() if isinstance(call.body, dict)]
-    assert len(places) > 15
-    for name in places:
-        method, place = name.split()
-        place = place.replace("{name}", "default")
-        place = place.replace("{key}", {"g": "night", "p": "db"}.get(place[0], "one"))
-        place = place.replace("{pk}", str(Execution.objects.get().pk) if place.startswith("exec") else "1")
-        if place.startswith(("credentials/1", "instances/1", "tokens/")):
-            continue  # looked up first: not there
-        answer = api.call(method, place, '{"key": ' + value + "}")
-        assert answer.status_code == 400, (name, answer.content)
+    world.build()
+    takers = [door for door in doors() if isinstance(world.CALLS[str(door)].body, dict)]
+    assert len(takers) > 15
+    for door in takers:
+        answer = api.call(door.method, world.address(door, api.user), '{"key": ' + value + "}")
+        assert answer.status_code == 400, (door, answer.content)
         assert any((error["attr"] or "").startswith("key") for error in answer.data["errors"]), (
-            name,
+            door,
             answer.data,
         )
 

@@ -193,3 +193,35 @@ def test_any_other_address_is_told_in_the_same_body(api: Api) -> None:
 def test_a_moment_is_utc(api: Api) -> None:
     node = a_node(started_at=datetime(2026, 6, 1, 12, tzinfo=UTC))
     assert api.get(f"nodes/{node.pk}/").data["started_at"] == "2026-06-01T12:00:00Z"
+
+
+def test_calendars(api: Api, make_task: MakeTask) -> None:
+    answer = api.post("calendars/", {"key": "de", "weekend": ["SUN"], "time_zone": "Europe/Berlin"})
+    assert (answer.status_code, answer.data["version"]) == (201, 1)
+    assert api.patch("calendars/de/", {"name": "Germany"}).data["version"] == 2
+    answer = api.patch("calendars/de/", {"name": "D", "version": 1})
+    assert (answer.status_code, answer.data["errors"][0]["code"]) == (409, "edited_meanwhile")
+    assert api.patch("calendars/de/", {"weekend": ["someday"]}).status_code == 400
+    make_task("one")
+    assert api.patch("tasks/one/", {"calendar": "de"}).data["calendar"] == "de"
+    assert api.delete("calendars/de/").status_code == 409
+    api.patch("tasks/one/", {"calendar": None})
+    assert api.delete("calendars/de/").status_code == 204
+
+
+def test_dependencies(api: Api, make_task: MakeTask) -> None:
+    make_task("one")
+    make_task("two")
+    body = {"mode": "any", "dependencies": [{"task": "one", "on": "end"}]}
+    assert api.put("tasks/two/dependencies/", body).data == body
+    assert api.get("tasks/two/dependencies/").data == body
+    circle = api.put("tasks/one/dependencies/", {"dependencies": [{"task": "two"}]})
+    assert (circle.status_code, list(errors(circle))) == (400, ["dependencies"])
+    assert (
+        "nobody"
+        in errors(api.put("tasks/one/dependencies/", {"dependencies": [{"task": "nobody"}]}))["dependencies"]
+    )
+    answer = api.delete("tasks/one/")
+    assert (answer.status_code, answer.data["type"]) == (409, "client_error")
+    assert api.put("tasks/two/dependencies/", {"dependencies": []}).data["dependencies"] == []
+    assert api.delete("tasks/one/").status_code == 204

@@ -21,8 +21,8 @@ from instances.models import (
 from instances.services import credentials, instances, sessions
 from jobsite import tokens
 from scheduling import clock
-from scheduling.models import Execution, Group, Node, Pool
-from scheduling.services import definitions, executions, tasks
+from scheduling.models import Calendar, Execution, Group, Node, Pool
+from scheduling.services import calendars, definitions, executions, tasks
 from scheduling.services.actor import Actor
 from tests.api.doors import Door
 from tests.conftest import TESTER, new_task
@@ -64,6 +64,14 @@ CALLS: dict[str, Call] = {
     ),
     "POST sync-sessions/{pk}/retry/": Call(409),  # it is still running
     "GET queues/": Call(200),
+    "GET calendars/": Call(200),
+    "GET calendars/{key}/": Call(200),
+    "POST calendars/": Call(201, {"key": "de", "weekend": ["SUN"]}),
+    "PUT calendars/{key}/": Call(200, {"key": "cn", "weekend": ["SUN"]}),
+    "PATCH calendars/{key}/": Call(200, {"name": "x"}),
+    "DELETE calendars/{key}/": Call(204),
+    "GET tasks/{key}/dependencies/": Call(200),
+    "PUT tasks/{key}/dependencies/": Call(200, {"dependencies": [{"task": "prune_history"}]}),
     "POST queues/{name}/pause/": Call(204, {"reason": "night"}),
     "POST queues/{name}/resume/": Call(409),  # it is not paused
     "POST nodes/{pk}/drain/": Call(202),
@@ -132,6 +140,7 @@ def build() -> None:
     now = clock.now()
     group = Group.objects.create(key="night", name="Night")
     pool = Pool.objects.create(key="db", capacity=3)
+    calendars.save(Calendar(key="cn", weekend=["SAT", "SUN"]), actor=TESTER)
     task = tasks.create(new_task("one", group=group, pool=pool), actor=TESTER)
     task.description = "second version"
     tasks.edit(task, actor=TESTER)
@@ -188,6 +197,7 @@ def address(door: Door, user: Any) -> str:
         "pools": "db",
         "functions": "noop",
         "queues": "default",
+        "calendars": "cn",
     }
     key = tokens.make(user)[0].token_key if "tokens/{" in place else keys.get(first, "")
     return re.sub(r"\{\w+\}", key, place)

@@ -91,6 +91,15 @@ class TestInstancePage:
         page = admin_client.get(url("instance_change", make_instance().pk)).content.decode()
         assert "No sizes yet" in page
 
+    def test_its_queries_are_bounded(
+        self, admin_client: Client, grown: Instance, django_assert_max_num_queries: Any
+    ) -> None:
+        session = sessions.create("size", "manual_batch", [grown], actor=SYSTEM)
+        for address in (url("instance_change", grown.pk), url("syncsession_change", session.pk)):
+            admin_client.get(address)  # what Django keeps for ever is read once
+            with django_assert_max_num_queries(12):
+                assert admin_client.get(address).status_code == 200
+
     def test_the_list_shows_state_size_and_curve(self, admin_client: Client, grown: Instance) -> None:
         page = admin_client.get(url("instance_changelist")).content.decode()
         assert "20.0 GiB" in page

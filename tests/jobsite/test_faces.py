@@ -53,6 +53,15 @@ VERBS: dict[str, Faces] = {
         "- a file comes by API or command", "POST tasks/reload/", "load_tasks"
     ),
     "scheduling.definitions.defaults.reload": Faces("page board-reload", "POST tasks/reload/", "load_tasks"),
+    "scheduling.calendars.save": Faces("form scheduling.calendar", "PATCH calendars/{key}/", "load_tasks"),
+    "scheduling.calendars.delete": Faces(
+        "delete scheduling.calendar", "DELETE calendars/{key}/", "- an unused calendar harms nobody"
+    ),
+    "scheduling.dependencies.save": Faces(
+        "- with the pages of dependencies",
+        "PUT tasks/{key}/dependencies/",
+        "- with the file's after, to come",
+    ),
     "scheduling.groups.save": Faces("form scheduling.group", "PATCH groups/{key}/", "load_tasks"),
     "scheduling.groups.delete": Faces("delete scheduling.group", "DELETE groups/{key}/", "group delete"),
     "scheduling.groups.pause": Faces("page group-verb", "POST groups/{key}/pause/", "group pause"),
@@ -114,7 +123,8 @@ INSIDE = {
     "scheduling.requests.run_again": "scheduling.executions.retry",
     "scheduling.tasks.change": "scheduling.tasks.edit",
     "scheduling.tasks.edit_many": "scheduling.definitions.merging.load",
-    "scheduling.tasks.record": "scheduling.tasks.edit",
+    "scheduling.changes.record": "scheduling.tasks.edit",
+    "scheduling.changes.version_of": "scheduling.tasks.edit",
     "instances.aggregation.run": "scheduling.requests.run_now",
     "instances.collection.collect": "scheduling.requests.run_now",
     "instances.credentials.check_edit": "instances.credentials.edit",

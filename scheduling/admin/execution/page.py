@@ -50,7 +50,8 @@ def show(page: ServiceAdmin[Execution], request: HttpRequest, execution_id: int)
 def follow(request: HttpRequest, execution_id: int) -> HttpResponse:
     """The part that lives; ``X-Ended`` once nothing changes any more."""
     execution = execution_for(request, execution_id)
-    response = live.answer(request, STATE, state.context(request, execution, clock.refresh()))
+    part = live.part(request, STATE, state.context(request, execution, clock.refresh()))
+    response = live.respond(request, *part)
     if execution.state not in ACTIVE:
         response["X-Ended"] = "1"
     return response

@@ -13,11 +13,11 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from scheduling import registry
+from scheduling import registry, triggers
 from scheduling.clock import SettableClock
-from scheduling.models import Task
+from scheduling.models import Calendar, Task
 from scheduling.registry import Registry
-from scheduling.services import tasks
+from scheduling.services import calendars, tasks
 from tests.bad_inputs.test_bad_inputs import GOOD_FORM
 from tests.conftest import TESTER
 
@@ -171,6 +171,27 @@ def test_a_preview_of_nonsense_says_what_is_wrong(
     admin_client: Client, given: dict[str, str], said: str
 ) -> None:
     assert said in text_of(admin_client.get(PREVIEW, GOOD_SCHEDULE | given))
+
+
+def test_the_preview_knows_calendar_and_spread(admin_client: Client, clock: SettableClock) -> None:
+    calendar = Calendar(key="weekends", weekend=["SAT", "SUN"])
+    calendars.save(calendar, actor=TESTER)
+    asked = GOOD_SCHEDULE | {"calendar": str(calendar.pk), "calendar_policy": "skip"}
+    text = text_of(admin_client.get(PREVIEW, asked))
+    assert "Fri 2026-06-05" in text
+    assert "Sat 2026-06-06" not in text
+    spread = text_of(admin_client.get(PREVIEW, GOOD_SCHEDULE | {"spread_seconds": "600", "key": "one"}))
+    assert spread != text_of(
+        admin_client.get(PREVIEW, GOOD_SCHEDULE | {"spread_seconds": "600", "key": "two"})
+    )
+
+
+def test_every_kind_of_schedule_has_an_editor(admin_client: Client) -> None:
+    page = admin_client.get(f"{TASKS}add/").content.decode()
+    assert re.findall(r'data-editor="(\w+)"', page) == list(triggers.names())
+    for kind in triggers.TRIGGERS.values():
+        if kind.kind != "cron":
+            assert all(f'data-key="{key}"' in page for key in kind.keys), kind
 
 
 @pytest.mark.parametrize("address", [PREVIEW, FIELDS])
