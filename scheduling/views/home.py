@@ -16,6 +16,7 @@ from jobsite import live, zones
 from jobsite.templatetags.jobsite import state_label
 from scheduling import clock
 from scheduling.models import NEVER, State, Task
+from scheduling.models.execution import reason_text
 from scheduling.services import health, stats
 from scheduling.views.access import forbid, staff_only
 from scheduling.views.alarm import alarm_of
@@ -173,9 +174,10 @@ def _with_progress(rows: list[Row], now: datetime) -> list[Row]:
 
 
 def _with_waiting(rows: list[Row], now: datetime) -> list[Row]:
-    """Until when each waits, where it waits for a time."""
+    """Until when each waits, where it waits for a time; and why."""
     for row in rows:
         row["until"] = row["available_at"] if now < row["available_at"] < NEVER else None
+        row["why"] = reason_text(row["reason"]) or row["detail"]
     return rows
 
 
@@ -183,7 +185,10 @@ def _with_cause(rows: list[Row]) -> list[Row]:
     """What went wrong, in one line."""
     for row in rows:
         error, detail = row["error_class"], row["detail"]
-        row["cause"] = detail if detail.startswith(error) else f"{error}: {detail}"
+        if error:
+            row["cause"] = detail if detail.startswith(error) else f"{error}: {detail}"
+        else:
+            row["cause"] = reason_text(row["reason"]) or detail
     return rows
 
 

@@ -2,6 +2,8 @@
 // Marked up by the template filter `moment`: <time datetime="…" data-moment data-zone="…">.
 
 const language = document.documentElement.lang || undefined;
+// Chinese puts the zone between the day and the time; as ISO has it, times stand below each other, like those of the server.
+const dates = language?.startsWith("zh") ? "sv" : language;
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 const UNITS = [
   ["day", 86_400],
@@ -19,8 +21,8 @@ export function distance(milliseconds) {
 
 /** The absolute time in the zone, which it names. */
 export function absolute(at, zone) {
-  return new Intl.DateTimeFormat(language, {
-    dateStyle: "medium",
+  return new Intl.DateTimeFormat(dates, {
+    dateStyle: dates === "sv" ? "short" : "medium",
     timeStyle: "long", // with the zone
     ...(zone ? { timeZone: zone } : {}),
   }).format(at);
