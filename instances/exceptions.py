@@ -79,6 +79,24 @@ class StatementRefused(DialectError):
     code = "statement_refused"
 
 
+class ProgramMissing(DialectError):
+    """A program that this needs is not installed."""
+
+    code = "program_missing"
+
+
+class ProgramFailed(DialectError):
+    """A program has failed."""
+
+    code = "program_failed"
+
+
+class BackupDamaged(DialectError):
+    """The file is not the backup that it should be."""
+
+    code = "backup_damaged"
+
+
 class PathRefused(DialectError):
     """The file lies outside the permitted folders, or is none."""
 

@@ -80,10 +80,12 @@ def build(seed: int = 1) -> dict[str, int]:
     )
     made = [task for sample in SAMPLES if (task := _task(sample, group, pool))]
     samples = {PREFIX + sample.key: sample for sample in SAMPLES}
-    executions = sum(_past(task, samples[task.key], now, chance) for task in made)
-    if executions:
+    past = [row for task in made for row in _past(task, samples[task.key], now, chance)]
+    past.sort(key=lambda row: row.scheduled_for)  # lists show what was admitted last first
+    Execution.objects.bulk_create(past, batch_size=BATCH)
+    if past:
         _count_past(now)
-    return {"tasks": len(made), "executions": executions, "sizes": _fleet(now, chance)}
+    return {"tasks": len(made), "executions": len(past), "sizes": _fleet(now, chance)}
 
 
 def remove() -> dict[str, int]:
@@ -122,12 +124,10 @@ def _task(sample: Sample, group: Group, pool: Pool) -> Task | None:
     )  # fmt: skip
 
 
-def _past(task: Task, sample: Sample, now: datetime, chance: random.Random) -> int:
-    """Writes what would have happened since HISTORY ago; returns how many rows."""
+def _past(task: Task, sample: Sample, now: datetime, chance: random.Random) -> list[Execution]:
+    """What would have happened since HISTORY ago."""
     times = task.build_trigger().between(now - HISTORY, now, 100_000)[-MOST_RUNS:]
-    rows = [_row(task, sample, at, chance) for at in times]
-    Execution.objects.bulk_create(rows, batch_size=BATCH)
-    return len(rows)
+    return [_row(task, sample, at, chance) for at in times]
 
 
 def _count_past(now: datetime) -> None:

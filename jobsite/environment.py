@@ -104,15 +104,16 @@ def database(name: str, default: str) -> dict[str, Any]:
 
     Options after ``?`` are handed to the driver as text. ``sqlite:////absolute/path`` names a file.
     """
-    return _database(name, text(name, default) or default)
+    return database_from(name, text(name, default) or default)
 
 
 def databases(name: str) -> list[dict[str, Any]]:
     """Any number of such URLs with commas between them (in a password, a comma is written ``%2C``)."""
-    return [_database(name, url) for url in words(name)]
+    return [database_from(name, url) for url in words(name)]
 
 
-def _database(name: str, value: str) -> dict[str, Any]:
+def database_from(name: str, value: str) -> dict[str, Any]:
+    """The same from a URL at hand; ``name`` is what a message calls it."""
     try:
         url = urlsplit(value)
         port = url.port

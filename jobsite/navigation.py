@@ -46,9 +46,16 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 rows(_("Credentials"), "key", "instances", "credential"),
                 rows(_("Databases"), "table", "instances", "instancedatabase"),
                 rows(_("Sizes"), "monitoring", "instances", "instancesize"),
+                rows(_("Sizes by period"), "stacked_line_chart", "instances", "databasesizeaggregate"),
+                rows(_("Jumps in size"), "trending_up", "instances", "sizeanomaly"),
+                page(
+                    _("Partitions"), "view_week", "admin:instances_partitions", "instances.view_databasesize"
+                ),
                 rows(_("Accounts"), "badge", "instances", "instanceaccount"),
                 rows(_("Account changes"), "person_edit", "instances", "accountchange"),
                 rows(_("Sync sessions"), "sync", "instances", "syncsession"),
+                rows(_("Backups"), "backup", "instances", "backup"),
+                rows(_("Tags"), "sell", "instances", "tag"),
             ],
         },
         {

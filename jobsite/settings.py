@@ -358,6 +358,8 @@ SCHEDULER: dict[str, Any] = {
     "keep_log_days": environment.whole("JOBSITE_KEEP_LOG_DAYS", 14, least=1, most=36_500),
 }
 
+#: The broker of Celery's workers (executor celery), such as redis://127.0.0.1:6379/0; empty: there are none.
+JOBSITE_CELERY_BROKER = environment.text("JOBSITE_CELERY_BROKER")
 #: Whether tasks may run commands and code (run_command, run_code): whoever may edit them rules this machine's user.
 JOBSITE_ALLOW_COMMANDS = environment.flag("JOBSITE_ALLOW_COMMANDS", False)
 #: The user under which they run, if the scheduler runs as root; empty: its own.
@@ -376,6 +378,8 @@ JOBSITE_INSTANCES = environment.databases("JOBSITE_INSTANCES")
 JOBSITE_SQLITE_ROOTS = [Path(root) for root in environment.words("JOBSITE_SQLITE_ROOTS", (str(VAR_DIR),))]
 #: Folders in which cleanup_old_logs may remove files.
 JOBSITE_LOG_ROOTS = [Path(root) for root in environment.words("JOBSITE_LOG_ROOTS", (str(VAR_DIR / "log"),))]
+#: Where backups of managed databases are written.
+JOBSITE_BACKUP_ROOT = environment.folder("JOBSITE_BACKUP_ROOT", VAR_DIR / "backups") or VAR_DIR / "backups"
 #: Whether an instance may be reached through a socket path instead of a host name.
 JOBSITE_ALLOW_SOCKETS = environment.flag("JOBSITE_ALLOW_SOCKETS", False)
 #: Instances that one collection speaks to at the same time.

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from instances.admin.account import AccountChangeAdmin, InstanceAccountAdmin, InstanceDatabaseAdmin
 from instances.admin.credential import CredentialAdmin
+from instances.admin.growth import (
+    BackupAdmin,
+    DatabaseSizeAggregateAdmin,
+    InstanceSizeAggregateAdmin,
+    SizeAnomalyAdmin,
+    TagAdmin,
+)
 from instances.admin.instance import InstanceAdmin
 from instances.admin.session import SyncSessionAdmin
 from instances.admin.size import DatabaseSizeAdmin, InstanceSizeAdmin
 
 __all__ = [
     "AccountChangeAdmin",
+    "BackupAdmin",
     "CredentialAdmin",
     "DatabaseSizeAdmin",
+    "DatabaseSizeAggregateAdmin",
     "InstanceAccountAdmin",
     "InstanceAdmin",
     "InstanceDatabaseAdmin",
     "InstanceSizeAdmin",
+    "InstanceSizeAggregateAdmin",
+    "SizeAnomalyAdmin",
     "SyncSessionAdmin",
+    "TagAdmin",
 ]

@@ -1,13 +1,28 @@
-"""Accounts, their changes and databases, for reading."""
+"""Accounts with their rights, what changed about them, and databases; for reading."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from instances.models import AccountChange, InstanceAccount, InstanceDatabase
-from instances.services import histories
+from instances.services import facts, histories
 from jobsite.admin_base import HistoryAdmin
+
+#: Lines of rights, changes, and lines of one change that a page shows.
+MOST_RIGHTS = 500
+MOST_CHANGES = 20
+MOST_LINES = 12
+MOST_CHANGE_LINES = 1_000
+
+
+class InstancesMedia:
+    css = {"all": ("css/instances.css",)}
 
 
 @admin.register(InstanceAccount)
@@ -22,10 +37,61 @@ class InstanceAccountAdmin(HistoryAdmin[InstanceAccount]):
         "active",
         "last_seen_at",
     )
-    list_filter = ("kind", "superuser", "locked", "active")
+    list_filter = ("kind", "superuser", "locked", "grant_admin", "active")
     list_select_related = ("instance",)
     search_fields = ("name",)
     ordering = ("name", "instance")  # along an index
+    fields = (
+        "instance", "name", "kind", "superuser", "locked", "grant_admin", "expires_at", "active", "first_seen_at",
+        "last_seen_at", "dropped_at",
+    )  # fmt: skip
+    readonly_fields = fields
+    change_form_outer_before_template = "instances/account.html"
+    Media = InstancesMedia
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """A list shows no rights, which may be long."""
+        rows = super().get_queryset(request)
+        match = request.resolver_match
+        return (
+            rows
+            if match and match.url_name == "instances_instanceaccount_change"
+            else rows.defer("privileges", "attributes")
+        )
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        account = self.get_object(request, object_id)
+        known = self.page(account) if account is not None else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **known})
+
+    def page(self, account: InstanceAccount) -> dict[str, Any]:
+        lines = list(islice(_rights(account), MOST_RIGHTS + 1))
+        rows = AccountChange.objects.filter(account=account).order_by("-id")[:MOST_CHANGES]
+        changes = []
+        for row in rows:
+            said = list(islice(histories.lines(row), MOST_LINES + 1))
+            changes.append({"row": row, "lines": said[:MOST_LINES], "more": len(said) > MOST_LINES})
+        return {
+            "account": account,
+            "facts": [facts.sentence(fact) for fact in account.facts],
+            "rights": lines[:MOST_RIGHTS],
+            "left_out": len(lines) > MOST_RIGHTS,
+            "changes": changes,
+        }
+
+
+def _rights(account: InstanceAccount) -> Iterator[dict[str, Any]]:
+    """One line for each object."""
+    for category, entries in (account.privileges or {}).items():
+        for entry in entries:
+            yield {
+                "category": category,
+                "place": histories.place(entry),
+                "rights": histories.rights(entry),
+                "default": set(entry["rights"]) == set(entry.get("default", ())),
+            }
 
 
 @admin.register(AccountChange)
@@ -34,10 +100,28 @@ class AccountChangeAdmin(HistoryAdmin[AccountChange]):
     list_filter = ("kind",)
     list_select_related = ("instance",)
     ordering = ("-id",)
+    fields = ("at", "instance", "name", "kind", "session")
+    readonly_fields = fields
+    change_form_outer_before_template = "instances/account_change.html"
+    Media = InstancesMedia
 
     @admin.display(description=_("what changed"))
     def sentence(self, change: AccountChange) -> str:
         return histories.sentence(change)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        change = self.get_object(request, object_id)
+        known: dict[str, Any] = {}
+        if change is not None:
+            lines = list(islice(histories.lines(change), MOST_CHANGE_LINES + 1))
+            known = {
+                "account_change": change,
+                "lines": lines[:MOST_CHANGE_LINES],
+                "left_out": len(lines) > MOST_CHANGE_LINES,
+            }
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **known})
 
 
 @admin.register(InstanceDatabase)

@@ -6,20 +6,25 @@ import uuid
 from collections import Counter
 from typing import Any
 
-from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Case, Count, IntegerField, Value, When
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_GET
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_POST
 
+from instances.exceptions import WrongState
 from instances.models import SyncRecord, SyncSession
+from instances.services import requests, sessions
 from instances.templatetags.instances import sync_badge
-from jobsite.admin_base import HistoryAdmin
+from jobsite.admin_base import HistoryAdmin, actor_of, sentences
 from jobsite.templatetags.jobsite import duration
+from scheduling.exceptions import Refused
 
 #: Instances of a session that its page names: failed ones first, then those under way.
 MOST_RECORDS = 200
@@ -58,13 +63,57 @@ class SyncSessionAdmin(HistoryAdmin[SyncSession]):
 
     def get_urls(self) -> list[URLPattern]:
         live = self.admin_site.admin_view(require_GET(self.live_view))
-        return [path("<uuid:pk>/live/", live, name="instances_syncsession_live"), *super().get_urls()]
+        verbs = {"cancel": self.cancel_view, "retry": self.retry_view}
+        own = [
+            path(
+                f"<uuid:pk>/{verb}/",
+                self.admin_site.admin_view(require_POST(view)),
+                name=f"instances_syncsession_{verb}",
+            )
+            for verb, view in verbs.items()
+        ]
+        return [path("<uuid:pk>/live/", live, name="instances_syncsession_live"), *own, *super().get_urls()]
+
+    def cancel_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        session = self._found(request, pk)
+        try:
+            count = sessions.request_cancel(session)
+            text = ngettext(
+                "%d instance is not visited any more.", "%d instances are not visited any more.", count
+            )
+            self.message_user(request, text % count, messages.SUCCESS)
+        except WrongState as error:
+            self.message_user(request, str(error), messages.ERROR)
+        return self._back(pk)
+
+    def retry_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        session = self._found(request, pk)
+        try:
+            execution = requests.retry(session, actor=actor_of(request))
+            text = _now("What failed is visited again by run #%d.") % execution.pk
+            self.message_user(request, text, messages.SUCCESS)
+        except (Refused, ValidationError) as error:
+            self.message_user(request, sentences(error), messages.ERROR)
+        return self._back(pk)
+
+    def _found(self, request: HttpRequest, pk: uuid.UUID) -> SyncSession:
+        """Raises PermissionDenied, before it says whether there is such a session, and Http404."""
+        if not request.user.has_perm("scheduling.run_task"):
+            raise PermissionDenied
+        session = SyncSession.objects.filter(pk=pk).first()
+        if session is None:
+            raise Http404
+        return session
+
+    def _back(self, pk: uuid.UUID) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:instances_syncsession_change", args=[pk]))
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         session = self.get_object(request, object_id)
         known = self.state_of(session) if session is not None else {}
+        known["may_run"] = request.user.has_perm("scheduling.run_task")
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **known})
 
     def live_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.urls import URLPattern, path
 
+from instances.admin.partitions import partitions_view
 from instances.models import DatabaseSize, InstanceSize
 from jobsite.admin_base import HistoryAdmin
 
 
 @admin.register(DatabaseSize)
 class DatabaseSizeAdmin(HistoryAdmin[DatabaseSize]):
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(partitions_view)
+        return [path("partitions/", page, name="instances_partitions"), *super().get_urls()]
+
     list_display = ("date", "instance", "database", "total_bytes", "data_bytes", "index_bytes", "reason")
     list_select_related = ("instance",)
     ordering = ("-date", "-instance")  # along the index by date

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import ClassVar
 
 from django.utils.functional import Promise
@@ -73,6 +74,33 @@ class Dialect(ABC):
     @abstractmethod
     def run(self, target: ConnectionTarget, script: Script) -> Table:
         """Runs a person's own statements, all of them or none where the database can; gives the last one's answer."""
+
+    #: How the files of its backups end.
+    dump_suffix: ClassVar[str] = ".dump"
+
+    @abstractmethod
+    def dump(self, target: ConnectionTarget, path: Path) -> None:
+        """Writes the target's database into a new file."""
+
+    @abstractmethod
+    def check_dump(self, path: Path) -> None:
+        """Looks whether the file is whole. Raises ``DialectError``."""
+
+    @abstractmethod
+    def restore_dump(self, target: ConnectionTarget, path: Path) -> None:
+        """Fills the target's database, which is empty, from a file."""
+
+    @abstractmethod
+    def make_database(self, target: ConnectionTarget, name: str) -> None:
+        """Makes an empty database. Raises ``DialectError`` when there is one of that name."""
+
+    @abstractmethod
+    def remove_database(self, target: ConnectionTarget, name: str) -> None:
+        """Removes a database; nothing happens when there is none of that name."""
+
+    def scratch_database(self, target: ConnectionTarget, name: str) -> str:
+        """Where a restore of the target's database is tried out."""
+        return name
 
     def access(self, action: str, database: str, holder: Holder) -> list[Held]:
         """The rights by which an account may ``read`` or ``write`` in a database; empty when it may not."""

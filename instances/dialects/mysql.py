@@ -13,12 +13,13 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from instances.dialects import mysql_access, mysql_accounts
+from instances.dialects import mysql_access, mysql_accounts, mysql_dump
 from instances.dialects.access import Held, Holder
 from instances.dialects.base import Dialect, refuse_disguise
 from instances.dialects.readings import AccountsReading, DatabaseSizeReading, ServerReading, SizesReading
@@ -186,8 +187,31 @@ class MySQL(Dialect):
             visit.rows("COMMIT")
             return table(columns, rows, script.most_rows, changed=changed)
 
+    dump_suffix = mysql_dump.SUFFIX
+
+    def dump(self, target: ConnectionTarget, path: Path) -> None:
+        mysql_dump.dump(target, path)
+
+    def check_dump(self, path: Path) -> None:
+        mysql_dump.check(path)
+
+    def restore_dump(self, target: ConnectionTarget, path: Path) -> None:
+        mysql_dump.restore(target, path)
+
+    def make_database(self, target: ConnectionTarget, name: str) -> None:
+        with connect(target, writes=True) as visit:
+            visit.execute(f"CREATE DATABASE {quoted(name)} CHARACTER SET utf8mb4")
+
+    def remove_database(self, target: ConnectionTarget, name: str) -> None:
+        with connect(target, writes=True) as visit:
+            visit.execute(f"DROP DATABASE IF EXISTS {quoted(name)}")
+
     def access(self, action: str, database: str, holder: Holder) -> list[Held]:
         return mysql_access.reasons(action, database, holder)
+
+
+def quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
 
 
 def measure(visit: Visit, server: ServerReading) -> SizesReading:

@@ -10,11 +10,12 @@ import select
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
 
-from instances.dialects import postgresql_access, postgresql_accounts
+from instances.dialects import postgresql_access, postgresql_accounts, postgresql_dump
 from instances.dialects.access import Held, Holder
 from instances.dialects.base import Deadline, Dialect, refuse_disguise
 from instances.dialects.readings import (
@@ -127,8 +128,31 @@ class PostgreSQL(Dialect):
                 visit.execute("COMMIT")
             return table(columns, rows, script.most_rows, changed=changed)
 
+    dump_suffix = postgresql_dump.SUFFIX
+
+    def dump(self, target: ConnectionTarget, path: Path) -> None:
+        postgresql_dump.dump(target, path)
+
+    def check_dump(self, path: Path) -> None:
+        postgresql_dump.check(path)
+
+    def restore_dump(self, target: ConnectionTarget, path: Path) -> None:
+        postgresql_dump.restore(target, path)
+
+    def make_database(self, target: ConnectionTarget, name: str) -> None:
+        with connect(target, writes=True) as visit:
+            visit.execute(f"CREATE DATABASE {quoted(name)} TEMPLATE template0")
+
+    def remove_database(self, target: ConnectionTarget, name: str) -> None:
+        with connect(target, writes=True) as visit:
+            visit.execute(f"DROP DATABASE IF EXISTS {quoted(name)}")
+
     def access(self, action: str, database: str, holder: Holder) -> list[Held]:
         return postgresql_access.reasons(action, database, holder)
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _rights(visit: Visit) -> RightsReading:

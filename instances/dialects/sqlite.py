@@ -70,6 +70,32 @@ class SQLite(Dialect):
             columns = [column[0] for column in cursor.description or ()]
             return table(columns, cursor.fetchmany(script.most_rows + 1), script.most_rows)
 
+    dump_suffix = ".sqlite3.gz"
+
+    def dump(self, target: ConnectionTarget, path: Path) -> None:
+        from instances.dialects import sqlite_dump
+
+        sqlite_dump.dump(target, path)
+
+    def check_dump(self, path: Path) -> None:
+        from instances.dialects import sqlite_dump
+
+        sqlite_dump.check(path)
+
+    def restore_dump(self, target: ConnectionTarget, path: Path) -> None:
+        from instances.dialects import sqlite_dump
+
+        sqlite_dump.restore(target, path)
+
+    def make_database(self, target: ConnectionTarget, name: str) -> None:
+        """A restore makes the file."""
+
+    def remove_database(self, target: ConnectionTarget, name: str) -> None:
+        resolve(name).unlink(missing_ok=True)
+
+    def scratch_database(self, target: ConnectionTarget, name: str) -> str:
+        return str(resolve(target.database).with_name(f"{name}.sqlite3"))
+
 
 def resolve(name: str) -> Path:
     """The file behind ``name`` with every symbolic link followed. Raises ``PathRefused``."""

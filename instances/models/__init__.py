@@ -5,6 +5,7 @@ from __future__ import annotations
 from instances.models.account import AccountChange, InstanceAccount
 from instances.models.aggregate import DatabaseSizeAggregate, InstanceSizeAggregate, Period
 from instances.models.anomaly import SizeAnomaly
+from instances.models.backup import Backup
 from instances.models.credential import Credential
 from instances.models.database import InstanceDatabase
 from instances.models.instance import Instance
@@ -14,6 +15,7 @@ from instances.models.tag import Tag
 
 __all__ = [
     "AccountChange",
+    "Backup",
     "Credential",
     "DatabaseSize",
     "DatabaseSizeAggregate",

@@ -31,17 +31,17 @@ def lines(change: AccountChange) -> Iterator[str]:
         )
     for parts in change.difference.get("privileges", {}).values():
         for entry in parts.get("granted", ()):
-            yield _("granted {rights} on {place}").format(rights=_rights(entry), place=_place(entry))
+            yield _("granted {rights} on {place}").format(rights=rights(entry), place=place(entry))
         for entry in parts.get("revoked", ()):
-            yield _("revoked {rights} on {place}").format(rights=_rights(entry), place=_place(entry))
+            yield _("revoked {rights} on {place}").format(rights=rights(entry), place=place(entry))
 
 
-def _rights(entry: dict[str, Any]) -> str:
+def rights(entry: dict[str, Any]) -> str:
     option = _("with grant option")
     return ", ".join(f"{right} {option}" if passed else right for right, passed in entry["rights"].items())
 
 
-def _place(entry: dict[str, Any]) -> str:
+def place(entry: dict[str, Any]) -> str:
     return ".".join(entry["on"]) or _("the whole server")
 
 

@@ -11,6 +11,7 @@ from instances.tasks.aggregates import (
     get_aggregation_status,
     validate_aggregation_config,
 )
+from instances.tasks.backups import database_backup
 from instances.tasks.logs import cleanup_old_logs
 from instances.tasks.partitions import (
     cleanup_database_size_partitions,
@@ -40,6 +41,7 @@ __all__ = [
     "collect_database_sizes_by_type",
     "collect_specific_instance_database_sizes",
     "create_database_size_partitions",
+    "database_backup",
     "get_aggregation_status",
     "get_collection_status",
     "get_partition_management_status",

@@ -19,6 +19,7 @@ COLOURS = {
     "partly_failed": "missed",
     "failed": "failed",
     "cancelled": "cancelled",
+    "lost": "lost",
 }
 
 

@@ -61,6 +61,12 @@ def absolute(at: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def compact(at: datetime | None) -> SafeString | str:
+    """The same for narrow columns: day and time without year and zone, which stand in the title."""
+    return _time(at, "compact")
+
+
+@register.filter
 def relative(at: datetime | None) -> SafeString | str:
     """The same as "3 minutes ago" alone; absolute on hover."""
     return _time(at, "relative")

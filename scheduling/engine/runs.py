@@ -55,7 +55,12 @@ class Runs:
 
     def free(self) -> dict[str, int]:
         """The free seats of each executor; one that has not been needed yet has all of its."""
-        free = {name: self._seats_of.get(name, self.seats) for name in executors.paths()}
+        free = {
+            name: 0
+            if name == "celery"
+            else self._seats_of.get(name, self.seats)  # its workers claim by themselves
+            for name in executors.paths()
+        }
         return free | {name: executor.free_seats for name, executor in self._executors.items()}
 
     @property
@@ -84,7 +89,7 @@ class Runs:
         after = [candidate.id for candidate in candidates if candidate.origin == Origin.DEPENDENCY]
         upstream = chains.upstream_of(after) if after else {}
         for candidate in candidates:
-            order = self._order(candidate, now, upstream.get(candidate.id, {}))
+            order = order_of(candidate, now, self.node_id, upstream)
             if order.key in running:
                 continue
             try:
@@ -140,27 +145,6 @@ class Runs:
 
     # --- inside
 
-    def _order(self, candidate: Candidate, now: datetime, upstream: Mapping[str, Any]) -> RunOrder:
-        timeout = candidate.timeout_seconds
-        return RunOrder(
-            execution_id=candidate.id,
-            attempt=candidate.attempt + 1,
-            task_id=candidate.task_id,
-            task_key=candidate.task_key,
-            function=candidate.function,
-            parameters=candidate.parameters,
-            scheduled_for=candidate.scheduled_for,
-            origin=candidate.origin,
-            deadline_at=now + timedelta(seconds=timeout) if timeout else None,
-            timeout_seconds=timeout,
-            idempotency_key=idempotency_key(candidate.task_id, candidate.scheduled_for, candidate.slot),
-            executor=candidate.executor,
-            node_id=self.node_id,
-            memory_limit_mb=candidate.memory_limit_mb,
-            cpu_limit_seconds=candidate.cpu_limit_seconds,
-            upstream=upstream,
-        )
-
     def _executor(self, name: str) -> Executor:
         """Started when it is first needed. Raises UnknownExecutor."""
         if name not in self._executors:
@@ -173,3 +157,28 @@ class Runs:
     def _done(self, order: RunOrder, outcome: Outcome) -> None:
         self._recorder.put(Result(order, outcome, clock.now()))
         self._ended()
+
+
+def order_of(
+    candidate: Candidate, now: datetime, node_id: uuid.UUID, upstream: Mapping[int, Any]
+) -> RunOrder:
+    """The order of a candidate that has just been claimed; ``upstream`` by execution."""
+    timeout = candidate.timeout_seconds
+    return RunOrder(
+        execution_id=candidate.id,
+        attempt=candidate.attempt + 1,
+        task_id=candidate.task_id,
+        task_key=candidate.task_key,
+        function=candidate.function,
+        parameters=candidate.parameters,
+        scheduled_for=candidate.scheduled_for,
+        origin=candidate.origin,
+        deadline_at=now + timedelta(seconds=timeout) if timeout else None,
+        timeout_seconds=timeout,
+        idempotency_key=idempotency_key(candidate.task_id, candidate.scheduled_for, candidate.slot),
+        executor=candidate.executor,
+        node_id=node_id,
+        memory_limit_mb=candidate.memory_limit_mb,
+        cpu_limit_seconds=candidate.cpu_limit_seconds,
+        upstream=upstream.get(candidate.id, {}),
+    )

@@ -19,13 +19,20 @@ EXECUTORS: dict[str, str] = {
     "process": "scheduling.executors.process.ProcessExecutor",
     "command": "scheduling.executors.command.CommandExecutor",
     "asyncio": "scheduling.executors.coroutine.AsyncioExecutor",
+    # Only where a broker is set up (JOBSITE_CELERY_BROKER).
+    "celery": "scheduling.executors.celery.CeleryExecutor",
 }
 
 
 def paths() -> Mapping[str, str]:
     """All executors by name: the table above, and those a project adds or replaces by setting."""
     added: Mapping[str, str] = getattr(settings, "SCHEDULER", {}).get("executors", {})
-    return {**EXECUTORS, **added}
+    known = {name: path for name, path in EXECUTORS.items() if name != "celery" or _has_broker()}
+    return {**known, **added}
+
+
+def _has_broker() -> bool:
+    return bool(getattr(settings, "JOBSITE_CELERY_BROKER", ""))
 
 
 def choices() -> list[tuple[str, str]]:

@@ -95,6 +95,8 @@ class Executor(ABC):
 
     #: Can it run coroutine functions?
     runs_coroutines: ClassVar[bool] = False
+    #: Do others claim and run its orders? Then it has no seats here.
+    is_remote: ClassVar[bool] = False
     #: Does cancelling end a run that does not look? (Otherwise the task must ask now and then.)
     can_kill: ClassVar[bool] = False
 

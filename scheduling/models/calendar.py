@@ -61,7 +61,7 @@ class Calendar(models.Model):
         default=list,
         blank=True,
         help_text=_(
-            'A list: {"start": "2027-01-31 22:00", "end": "2027-02-01 06:00"}, or '
+            'A list: {"start": "2027-01-31", "end": "2027-02-07"}, or '
             '{"weekdays": ["SUN"], "from": "22:00", "to": "06:00"}.'
         ),
     )

@@ -142,6 +142,8 @@ class Execution(models.Model):
         related_name="executions",
     )
     claim_id = models.UUIDField(null=True)
+    # When its id was last handed to a broker (executor celery).
+    handed_at = models.DateTimeField(null=True)
     overdue = models.BooleanField(default=False)
     # When the row came to be. It grows with the id, so a stretch of time is a stretch of the primary key.
     admitted_at = models.DateTimeField(_("admitted"), default=clock.now)

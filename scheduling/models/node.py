@@ -17,6 +17,10 @@ class Node(models.Model):
         STOPPED = "stopped", _("stopped")  # ended by itself
         DEAD = "dead", _("dead")  # declared so by another node; its runs are lost
 
+    class Kind(models.TextChoices):
+        SCHEDULER = "scheduler", _("scheduler")  # admits, claims and runs
+        WORKER = "worker", _("Celery worker")  # runs what it is handed
+
     #: The states in which a node beats.
     LIVE = (State.STARTING, State.ACTIVE, State.DRAINING)
 
@@ -25,6 +29,7 @@ class Node(models.Model):
     beat = models.BigIntegerField(_("beat"), default=0)
     heartbeat_at = models.DateTimeField(_("last seen"))
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.STARTING)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.SCHEDULER)
     lease_seconds = models.FloatField(_("lease (seconds)"))
     host = models.CharField(_("host"), max_length=200)
     pid = models.IntegerField(_("process"))

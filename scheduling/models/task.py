@@ -192,6 +192,8 @@ class Task(models.Model):
     )
     # Scheduled runs since then; kept up only while there is a maximum.
     run_count = models.IntegerField(default=0, editable=False)
+    # Whether the next time is counted from the end of the run before (services/following.py).
+    follows_end = models.BooleanField(default=False, editable=False)
     # Intervals count from here, so that neither a restart nor an edit of something else shifts them.
     anchor_at = models.DateTimeField(editable=False)
 
@@ -400,6 +402,9 @@ class Task(models.Model):
             models.Index(  # finds queues that no node takes from, on every page
                 name="task_queue", fields=["queue"], condition=models.Q(deleted_at=None, enabled=True)
             ),
+            models.Index(
+                name="task_follows_end", fields=["follows_end"], condition=models.Q(follows_end=True)
+            ),
             # What lists are filtered by, each in the order of the list.
             models.Index(name="task_by_queue", fields=["queue", "key"]),
             models.Index(name="task_by_category", fields=["category", "key"]),
@@ -423,6 +428,12 @@ class Task(models.Model):
         if self.is_at_rest or self.has_run_enough:
             return None
         return self.build_trigger().next_after(now)
+
+    @property
+    def waits_for_end(self) -> bool:
+        """What ``follows_end`` has to be, by the schedule."""
+        params = self.trigger_params
+        return self.trigger == "interval" and isinstance(params, dict) and params.get("after_end") is True
 
     @property
     def has_run_enough(self) -> bool:

@@ -19,12 +19,17 @@ from django.db.models import Sum
 from scheduling import sql
 from scheduling.models import Execution, Pool, State
 from scheduling.services import nodes
+from scheduling.sql.transactions import in_transaction
 
 COLUMNS = (
     "rank", "id", "weight", "attempt", "task_id", "task_key", "function", "parameters", "scheduled_for", "slot",
     "origin", "executor", "timeout_seconds", "queue", "pool_id",
     "memory_limit_mb", "cpu_limit_seconds",
 )  # fmt: skip
+
+
+#: With this already past, an execution is handed to a broker again after five seconds (of sixty).
+FULL_POOL_PAUSE = timedelta(seconds=55)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -99,6 +104,41 @@ def claim(
         now,
     )
     return taken
+
+
+def claim_one(node_id: uuid.UUID, claim_id: uuid.UUID, execution_id: int, now: datetime) -> Candidate | None:
+    """Claims that very execution for the node, if it is queued and its pool has room; otherwise None.
+
+    One whose pool is full is handed over again a few seconds later. Raises NodeIsDead.
+    """
+
+    def work() -> Candidate | None:
+        if not nodes.hold_active(node_id):
+            return None
+        mine = Execution.objects.filter(pk=execution_id, claim_id=claim_id, state=State.RUNNING)
+        if mine.exists():  # the answer to the first commit was lost
+            return _before(Candidate(*mine.values_list(*COLUMNS)[0]))
+        pool_id = Execution.objects.filter(pk=execution_id).values_list("pool_id", flat=True).first()
+        room = _hold_pools(now) if pool_id else {}
+        rows = Execution.objects.select_for_update(skip_locked=True).filter(
+            pk=execution_id, state=State.QUEUED
+        )
+        found = [Candidate(*row) for row in rows.values_list(*COLUMNS)]
+        if not found:
+            return None
+        candidate = found[0]
+        if candidate.pool_id:
+            pool = room.get(candidate.pool_id)
+            if pool is None or not pool.takes(candidate):
+                rows.update(handed_at=now - FULL_POOL_PAUSE)
+                return None
+            _pay([pool], now)
+        sql.claim_executions(
+            [{"id": candidate.id, "deadline_at": candidate.deadline(now)}], node_id, claim_id, now
+        )
+        return candidate
+
+    return in_transaction(work)
 
 
 def claimed(node_id: uuid.UUID, claim_id: uuid.UUID) -> list[Candidate]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from scheduling import clock
@@ -20,6 +21,8 @@ from scheduling.sql.transactions import in_transaction
 
 #: Rows of one log that are written in one statement.
 LOG_BATCH = 200
+#: Ids handed to a broker in one go, of each queue.
+HANDED_AT_ONCE = 500
 
 
 def cancel(execution_id: int, *, actor: Actor) -> Execution:
@@ -108,6 +111,37 @@ def running_on(node_id: uuid.UUID) -> dict[tuple[int, int], str]:
         (id, attempt): "" if asked is None else reason or Reason.CANCEL_REQUESTED
         for id, attempt, asked, reason in rows.values_list("id", "attempt", "cancel_requested_at", "reason")
     }
+
+
+def to_hand_over(queues: Iterable[str], before: datetime) -> list[tuple[int, str, int | None]]:
+    """Queued ones for Celery's workers that were not handed over since: (execution, queue, timeout in seconds)."""
+    rows = Execution.objects.filter(state=State.QUEUED, executor="celery").filter(
+        Q(handed_at=None) | Q(handed_at__lt=before)
+    )
+    found: list[tuple[int, str, int | None]] = []
+    for queue in queues:
+        line = rows.filter(queue=queue).order_by("pool_id", "rank", "id")
+        found += line.values_list("id", "queue", "timeout_seconds")[:HANDED_AT_ONCE]
+    return found
+
+
+def mark_handed(ids: Iterable[int], now: datetime, before: datetime) -> set[int]:
+    """Notes that those are being handed over; returns which: of several nodes one gets each."""
+    rows = Execution.objects.filter(pk__in=list(ids), state=State.QUEUED).filter(
+        Q(handed_at=None) | Q(handed_at__lt=before)
+    )
+
+    def work() -> set[int]:
+        held = set(rows.select_for_update(skip_locked=True).values_list("id", flat=True))
+        Execution.objects.filter(pk__in=held).update(handed_at=now)
+        return held
+
+    return in_transaction(work)
+
+
+def unmark_handed(ids: Iterable[int]) -> None:
+    """They could not be handed over."""
+    Execution.objects.filter(pk__in=list(ids), state=State.QUEUED).update(handed_at=None)
 
 
 def put_back(node_id: uuid.UUID, keys: Iterable[tuple[int, int]], now: datetime) -> int:

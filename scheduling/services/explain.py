@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import SimpleNamespace
 
 from django.db.models import Q, Sum
 from django.utils.translation import gettext as _
@@ -14,6 +14,7 @@ from scheduling.exceptions import InvalidTrigger
 from scheduling.models import (
     ACTIVE,
     Attempt,
+    Calendar,
     Dependency,
     Execution,
     Node,
@@ -23,7 +24,6 @@ from scheduling.models import (
     Task,
     TaskVersion,
 )
-from scheduling.models.task import build_trigger
 from scheduling.services import health, liverows
 
 #: An execution whose nominal time is this near is taken for the one that is meant.
@@ -153,11 +153,15 @@ def _of_past(task: Task, moment: datetime) -> Explanation:
 
 
 def _was_due(task: Task, version: TaskVersion, moment: datetime, facts: list[str]) -> bool:
-    values = dict(version.definition) | {"key": task.key, "anchor_at": task.anchor_at}
-    for name in ("start_at", "end_at"):
-        if values.get(name):
-            values[name] = datetime.fromisoformat(values[name])
-    trigger = build_trigger(SimpleNamespace(**values))
+    then = copy(task)
+    for name in set(Task.SCHEDULE) & version.definition.keys():
+        value = version.definition[name]
+        if name in ("start_at", "end_at") and value:
+            value = datetime.fromisoformat(value)
+        elif name == "calendar":  # as it is now: calendars keep no versions
+            value = Calendar.objects.filter(key=value).first() if value else None
+        setattr(then, name, value)
+    trigger = then.build_trigger()
     before, after = trigger.latest(moment + NEAR, moment - timedelta(days=400)), trigger.next_after(moment)
     facts.append(
         _("By its schedule (%(schedule)s) it was due before at %(before)s, and after at %(after)s.")

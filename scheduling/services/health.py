@@ -53,8 +53,9 @@ def beats(node: Node, now: datetime) -> bool:
 
 
 def beating(now: datetime) -> list[Node]:
-    """The live nodes that were seen within their lease."""
-    return [node for node in Node.objects.filter(state__in=Node.LIVE) if beats(node, now)]
+    """The live schedulers that were seen within their lease."""
+    live = Node.objects.filter(state__in=Node.LIVE, kind=Node.Kind.SCHEDULER)
+    return [node for node in live if beats(node, now)]
 
 
 def standing_of_node(node: Node, now: datetime) -> str:

@@ -39,8 +39,11 @@ def decide(
 ) -> Decision:
     """What becomes of the instants from ``due`` (known to be one) to ``now``, both included.
 
-    Looks at no more than ``WALK_LIMIT`` instants from either end, however long the outage was.
+    With a schedule that waits for the end of a run the one that is due runs, however late, and what comes next is
+    not known yet. Looks at no more than ``WALK_LIMIT`` instants from either end, however long the outage was.
     """
+    if trigger.follows_end:
+        return Decision([due], None, None)
     instants = [due, *trigger.between(due, now, WALK_LIMIT)]
     next_time = trigger.next_after(now)
     complete = len(instants) <= WALK_LIMIT

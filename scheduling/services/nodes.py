@@ -27,7 +27,13 @@ KEPT = timedelta(days=30)
 
 
 def register(
-    now: datetime, *, queues: list[str], functions: Iterable[str], seats: int, lease_seconds: float
+    now: datetime,
+    *,
+    queues: list[str],
+    functions: Iterable[str],
+    seats: int,
+    lease_seconds: float,
+    kind: Node.Kind = Node.Kind.SCHEDULER,
 ) -> Node:
     """Writes a new node, starting: it beats, but claims nothing yet."""
     return Node.objects.create(
@@ -41,6 +47,7 @@ def register(
         queues=queues,
         functions=sorted(functions),
         seats=seats,
+        kind=kind,
     )
 
 

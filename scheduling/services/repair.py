@@ -53,6 +53,8 @@ def differences(ended: Set[tuple[int, int]] = frozenset()) -> dict[str, set[int]
         id for id, at in live.items()
         if at is None and id in present and id not in at_rest and (id, present[id]) not in ended
     }  # fmt: skip
+    if still:  # those that wait for the end of a run are services/following.py's
+        still -= set(Task.objects.filter(follows_end=True).values_list("id", flat=True))
     return {"missing": missing, "restless": restless, "still": still, "deleted": deleted}
 
 

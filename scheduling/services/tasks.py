@@ -60,6 +60,7 @@ def prepare_new(task: Task, now: datetime) -> None:
     task.anchor_at = task.start_at or now
     task.deleted_at = None
     task.run_count = 0
+    task.follows_end = task.waits_for_end
 
 
 def edit(task: Task, *, actor: Actor, allow_past: bool = False) -> Task:
@@ -141,6 +142,7 @@ def edit_many(edited: list[Task], *, actor: Actor) -> list[Task]:
             task.run_count = before.run_count
             if not changes.keys().isdisjoint(Task.SCHEDULE):
                 task.anchor_at, task.run_count = task.start_at or now, 0
+                task.follows_end = task.waits_for_end
             moves[task.pk] = task.next_time(now)
             task.version, task.updated_at, task.schedule_error = before.version + 1, now, ""
             task.save(force_update=True)
@@ -237,6 +239,7 @@ def change(
         rescheduled = not changes.keys().isdisjoint(Task.SCHEDULE)
         if rescheduled:
             task.anchor_at, task.run_count = task.start_at or now, 0
+            task.follows_end = task.waits_for_end
         _hold_calendar(task)
         if validate:
             _hold_pool(task)

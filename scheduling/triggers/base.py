@@ -105,6 +105,11 @@ class Trigger(BaseTrigger):  # type: ignore[misc]  # APScheduler is untyped
         """What this trigger does at a change of its zone's clock."""
         return ClockEffect("unaffected", _("Not affected."))
 
+    @property
+    def follows_end(self) -> bool:
+        """Whether the next time is counted from the end of the run before, which only the engine knows."""
+        return False
+
     def next_after(self, instant: datetime) -> datetime | None:
         """The first occurrence strictly later than `instant`; None when there is none."""
         start, end = self.terms.start_at, self.terms.end_at

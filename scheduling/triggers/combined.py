@@ -198,7 +198,10 @@ def _part(value: object, terms: Terms) -> Trigger:
     if not kind.timed:
         raise refusal(_("A schedule that has no times cannot be part of another."))
     params = given.get("params", {})
-    return kind.from_params(params, terms)  # type: ignore[arg-type]  # it says itself when that is no mapping
+    part = kind.from_params(params, terms)  # type: ignore[arg-type]  # it says itself when that is no mapping
+    if part.follows_end:
+        raise refusal(_("A schedule that waits for the end of a run cannot be part of another."))
+    return part
 
 
 def _described(parts: Sequence[Trigger]) -> str:

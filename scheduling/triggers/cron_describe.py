@@ -15,6 +15,9 @@ from .base import ClockEffect
 from .clock_effects import effect_of, time_of_day
 from .cron_days import (
     DAYS_IN_MONTH,
+    SATURDAY,
+    SHAPES,
+    SUNDAY,
     DayBeforeLast,
     DayRule,
     LastDay,
@@ -59,6 +62,8 @@ def warnings(expression: CronExpression) -> list[str]:
         found.append(_("Months without a day %(day)d are left out; L means the last day.") % {"day": first})
     if not expression.both_days and not (expression.any_month_day or expression.any_weekday):
         found.append(_("Day of month and day of week are both given: a day that matches one is enough."))
+    if not expression.any_weekday and not _meets_weekends(expression):
+        found.append(_("Never runs on a Saturday or Sunday."))
     if len(expression.minutes.values) == 60 and len(expression.hours.values) < 24:
         found.append(_("Runs every minute of the hours given; for one run an hour, give a minute."))
     for name, ladder, size in _clock_fields(expression):
@@ -270,6 +275,16 @@ def _years(expression: CronExpression) -> str:
     if expression.years is None:
         return ""
     return _("in the years %(years)s") % {"years": _numbers(expression.years.values)}
+
+
+def _meets_weekends(expression: CronExpression) -> bool:
+    """Whether a month of any shape has a matching day on a weekend."""
+    return any(
+        days >> day & 1
+        for shape, days in zip(SHAPES, expression.days, strict=True)
+        for day in range(1, shape.length + 1)
+        if shape.weekday(day) in (SATURDAY, SUNDAY)
+    )
 
 
 def _only_leap_days(expression: CronExpression) -> bool:

@@ -72,6 +72,11 @@ class CronExpression:
         years = self.years.values if self.years else range(2000, 2400)
         return any(self._days_of(year, month) for year in years for month in self.months.values)
 
+    def has_day(self, number: int) -> bool:
+        """Whether a day (days since 1970) matches."""
+        day = date.fromordinal(number + EPOCH_ORDINAL)
+        return bool(self._days_of(day.year, day.month) >> day.day & 1)
+
     def at_or_after(self, wall: int) -> int | None:
         """The first matching wall-clock second at or after this one."""
         day, second = divmod(wall, DAY)

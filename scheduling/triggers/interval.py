@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from .base import ClockEffect, Terms, Trigger
 from .clock_effects import effect_of
-from .inputs import mapping, refusal, whole_number
+from .inputs import mapping, quoted, refusal, whole_number
 from .interval_calendar import CalendarSteps
 from .rhythms import every
 from .wallclock import WallClock
@@ -35,11 +35,12 @@ class IntervalTrigger(Trigger):
 
     kind: ClassVar[str] = "interval"
     label: ClassVar[object] = gettext_lazy("Interval")
-    keys: ClassVar[tuple[str, ...]] = (*MONTH_UNITS, *UNITS)
+    keys: ClassVar[tuple[str, ...]] = (*MONTH_UNITS, *UNITS, "after_end")
 
-    __slots__ = ("amounts", "anchor", "clock", "period")
+    __slots__ = ("after_end", "amounts", "anchor", "clock", "period")
 
-    def __init__(self, amounts: Mapping[str, int], terms: Terms) -> None:
+    def __init__(self, amounts: Mapping[str, int], terms: Terms, after_end: bool = False) -> None:
+        self.after_end = after_end
         self.amounts = dict(amounts)
         self.period = timedelta(seconds=sum(UNITS[unit] * amounts.get(unit, 0) for unit in UNITS))
         self.terms = terms
@@ -55,8 +56,14 @@ class IntervalTrigger(Trigger):
 
     @classmethod
     def from_params(cls, params: Mapping[str, object], terms: Terms) -> Self:
-        """Params: whole `years`, `months`, `weeks` … `seconds`, together one second to ten years."""
+        """Params: whole `years`, `months`, `weeks` … `seconds`, together one second to ten years.
+
+        `after_end`, true or false: whether it is counted from the end of the run before instead.
+        """
         given = mapping(params, cls.keys)
+        after_end = given.get("after_end", False)
+        if not isinstance(after_end, bool):
+            raise refusal(_("after_end: %(value)s is neither true nor false.") % {"value": quoted(after_end)})
         limits = {unit: LONGEST_MONTHS // months for unit, months in MONTH_UNITS.items()}
         limits |= {unit: LONGEST_SECONDS // seconds for unit, seconds in UNITS.items()}
         amounts = {
@@ -67,9 +74,15 @@ class IntervalTrigger(Trigger):
         if not (months or seconds) or seconds > LONGEST_SECONDS or months > LONGEST_MONTHS:
             raise refusal(
                 _("An interval is at least 1 second and at most %(days)d days long; give %(units)s.")
-                % {"days": LONGEST_SECONDS // 86_400, "units": ", ".join(cls.keys)}
+                % {"days": LONGEST_SECONDS // 86_400, "units": ", ".join((*MONTH_UNITS, *UNITS))}
             )
-        return cls({unit: amount for unit, amount in amounts.items() if amount}, terms)
+        if months and after_end:
+            raise refusal(_("after_end: months and years are not counted from the end of a run."))
+        return cls({unit: amount for unit, amount in amounts.items() if amount}, terms, after_end)
+
+    @property
+    def follows_end(self) -> bool:
+        return self.after_end
 
     def at_or_after(self, instant: datetime) -> datetime | None:
         if self.clock is not None:
@@ -88,6 +101,11 @@ class IntervalTrigger(Trigger):
             return None
 
     def describe(self) -> str:
+        if self.after_end:
+            parts = [_amount_phrase(unit, amount) for unit, amount in self.amounts.items()]
+            return _("%(duration)s after the end of the run before") % {
+                "duration": pgettext("between parts of a duration", ", ").join(parts)
+            }
         if self.clock is None:
             return self._rhythm()
         local = self.anchor.astimezone(self.terms.timeline.tz)

@@ -38,6 +38,10 @@ class LayeredTrigger(Trigger):
     def from_params(cls, params: Mapping[str, object], terms: Terms) -> Self:
         raise NotImplementedError("layers are laid by `layered`")
 
+    @property
+    def follows_end(self) -> bool:
+        return self.inner.follows_end
+
     def at_or_after(self, instant: datetime) -> datetime | None:
         return self.top.at_or_after(instant)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from django.utils.translation import gettext as _
 
@@ -14,6 +15,8 @@ from .zones import EPOCH, ClockShift
 LOOK_AHEAD = timedelta(days=3 * 366)
 CLOCK_CHANGES = 2
 COUNT_LIMIT = 10_000
+#: Times whose distances are looked at.
+LOOKED_AT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,20 @@ class Preview:
 def preview_of(trigger: Trigger, *, after: datetime, count: int) -> Preview:
     """The preview of a trigger that is already built."""
     times = trigger.between(after, datetime.max.replace(tzinfo=UTC), min(count, COUNT_LIMIT))
-    warnings = trigger.warnings()
+    warnings = [*trigger.warnings(), *_rate_warnings(times)]
     if not times and count > 0 and trigger.timed:
         warnings.append(_("There is no further run."))
     return Preview(times, trigger.describe(), warnings, _clock_changes(trigger, after))
+
+
+def _rate_warnings(times: list[datetime]) -> list[str]:
+    """Whether the runs come so fast that somebody may not have meant it."""
+    shortest = min((later - earlier for earlier, later in pairwise(times[:LOOKED_AT])), default=None)
+    if shortest is None or shortest > timedelta(seconds=1):
+        return []
+    if shortest < timedelta(seconds=1):
+        return [_("Runs more than once a second.")]
+    return [_("Runs every second: 86,400 times a day.")]
 
 
 def _clock_changes(trigger: Trigger, after: datetime) -> list[ClockChange]:

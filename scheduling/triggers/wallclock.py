@@ -33,6 +33,8 @@ LATEST = 221_845_392_000 - 1
 
 #: Beyond any wall-clock time.
 NEVER = 2**62
+#: A span that holds no instant.
+NOWHERE = Span(0, 0, 0, 0, 0)
 
 
 class Pattern(Protocol):
@@ -46,13 +48,15 @@ class Pattern(Protocol):
 class WallClock:
     """The instants (UTC seconds) at which a pattern matches in a zone, under the policies given."""
 
-    __slots__ = ("fold", "gap", "pattern", "timeline")
+    __slots__ = ("_near", "fold", "gap", "pattern", "timeline")
 
     def __init__(self, pattern: Pattern, timeline: Timeline, gap: str, fold: str) -> None:
         self.pattern = pattern
         self.timeline = timeline
         self.gap = gap
         self.fold = fold
+        #: The span looked at last, with its window: the next question is mostly about the same one.
+        self._near = (NOWHERE, 0, 0)
 
     def first(self, instant: int) -> int | None:
         """The first occurrence at or after this instant."""
@@ -62,10 +66,11 @@ class WallClock:
         for _attempt in range(ATTEMPTS):
             if instant > LATEST:
                 return None
-            span = self.timeline.span(instant)
+            span, low, high = self._near
+            if not span.start <= instant < span.end:
+                span, low, high = self._look(instant)
             if instant == span.start and self.runs_after_gap(span):
                 return instant
-            low, high = self._window(span)
             low = max(low, instant + span.offset)
             if not clear_from <= low <= match:
                 found = self.pattern.at_or_after(low)
@@ -87,8 +92,9 @@ class WallClock:
         for _attempt in range(ATTEMPTS):
             if instant < EARLIEST:
                 return None
-            span = self.timeline.span(instant)
-            low, high = self._window(span)
+            span, low, high = self._near
+            if not span.start <= instant < span.end:
+                span, low, high = self._look(instant)
             high = min(high - 1, instant + span.offset)
             if not match <= high <= clear_to:
                 found = self.pattern.at_or_before(high)
@@ -129,6 +135,12 @@ class WallClock:
             and self.gap == "run_after"
             and self.matches_within(span.start + span.before, span.start + span.offset) is not None
         )
+
+    def _look(self, instant: int) -> tuple[Span, int, int]:
+        span = self.timeline.span(instant)
+        found = (span, *self._window(span))
+        self._near = found  # one assignment: other threads see the old one or the new one, whole
+        return found
 
     def _window(self, span: Span) -> tuple[int, int]:
         """The wall-clock times [low, high) of the span that count."""

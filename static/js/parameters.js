@@ -50,7 +50,7 @@ class Parameters {
     this.text = root.querySelector("textarea[name]");
     this.chooser = root.dataset.chooser ? document.getElementById(root.dataset.chooser) : null;
     this.kept = new Map(); // what was typed for functions chosen before
-    this.chosen = this.chooser?.value;
+    this.shown = this.wanted = this.chooser?.value;
     this.fields.hidden = false;
     this.fields.addEventListener("input", (event) => this.fieldChanged(event.target));
     this.fields.addEventListener("change", (event) => this.fieldChanged(event.target));
@@ -112,16 +112,19 @@ class Parameters {
   }
 
   async choose() {
-    this.kept.set(this.chosen, this.text.value);
-    const before = this.value() ?? {};
-    this.chosen = this.chooser.value;
+    const wanted = (this.wanted = this.chooser.value);
     const address = new URL(this.root.dataset.fieldsAddress, location.href);
-    address.searchParams.set("function", this.chosen);
+    address.searchParams.set("function", wanted);
     const answer = await fetch(address, { credentials: "same-origin" });
-    if (!answer.ok) return; // the JSON text is still there
-    this.fields.innerHTML = await answer.text();
-    if (this.kept.has(this.chosen)) {
-      this.text.value = this.kept.get(this.chosen);
+    const html = await answer.text();
+    // Who goes through the list by keyboard chooses many: the last one counts, in whatever order answers come.
+    if (!answer.ok || wanted !== this.wanted) return; // the JSON text is still there
+    this.kept.set(this.shown, this.text.value);
+    const before = this.value() ?? {};
+    this.shown = wanted;
+    this.fields.innerHTML = html;
+    if (this.kept.has(wanted)) {
+      this.text.value = this.kept.get(wanted);
     } else {
       const names = this.places().map((place) => place.dataset.parameter);
       const left = Object.fromEntries(Object.entries(before).filter(([name]) => names.includes(name)));

@@ -3,12 +3,12 @@
 // in the header X-Cursor. 2 s between questions, backing off to 10 s while nothing is new; none while the tab is hidden.
 // data-every="60" asks every 60 s instead. <span data-age> inside or beside it (or <span data-age-of="its id">
 // anywhere) says how old what is shown is. The event jobsite:refresh on the part asks at once, but no more often than
-// every 5 s: of two refreshes in a row the second waits.
+// every second: of two refreshes in a row the second waits.
 
 import { distance } from "./times.js";
 
 const LEAST = 2_000;
-const THROTTLE = 5_000;
+const THROTTLE = 1_000;
 const MOST = 10_000;
 
 class Live {

@@ -1,7 +1,12 @@
 // Times as people read them: relative and in the viewer's zone, UTC on hover. Kept up to date while the page is open.
 // Marked up by the template filter `moment`: <time datetime="…" data-moment data-zone="…">.
 
-const language = document.documentElement.lang || undefined;
+/** The page's language, as it is spoken where the reader lives: day before month in London, not in New York. */
+function spoken(pages) {
+  return navigator.languages.find((known) => pages === "en" && known.startsWith("en-")) ?? (pages || undefined);
+}
+
+const language = spoken(document.documentElement.lang);
 // Chinese puts the zone between the day and the time; as ISO has it, times stand below each other, like those of the server.
 const dates = language?.startsWith("zh") ? "sv" : language;
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
@@ -28,6 +33,21 @@ export function absolute(at, zone) {
   }).format(at);
 }
 
+/** "30 Nov, 07:30:00": for narrow columns, the year only where it is another one; the zone is in the title. */
+function compact(at, zone, now) {
+  const other = at.getFullYear() !== new Date(now).getFullYear();
+  return new Intl.DateTimeFormat(language, {
+    ...(other ? { year: "numeric" } : {}),
+    month: "short",
+    day: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+    ...(zone ? { timeZone: zone } : {}),
+  }).format(at);
+}
+
 /** "1:02:03", "4:05"; days in words, because nobody counts those in seconds. */
 export function clockOf(milliseconds) {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
@@ -48,10 +68,11 @@ function timeOfDay(at, zone) {
   }).format(at);
 }
 
-/** What a time reads as: absolute and relative, "relative" alone, "countdown" to it, "elapsed" since it, or the "clock" alone. */
+/** What a time reads as: absolute and relative, "relative" alone, "compact", "countdown" to it, "elapsed" since it, or the "clock" alone. */
 function reading(kind, at, zone, now) {
   if (kind === "relative") return distance(at - now);
   if (kind === "absolute") return absolute(at, zone);
+  if (kind === "compact") return compact(at, zone, now);
   if (kind === "countdown") return at > now ? clockOf(at - now) : relative.format(0, "second");
   if (kind === "clock") return timeOfDay(at, zone);
   if (kind === "elapsed") return clockOf(now - at);

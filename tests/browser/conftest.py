@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth import get_user_model
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from django.db import connection
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from tests.conftest import await_
@@ -38,12 +40,20 @@ if os.environ.get("CI") != "true" and CHROMIUM is None:
     )
 
 
+@pytest.fixture(autouse=True)
+def _main_ways_on_every_database(request: pytest.FixtureRequest) -> None:
+    """Pages look the same whatever database is behind them: only the main ways are gone on each."""
+    if connection.vendor != "sqlite" and request.node.get_closest_marker("main_way") is None:
+        pytest.skip("looks at pages, not at what the database does: it runs with SQLite's tests")
+
+
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
     if CHROMIUM is None and os.environ.get("CI") != "true":
         pytest.skip("Chromium is not installed (apt-get install chromium fonts-noto-cjk)")
     # Playwright keeps an event loop in this thread; Django would take it for asynchronous code.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    expect.set_options(timeout=STEP)
     with sync_playwright() as running:
         yield running
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
@@ -119,8 +129,13 @@ def person(
     people: list[Person] = []
 
     def make(**options: Any) -> Person:
-        somebody = Person(look(**options).new_page(), live_server.url)
-        somebody.log_in()
+        session = Client()
+        session.force_login(account, "django.contrib.auth.backends.ModelBackend")
+        window = look(**options)
+        window.add_cookies(
+            [{"name": "sessionid", "value": session.cookies["sessionid"].value, "url": live_server.url}]
+        )
+        somebody = Person(window.new_page(), live_server.url)
         people.append(somebody)
         return somebody
 
@@ -143,24 +158,46 @@ class Person:
         if message.type == "error" and "favicon" not in message.text:
             self.faults.append(f"{self.page.url}: {message.text}")
 
-    def log_in(self) -> None:
-        self.visit("/admin/login/?next=/admin/")
-        self.page.fill("#id_username", "anna")
-        self.page.fill("#id_password", PASSWORD)
-        self.page.click("[type=submit]")
-        self.page.wait_for_url(f"{self.site}/admin/")
-
     def visit(self, path: str) -> Page:
         answer = self.page.goto(self.site + path)
         assert answer is not None, path
         assert answer.status == 200, (path, answer.status)
         return self.page
 
-    def barriers(self) -> list[str]:
-        """What axe finds against WCAG A and AA on the page, each with the place and the rule."""
-        found = Axe().run(self.page, options={"runOnly": {"type": "tag", "values": RULES}})
+    def tab_to(self, place: str, most: int = 150) -> None:
+        """By keyboard alone: presses Tab until the place has the focus."""
+        reached = "place => document.activeElement.matches(place)"
+        for _press in range(most):
+            if self.page.evaluate(reached, place):
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"{place} is not reached by {most} tabs on {self.page.url}")
+
+    def type_at(self, place: str, text: str) -> None:
+        """Goes there by Tab, and types; what stood there is replaced."""
+        self.tab_to(place)
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.type(text)
+
+    def choose_at(self, place: str, value: str, most: int = 60) -> None:
+        """Goes to a list by Tab, and down in it until the value is chosen."""
+        self.tab_to(place)
+        self.page.keyboard.press("Home")
+        for _press in range(most):
+            if self.page.input_value(place) == value:
+                return
+            self.page.keyboard.press("ArrowDown")
+        raise AssertionError(f"{value} is not reached in {place}")
+
+    def barriers(self, rules: list[str] | None = None) -> list[str]:
+        """What axe finds against WCAG A and AA on the page (or these rules), each with the place and the rule."""
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(Axe().axe_script)
+        wanted = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": RULES}
+        options = {"runOnly": wanted, "resultTypes": ["violations"]}
+        found = self.page.evaluate("options => axe.run(options)", options)
         return [
             f"{self.page.url}: {fault['id']} ({fault['impact']}): {node['target']} {node['failureSummary']}"
-            for fault in found.response["violations"]
+            for fault in found["violations"]
             for node in fault["nodes"]
         ]

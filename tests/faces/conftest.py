@@ -18,12 +18,17 @@ from knox.models import AuthToken
 
 from instances.models import (
     AccountChange,
+    Backup,
     Credential,
     DatabaseSize,
+    DatabaseSizeAggregate,
     Instance,
     InstanceAccount,
     InstanceDatabase,
     InstanceSize,
+    InstanceSizeAggregate,
+    SizeAnomaly,
+    Tag,
 )
 from instances.services import credentials, instances, sessions
 from scheduling import clock
@@ -93,6 +98,27 @@ def world(db: None, settings: Any, tmp_path: Path, admin_user: Any) -> World:
             account=account, instance=instance, name="app", kind=AccountChange.Kind.values[0], at=now
         )
     )
+    made.add(
+        Backup.objects.create(
+            instance=instance, database="shop", file="1-pg/shop.dump", size_bytes=1, sha256="0" * 64, started_at=now,
+            finished_at=now,
+        )
+    )  # fmt: skip
+    made.add(Tag.objects.create(name="team-a"))
+    day = now.date()
+    numbers = ("first_bytes", "last_bytes", "min_bytes", "max_bytes", "average_bytes", "samples")
+    period = {"instance": instance, "period": "day", "start": day, "end": day, "first_date": day, "last_date": day,
+              "final": True, "computed_at": now, **dict.fromkeys(numbers, 1)}  # fmt: skip
+    made.add(
+        DatabaseSizeAggregate.objects.create(database="shop", change_bytes=-5, change_percent=-2.5, **period)
+    )
+    made.add(InstanceSizeAggregate.objects.create(database_count=1, **period))
+    made.add(
+        SizeAnomaly.objects.create(
+            instance=instance, database="shop", date=day, before_date=day, before_bytes=1, after_bytes=2, daily_bytes=1,
+            usual_bytes=0, tolerance_bytes=1, found_at=now,
+        )
+    )  # fmt: skip
     AuthToken.objects.create(admin_user)
     session = made.add(sessions.create("size", "manual_batch", [instance], actor=SYSTEM))
     made.add(session.records.get())

@@ -36,7 +36,7 @@ def words_of_ours() -> dict[str, str]:
 
 
 def seen_in(page: str) -> str:
-    """What a person reads of a page, on one line; programs, logs and what people have written into a form are left out."""
+    """What a person reads of a page, on one line, without programs, logs, and what stands in text areas."""
     said = SAYING.findall(page)
     page = re.sub(r"<(script|style|textarea|pre|code)\b.*?</\1>", "", page, flags=re.DOTALL)
     return " ".join(html.unescape(" ".join([re.sub(r"<[^>]*>", "\n", page), *said])).split())

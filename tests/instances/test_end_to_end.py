@@ -38,11 +38,13 @@ def test_default_tasks_collect_what_the_servers_say(
     count = Task.objects.count()
     await_(
         lambda: (
-            not Execution.objects.filter(finished_at=None).exists() and Execution.objects.count() == count
+            not Execution.objects.filter(finished_at=None).exists()
+            # An interval may have a missed row too: its nominal times are not at three.
+            and Execution.objects.exclude(state="missed").count() == count
         ),
         60,
     )
-    states = dict(Execution.objects.values_list("task_key", "state"))
+    states = dict(Execution.objects.exclude(state="missed").values_list("task_key", "state"))
     assert states.keys() >= {"prune_history", "cleanup_old_logs", "collect_database_sizes", "sync_accounts"}
     assert set(states.values()) == {"succeeded"}
     assert SyncSession.objects.get(category="size").succeeded == 2

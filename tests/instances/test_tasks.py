@@ -34,6 +34,7 @@ NAMES = {
     "sync_accounts",
     "get_collection_status",
     "close_lost_sessions",
+    "database_backup",
     "run_sql",
     "run_writing_sql",
     "validate_collection_config",

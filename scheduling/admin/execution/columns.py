@@ -52,7 +52,7 @@ class Columns(HistoryAdmin[Execution]):
 
     @admin.display(description=_("scheduled for"))
     def planned(self, execution: Any) -> str:
-        return shown.absolute(execution.scheduled_for)
+        return shown.compact(execution.scheduled_for)
 
     @admin.display(description=_("started"))
     def begun(self, execution: Any) -> str:
@@ -80,4 +80,6 @@ class Columns(HistoryAdmin[Execution]):
         node = execution.node_now
         name = f"{node.host}:{node.pid}" if node is not None else str(execution.node_id)[:8]
         address = reverse("admin:scheduling_node_change", args=[execution.node_id])
-        return format_html('<a href="{}">{}</a>', address, name) if node is not None else name
+        return (
+            format_html('<a href="{}" title="{}">{}</a>', address, name, name) if node is not None else name
+        )

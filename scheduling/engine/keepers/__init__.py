@@ -5,7 +5,9 @@ from __future__ import annotations
 from scheduling.engine.keepers.base import Keeper
 from scheduling.engine.keepers.control import Control
 from scheduling.engine.keepers.drain import Drain
+from scheduling.engine.keepers.following import Following
 from scheduling.engine.keepers.guards import Guards
+from scheduling.engine.keepers.handover import Handover
 from scheduling.engine.keepers.live_rows import LiveRows
 from scheduling.engine.keepers.logs import Logs
 from scheduling.engine.keepers.notices import Notices
@@ -20,10 +22,12 @@ def keepers() -> list[Keeper]:
     return [
         Queues(),
         Waiting(),
+        Following(),
         Control(),
         Drain(),
         Overdue(),
         Guards(),
+        Handover(),
         Logs(),
         LiveRows(),
         Tallies(),

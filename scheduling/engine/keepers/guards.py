@@ -52,7 +52,10 @@ class Guards(Keeper):
 
 def free_mb() -> int:
     """Free space where the program writes its files, in MiB, for somebody who is not root."""
-    return shutil.disk_usage(settings.VAR_DIR).free // 2**20
+    folder = settings.VAR_DIR
+    while not folder.exists():  # whoever writes first makes it
+        folder = folder.parent
+    return shutil.disk_usage(folder).free // 2**20
 
 
 def host_now() -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,3 +100,8 @@ def test_a_database_that_is_read_only_loses_nothing(node: HandNode) -> None:
     node.settle()
     asked.refresh_from_db()
     assert (asked.state, asked.attempt, node.state.trouble) == ("succeeded", 1, "")
+
+
+def test_a_folder_that_is_not_there_yet_has_the_room_of_its_parent(settings: Any, tmp_path: Path) -> None:
+    settings.VAR_DIR = tmp_path / "not" / "yet"
+    assert guards.free_mb() > 0

@@ -30,7 +30,14 @@ def test_an_unknown_executor_names_what_there_is() -> None:
 def test_a_setting_adds_executors(settings: Any) -> None:
     settings.SCHEDULER = {"executors": {"mine": f"{__name__}.Mine"}}
     assert executors.executor_class("mine").__name__ == "Mine"
-    assert [name for name, _ in executors.choices()] == [*executors.EXECUTORS, "mine"]
+    assert [name for name, _ in executors.choices()] == ["thread", "process", "command", "asyncio", "mine"]
+
+
+def test_celery_is_offered_where_a_broker_is_set_up(settings: Any) -> None:
+    settings.JOBSITE_CELERY_BROKER = ""
+    assert "celery" not in executors.paths()
+    settings.JOBSITE_CELERY_BROKER = "redis://127.0.0.1/0"
+    assert executors.executor_class("celery").is_remote
 
 
 @pytest.mark.parametrize(

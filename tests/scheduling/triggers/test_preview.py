@@ -63,7 +63,7 @@ WARNINGS = [
     ("0 0 30,31 * *", "without a day 30"),
     ("0 0 31 1,3 *", ""),
     ("0 0 1 * FRI", "matches one is enough"),
-    ("0 0 */2 * FRI", ""),
+    ("0 0 */2 * FRI", "Saturday or Sunday"),
     ("* 3 * * *", "every minute of the hours"),
     ("*/7 * * * *", "60 is no multiple of 7; the step from 56 to 0"),
     ("0 */5 * * *", "24 is no multiple of 5; the step from 20 to 0"),
@@ -79,6 +79,26 @@ def test_warning(expression: str, fragment: str) -> None:
         assert fragment in warning
     else:
         assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "never"),
+    [("0 9 * * MON-FRI", True), ("0 9 LW * *", False), ("0 9 * * 1,6", False), ("0 9 * * FRI#3,MONL", True)],
+)
+def test_never_at_weekends(expression: str, never: bool) -> None:
+    found = triggers.build("cron", {"expression": expression}).warnings()
+    assert ("Never runs on a Saturday or Sunday." in found) is never
+
+
+def test_runs_that_come_very_fast() -> None:
+    def warnings(kind: str, params: dict[str, object]) -> list[str]:
+        return triggers.preview(kind, params, after=utc("2026-01-01"), count=5).warnings
+
+    assert warnings("cron", {"expression": "* * * * * *"}) == ["Runs every second: 86,400 times a day."]
+    assert warnings("cron", {"expression": "*/2 * * * * *"}) == []
+    half = {"trigger": "date", "params": {"run_dates": ["2027-01-01 00:00:00.5"]}}
+    both = {"triggers": [{"trigger": "date", "params": {"run_date": "2027-01-01"}}, half]}
+    assert warnings("any_of", both) == ["Runs more than once a second."]
 
 
 def test_preview() -> None:

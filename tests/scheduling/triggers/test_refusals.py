@@ -212,6 +212,10 @@ BUILD: list[tuple[str, Any, dict[str, Any], str, list[str]]] = [
     ("interval", {"minuts": 5}, {}, "trigger_params", ["“minuts”", "Did you mean “minutes”"]),
     ("interval", {"months": 121}, {}, "trigger_params", ["months", "121", "120"]),
     ("interval", {"years": 10, "months": 1}, {}, "trigger_params", ["3653 days"]),
+    ("interval", {"hours": 1, "after_end": "yes"}, {}, "trigger_params", ["after_end", "“yes”", "true nor false"]),
+    ("interval", {"months": 1, "after_end": True}, {}, "trigger_params", ["after_end", "months"]),
+    ("any_of", {"triggers": [{"trigger": "interval", "params": {"hours": 1, "after_end": True}},
+     {"trigger": "cron", "params": {"hour": 3}}]}, {}, "trigger_params", ["triggers[1]", "end of a run"]),
     ("interval", {"years": 1.5}, {}, "trigger_params", ["years", "1.5"]),
     ("interval", 5, {}, "trigger_params", ["mapping"]),
     # date

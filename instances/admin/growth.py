@@ -1,0 +1,119 @@
+"""Sizes by period, jumps in size, backups and tags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from instances.models import Backup, DatabaseSizeAggregate, InstanceSizeAggregate, SizeAnomaly, Tag
+from instances.models.aggregate import SizeAggregate
+from instances.services import growth, tags
+from jobsite.admin_base import HistoryAdmin, ServiceAdmin, actor_of
+from jobsite.templatetags.jobsite import size
+
+
+class AggregateColumns:
+    """The columns of both levels that are no fields."""
+
+    @admin.display(description=_("average"))
+    def average(self, row: SizeAggregate) -> str:
+        return size(row.average_bytes)
+
+    @admin.display(description=_("change"))
+    def change(self, row: SizeAggregate) -> str:
+        if row.change_bytes is None:
+            return "–"
+        percent = "" if row.change_percent is None else f" ({row.change_percent:+.1f} %)"
+        return f"{'+' if row.change_bytes > 0 else ''}{size(row.change_bytes)}{percent}"
+
+    @admin.display(description=_("trend"))
+    def trend(self, row: SizeAggregate) -> str:
+        words = {"growing": _now("growing"), "shrinking": _now("shrinking"), "stable": _now("stable")}
+        return words.get(growth.trend(row.change_percent) or "", "–")
+
+
+@admin.register(DatabaseSizeAggregate)
+class DatabaseSizeAggregateAdmin(AggregateColumns, HistoryAdmin[DatabaseSizeAggregate]):
+    list_display = (
+        "start",
+        "period",
+        "instance",
+        "database",
+        "average",
+        "change",
+        "trend",
+        "samples",
+        "final",
+    )
+    list_filter = ("period", "final")
+    list_select_related = ("instance",)
+    ordering = ("period", "-start", "-instance", "-id")
+
+
+@admin.register(InstanceSizeAggregate)
+class InstanceSizeAggregateAdmin(AggregateColumns, HistoryAdmin[InstanceSizeAggregate]):
+    list_display = (
+        "start",
+        "period",
+        "instance",
+        "average",
+        "change",
+        "trend",
+        "database_count",
+        "samples",
+        "final",
+    )
+    list_filter = ("period", "final")
+    list_select_related = ("instance",)
+    ordering = ("period", "-start", "-instance", "-id")
+
+
+@admin.register(SizeAnomaly)
+class SizeAnomalyAdmin(HistoryAdmin[SizeAnomaly]):
+    list_display = ("date", "instance", "database", "before", "after", "usual")
+    list_select_related = ("instance",)
+    ordering = ("-date", "-instance")
+
+    @admin.display(description=_("before"))
+    def before(self, row: SizeAnomaly) -> str:
+        return size(row.before_bytes)
+
+    @admin.display(description=_("after"))
+    def after(self, row: SizeAnomaly) -> str:
+        return size(row.after_bytes)
+
+    @admin.display(description=_("usual growth a day"))
+    def usual(self, row: SizeAnomaly) -> str:
+        return f"{size(row.usual_bytes)} ± {size(row.tolerance_bytes)}"
+
+
+@admin.register(Backup)
+class BackupAdmin(HistoryAdmin[Backup]):
+    list_display = ("finished_at", "instance", "database", "bytes", "file", "restored_at", "removed_at")
+    list_select_related = ("instance",)
+    ordering = ("-id",)
+
+    @admin.display(description=_("size"))
+    def bytes(self, row: Backup) -> str:
+        return size(row.size_bytes)
+
+
+@admin.register(Tag)
+class TagAdmin(ServiceAdmin[Tag]):
+    list_display = ("name", "label", "category", "colour")
+    list_filter = ("category",)
+    search_fields = ("name", "label")
+
+    def save_model(self, request: HttpRequest, obj: Tag, form: Any, change: bool) -> None:
+        tags.save(obj, actor=actor_of(request))
+
+    def delete_model(self, request: HttpRequest, obj: Tag) -> None:
+        tags.delete(obj, actor=actor_of(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Tag]) -> None:
+        self.each(request, queryset, lambda tag: tags.delete(tag, actor=actor_of(request)))

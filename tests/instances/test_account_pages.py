@@ -1,0 +1,129 @@
+"""The pages of accounts, their changes, sizes by period, partitions, and the verbs of a session."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+
+from instances.dialects.grants import Grant
+from instances.dialects.readings import AccountReading, AccountsReading, ServerReading
+from instances.models import AccountChange, InstanceAccount, SyncSession, Tag
+from instances.services import accounts, sessions
+from tests.instances.servers import TRUSTED
+
+pytestmark = pytest.mark.django_db
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+NAME = "<b>&\"'销售"
+
+
+@pytest.fixture
+def account(make_instance: Any) -> InstanceAccount:
+    """One with awkward names, facts and a history."""
+    instance = make_instance()
+    for hour, right in enumerate(("SELECT", "INSERT")):
+        grants = (
+            Grant("table", ("shop", "<i>x</i>"), right, True),
+            Grant("database", ("shop",), "CONNECT", default=True),
+        )
+        reading = AccountReading(NAME, NAME, superuser=hour == 1, attributes={"login": True}, grants=grants)
+        whole = AccountsReading(ServerReading("x", "1", "X", 1), (reading,))
+        accounts.save(instance, whole, session=None, now=NOON + timedelta(hours=hour), leave_out={})
+    return InstanceAccount.objects.get()
+
+
+def page(client: Any, name: str, *args: Any) -> str:
+    answer = client.get(reverse(f"admin:instances_{name}", args=args))
+    assert answer.status_code == 200
+    return str(answer.content.decode())
+
+
+def test_an_account_with_its_rights_and_its_history(
+    admin_client: Any, account: InstanceAccount, django_assert_max_num_queries: Any
+) -> None:
+    with django_assert_max_num_queries(25):
+        text = page(admin_client, "instanceaccount_change", account.pk)
+    for words in (
+        "May do everything on this server.", "INSERT with grant option", "shop.&lt;i&gt;x&lt;/i&gt;", "by default",
+        "granted INSERT", "revoked SELECT", "superuser: no → yes", "GRANT OPTION (shop.",
+    ):  # fmt: skip
+        assert words in text, words
+    assert "<i>x</i>" not in text
+    assert "<b>&" not in text
+
+
+def test_a_list_reads_no_rights(admin_client: Any, account: InstanceAccount) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        assert "销售" in page(admin_client, "instanceaccount_changelist")
+    assert not [one for one in queries.captured_queries if "privileges" in one["sql"]]
+
+
+def test_a_change_line_by_line(admin_client: Any, account: InstanceAccount) -> None:
+    change = AccountChange.objects.order_by("-id")[0]
+    text = page(admin_client, "accountchange_change", change.pk)
+    assert "granted INSERT with grant option on shop.&lt;i&gt;x&lt;/i&gt;" in text
+    assert "privileges changed" in page(admin_client, "accountchange_changelist")
+
+
+def test_partitions(admin_client: Any, client: Any, django_user_model: Any) -> None:
+    text = page(admin_client, "partitions")
+    assert "instances_databasesize" in text
+    answer = admin_client.post(reverse("admin:instances_partitions"))
+    assert answer.status_code == 302
+    alice = django_user_model.objects.create_user("alice", is_staff=True)
+    client.force_login(alice)
+    assert client.get(reverse("admin:instances_partitions")).status_code == 403
+    alice.user_permissions.add(Permission.objects.get(codename="view_databasesize"))
+    client.force_login(django_user_model.objects.get(pk=alice.pk))
+    assert client.get(reverse("admin:instances_partitions")).status_code == 200
+    assert client.post(reverse("admin:instances_partitions")).status_code == 403
+
+
+def test_tags_are_made_and_removed_by_their_service(admin_client: Any) -> None:
+    address = reverse("admin:instances_tag_add")
+    admin_client.post(address, {"name": "Team A", "label": "", "category": "", "colour": "#1f6feb"})
+    assert not Tag.objects.exists()
+    admin_client.post(address, {"name": "team-a", "label": "Team A", "category": "team", "colour": "#1f6feb"})
+    assert str(Tag.objects.get()) == "Team A"
+
+
+class TestSession:
+    @pytest.fixture
+    def session(self, make_instance: Any) -> SyncSession:
+        return sessions.create(
+            "size", "manual_batch", [make_instance("a"), make_instance("b")], actor=TRUSTED
+        )
+
+    def test_cancel_then_visit_again(self, admin_client: Any, session: SyncSession, make_task: Any) -> None:
+        make_task("collect_database_sizes", function="collect_database_sizes")
+        first, second = session.records.order_by("pk")
+        sessions.start(first)
+        assert "Cancel what has not begun" in page(admin_client, "syncsession_change", session.pk)
+        admin_client.post(reverse("admin:instances_syncsession_cancel", args=[session.pk]))
+        second.refresh_from_db()
+        assert second.state == "cancelled"
+        sessions.fail(first, "no")
+        sessions.finish(session)
+        assert "Visit again what failed" in page(admin_client, "syncsession_change", session.pk)
+        answer = admin_client.post(
+            reverse("admin:instances_syncsession_retry", args=[session.pk]), follow=True
+        )
+        assert "visited again by run" in answer.content.decode()
+
+    def test_who_may_not_run_tasks_may_not(
+        self, client: Any, session: SyncSession, django_user_model: Any
+    ) -> None:
+        client.force_login(django_user_model.objects.create_user("alice", is_staff=True))
+        for verb in ("cancel", "retry"):
+            address = reverse(f"admin:instances_syncsession_{verb}", args=[session.pk])
+            assert client.post(address).status_code == 403
+            assert client.get(address).status_code == 405

@@ -1,0 +1,110 @@
+"""Runs by Celery's workers: handed over by id, recorded as any other; redelivered, cancelled, timed out, killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from scheduling.models import Execution, ExecutionLog, Node
+from scheduling.services import executions
+from tests.conftest import ROOT, TESTER, NodeProcess, Nodes, await_
+from tests.promises import story
+from tests.promises.test_life import ended, run, running
+
+pytest.importorskip("celery")
+pytestmark = pytest.mark.processes
+
+BROKERS = {
+    "redis": ("redis://127.0.0.1:6379/5", 6379),
+    "rabbitmq": ("amqp://guest:guest@127.0.0.1:5672//", 5672),
+}
+SHORT = {"JOBSITE_LEASE_SECONDS": "3", "JOBSITE_BEAT_SECONDS": "0.5", "JOBSITE_KILL_GRACE_SECONDS": "1"}
+
+
+@pytest.fixture(params=["redis", "rabbitmq"])
+def broker(request: pytest.FixtureRequest, settings: object) -> str:
+    url, port = BROKERS[request.param]
+    if request.param == "rabbitmq" and connection.vendor != "sqlite":
+        pytest.skip("which broker it is does not depend on the database: RabbitMQ's turn is with SQLite")
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        pytest.skip(f"no {request.param} on port {port}")
+    settings.JOBSITE_CELERY_BROKER = url  # type: ignore[attr-defined]
+    return url
+
+
+@pytest.fixture
+def worker(nodes: Nodes, broker: str, tmp_path: Path) -> Iterator[NodeProcess]:
+    """A worker of two processes on a queue of this test's own."""
+    log = tmp_path / "worker.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "manage.py"), "runceleryworker", "--queues", queue_of(tmp_path),
+             "--processes", "2"],
+            cwd=ROOT,
+            env=nodes.environment(JOBSITE_CELERY_BROKER=broker, **SHORT),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+    yield NodeProcess(process, log)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(10)
+
+
+def queue_of(folder: Path) -> str:
+    return f"t{uuid.uuid5(uuid.NAMESPACE_URL, str(folder)).hex[:20]}"
+
+
+def test_a_workers_runs_are_recorded_as_any_other(
+    nodes: Nodes, worker: NodeProcess, broker: str, tmp_path: Path
+) -> None:
+    mine = {"executor": "celery", "queue": queue_of(tmp_path)}
+    echo = run("echo", {"values": ["ä"]}, key="echo", **mine)
+    late = run("sleep", {"seconds": 600}, key="late", timeout_seconds=1, **mine)
+    scheduler = nodes.start_ready(
+        "--queues", queue_of(tmp_path) + ",default", **SHORT, JOBSITE_CELERY_BROKER=broker
+    )
+    good = ended(echo, 60)
+    assert (good.state, good.result, good.executor) == ("succeeded", ["ä"], "celery"), worker.said()
+    assert Node.objects.get(pk=good.node_id).kind == "worker"
+    assert "'ä'" in ExecutionLog.objects.get(execution_id=good.pk).text
+    assert (ended(late).state, ended(late).reason) == ("timed_out", "timeout")
+
+    # Redelivered, a message finds nothing to claim.
+    from scheduling.engine.celery import app
+
+    sender = app.make_app()
+    app.hand_over(sender, [(good.pk, good.queue, None)] * 3)
+    long = run("sleep", {"seconds": 600}, key="long", **mine)
+    running(long)
+    app.hand_over(sender, [(long.pk, long.queue, None)] * 3)
+    assert Execution.objects.get(pk=good.pk).attempt == Execution.objects.get(pk=long.pk).attempt == 1
+    executions.cancel(long.pk, actor=TESTER)
+    assert (ended(long, 10).state, ended(long).reason) == ("cancelled", "cancel_requested")
+
+    # A process that dies is a node that dies: its run is lost, and the worker goes on.
+    lost = run("sleep", {"seconds": 600}, key="lost", **mine)
+    running(lost)
+    os.kill(Node.objects.get(pk=Execution.objects.get(pk=lost.pk).node_id).pid, signal.SIGKILL)
+    assert (ended(lost, 20).state, ended(lost).reason) == ("lost", "node_died")
+    assert ended(run("noop", key="after", **mine), 30).state == "succeeded"
+    assert ended(run("noop", key="thread")).state == "succeeded"
+    assert scheduler.stop() == 0
+    os.kill(worker.process.pid, signal.SIGTERM)
+    assert worker.process.wait(20) == 0
+    await_(
+        lambda: not Node.objects.filter(state__in=Node.LIVE).exists(), 5, "its processes have said goodbye"
+    )
+    assert story.count(state="running") == 0
