@@ -36,4 +36,7 @@ PARAMETER_WORDS = (
     _("Statements with semicolons between them."),
     _("The database to run them in; empty: the one that each instance connects to."),
     _("Seconds that all of them may take on each instance."),
+    _("Their names; none: the one that the instance connects to."),
+    _("Files of each database that are kept."),
+    _("Restore each into a database made for that, and remove that one again."),
 )
