@@ -24,7 +24,7 @@ def words_of(permission: Permission) -> str:
     return f"{kind} | {words % {'what': what} if words else _(permission.name)}"
 
 
-class PermissionsField(forms.ModelMultipleChoiceField):
+class PermissionsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
     def label_from_instance(self, obj: Any) -> str:
         return words_of(obj)
 

@@ -16,7 +16,7 @@ from jobsite import live, zones
 from jobsite.templatetags.jobsite import state_label
 from scheduling import clock
 from scheduling.models import NEVER, State, Task
-from scheduling.models.execution import reason_text
+from scheduling.models.execution import Reason, reason_text
 from scheduling.services import health, stats
 from scheduling.views.access import forbid, staff_only
 from scheduling.views.alarm import alarm_of
@@ -36,6 +36,13 @@ FIELDS = (
     "started_at", "finished_at", "attempt", "queue", "progress_done", "progress_total", "progress_text",
     "error_class", "overdue", "cancel_requested_at",
 )  # fmt: skip
+
+#: Reasons that leave nothing to be said; of the others the detail says more, such as the error.
+SAYING_ALL = frozenset({
+    Reason.OVERLAP, Reason.QUEUE_FULL, Reason.COALESCED, Reason.LATE, Reason.OVER_LIMIT, Reason.PAUSED, Reason.DELAY,
+    Reason.TASK_DISABLED, Reason.TASK_DELETED, Reason.CANCEL_REQUESTED, Reason.NODE_DIED, Reason.TIMEOUT,
+    Reason.REPLACED,
+})  # fmt: skip
 
 #: What decides, beside the language, which links the first part has.
 SEEN_WITH = ("scheduling.view_node", "scheduling.add_task")
@@ -173,11 +180,17 @@ def _with_progress(rows: list[Row], now: datetime) -> list[Row]:
     return rows
 
 
+def _why(row: Row) -> str:
+    """The reason in the reader's language where it says all; what is kept beside it is in English."""
+    said = reason_text(row["reason"])
+    return said if row["reason"] in SAYING_ALL else row["detail"] or said
+
+
 def _with_waiting(rows: list[Row], now: datetime) -> list[Row]:
     """Until when each waits, where it waits for a time; and why."""
     for row in rows:
         row["until"] = row["available_at"] if now < row["available_at"] < NEVER else None
-        row["why"] = reason_text(row["reason"]) or row["detail"]
+        row["why"] = _why(row)
     return rows
 
 
@@ -188,7 +201,7 @@ def _with_cause(rows: list[Row]) -> list[Row]:
         if error:
             row["cause"] = detail if detail.startswith(error) else f"{error}: {detail}"
         else:
-            row["cause"] = reason_text(row["reason"]) or detail
+            row["cause"] = _why(row)
     return rows
 
 
