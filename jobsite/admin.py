@@ -15,6 +15,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from jobsite.admin_base import BaseAdmin
 from jobsite.admin_tokens import TokenAdmin
+from jobsite.permission_words import worded
 
 __all__ = ["RoleAdmin", "TokenAdmin", "UserAdmin"]
 
@@ -32,6 +33,9 @@ class UserAdmin(DjangoUserAdmin, BaseAdmin[User]):  # type: ignore[type-arg]
     readonly_fields = ("last_login", "date_joined")
     show_full_result_count = False
 
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
+        return super().formfield_for_manytomany(db_field, request, **worded(db_field, kwargs))
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")
 
@@ -46,6 +50,9 @@ class RoleAdmin(DjangoGroupAdmin, BaseAdmin[Group]):
 
     list_display = ("name", "members", "rights")
     show_full_result_count = False
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
+        return super().formfield_for_manytomany(db_field, request, **worded(db_field, kwargs))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
         counts = {

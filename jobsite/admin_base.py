@@ -15,8 +15,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.functional import cached_property
-from django.utils.translation import gettext as _now
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
 
 from jobsite.keyset import AFTER, BEFORE, Keyset, KeysetPaginator
 from jobsite.moments import mend_form, shown
@@ -178,7 +177,7 @@ class ServiceAdmin(BaseAdmin[AnyModel]):
         """Calls the verb for each of the chosen rows; one that is refused does not stop the others."""
         chosen = list(queryset[: MOST_CHOSEN + 1])
         if len(chosen) > MOST_CHOSEN:
-            text = _now("Choose at most %(most)d.") % {"most": MOST_CHOSEN}
+            text = gettext("Choose at most %(most)d.") % {"most": MOST_CHOSEN}
             self.message_user(request, text, messages.ERROR)
             return
         done = 0

@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from knox.models import AuthToken
 
@@ -53,7 +53,7 @@ class TokenAdmin(BaseAdmin[Token]):
     def save_model(self, request: HttpRequest, obj: Token, form: Any, change: bool) -> None:
         row, secret = tokens.make(obj.user, days=form.cleaned_data["days"])
         obj.pk, obj.token_key = row.pk, row.token_key
-        text = _now("The token, shown only now: %(token)s")
+        text = gettext("The token, shown only now: %(token)s")
         messages.warning(request, text % {"token": secret})
 
     def delete_model(self, request: HttpRequest, obj: Token) -> None:

@@ -12,9 +12,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from instances.models import Credential
 from instances.models.credential import MOST_PASSWORD_CHARACTERS, checked_password
@@ -108,7 +107,7 @@ class CredentialAdmin(ServiceAdmin[Credential]):
             ),
         )
         if not rows:
-            return _now("No instance uses it.")
+            return gettext("No instance uses it.")
         return format_html("{} …", links) if len(rows) > MOST_USERS else links
 
     def get_fields(self, request: HttpRequest, obj: Credential | None = None) -> Any:

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from instances.admin.sparkline import sparkline
@@ -69,7 +69,7 @@ class InstanceColumns:
 
     @admin.display(description=_("state"), ordering="status")
     def state(self, instance: Instance) -> SafeString:
-        age = relative(instance.last_connected_at) if instance.last_connected_at else _now("never reached")
+        age = relative(instance.last_connected_at) if instance.last_connected_at else gettext("never reached")
         return format_html('{} <span class="quiet">{}</span>', status_badge(instance), age)
 
     @admin.display(description=_("place"), ordering="host")

@@ -7,6 +7,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from instances.models.instance import Instance
 
@@ -20,7 +21,7 @@ class SyncSession(models.Model):
         OTHER = "other", _("other")
 
     class Origin(models.TextChoices):
-        SCHEDULE = "schedule", _("schedule")
+        SCHEDULE = "schedule", pgettext_lazy("origin", "schedule")
         MANUAL_SINGLE = "manual_single", _("by hand, one instance")
         MANUAL_BATCH = "manual_batch", _("by hand, several instances")
         API = "api", _("API")

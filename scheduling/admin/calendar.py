@@ -7,8 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext as _now
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
 
 from jobsite.admin_base import ServiceAdmin, ServiceForm, actor_of
 from scheduling.models import Calendar
@@ -58,4 +57,4 @@ class CalendarAdmin(ServiceAdmin[Calendar]):
 
 
 def _time(at: Any) -> str:
-    return at.isoformat(sep=" ", timespec="seconds") if at else _now("none")
+    return at.isoformat(sep=" ", timespec="seconds") if at else gettext("none")

@@ -76,12 +76,13 @@ def _field(
 ) -> ParameterField:
     core = _core(part, definitions)
     kind, items, choices = _kind(core)
+    said = part.get("description", "")
     default = "" if required else json.dumps(part.get("default"), ensure_ascii=False)
     return ParameterField(
         name=name,
         kind=kind,
         label=name.replace("_", " ").capitalize(),
-        description=part.get("description", ""),
+        description=_(said) if said else "",  # of the functions that come along: parameter_words.py
         required=required,
         default="" if default == "null" else default,
         items=items,

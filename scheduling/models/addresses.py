@@ -9,7 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import models
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 
 MOST_ADDRESSES = 10
 
@@ -17,17 +17,17 @@ MOST_ADDRESSES = 10
 def check_addresses(value: Any) -> None:
     """Raises ValidationError, with a sentence for each address that will not do."""
     if not isinstance(value, list) or not all(isinstance(address, str) for address in value):
-        raise ValidationError(_now("A list of mail addresses is needed."))
+        raise ValidationError(gettext("A list of mail addresses is needed."))
     faults = []
     for address in value:
         try:
             validate_email(address)
         except ValidationError:
-            faults.append(_now("%(address)s is no mail address.") % {"address": repr(address[:100])})
+            faults.append(gettext("%(address)s is no mail address.") % {"address": repr(address[:100])})
     if len(value) > MOST_ADDRESSES:
-        faults.append(_now("At most %(most)d addresses are allowed.") % {"most": MOST_ADDRESSES})
+        faults.append(gettext("At most %(most)d addresses are allowed.") % {"most": MOST_ADDRESSES})
     if len({address.lower() for address in value}) < len(value):
-        faults.append(_now("An address stands twice in the list."))
+        faults.append(gettext("An address stands twice in the list."))
     if faults:
         raise ValidationError(faults)
 

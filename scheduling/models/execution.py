@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from jobsite.fields import ExactCharField
 from scheduling import clock
@@ -36,7 +37,7 @@ ENDED = tuple(state for state in State if state not in ACTIVE)
 
 
 class Origin(models.TextChoices):
-    SCHEDULE = "schedule", _("schedule")
+    SCHEDULE = "schedule", pgettext_lazy("origin", "schedule")
     MANUAL = "manual", _("by hand")
     API = "api", _("API")
     DEPENDENCY = "dependency", _("dependency")
@@ -244,16 +245,21 @@ class Execution(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"#{self.pk} {self.task_key} {self.state}"
+        return f"#{self.pk} {self.task_key} {self.get_state_display()}"
 
     def get_reason_text(self) -> str:
         """The reason in words; one that a task or an executor has made up, as it is."""
-        return str(dict(Reason.choices).get(self.reason, self.reason))
+        return reason_text(self.reason)
 
     @property
     def idempotency_key(self) -> str:
         """The same for every attempt of this occurrence, and for no other: for use by what the function calls."""
         return idempotency_key(self.task_id, self.scheduled_for, self.slot)
+
+
+def reason_text(reason: str) -> str:
+    """A reason in words; one that a task or an executor has made up, as it is."""
+    return str(dict(Reason.choices).get(reason, reason))
 
 
 def idempotency_key(task_id: int, scheduled_for: datetime, slot: str) -> str:

@@ -6,12 +6,13 @@ import uuid
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Node(models.Model):
     class State(models.TextChoices):
         STARTING = "starting", _("starting")
-        ACTIVE = "active", _("active")
+        ACTIVE = "active", pgettext_lazy("node", "active")
         DRAINING = "draining", _("draining")  # finishes what it runs, claims nothing
         STOPPED = "stopped", _("stopped")  # ended by itself
         DEAD = "dead", _("dead")  # declared so by another node; its runs are lost

@@ -16,6 +16,7 @@ from jobsite import live, zones
 from jobsite.templatetags.jobsite import state_label
 from scheduling import clock
 from scheduling.models import NEVER, State, Task
+from scheduling.models.execution import Reason, reason_text
 from scheduling.services import health, stats
 from scheduling.views.access import forbid, staff_only
 from scheduling.views.alarm import alarm_of
@@ -35,6 +36,13 @@ FIELDS = (
     "started_at", "finished_at", "attempt", "queue", "progress_done", "progress_total", "progress_text",
     "error_class", "overdue", "cancel_requested_at",
 )  # fmt: skip
+
+#: Reasons that leave nothing to be said; of the others the detail says more, such as the error.
+SAYING_ALL = frozenset({
+    Reason.OVERLAP, Reason.QUEUE_FULL, Reason.COALESCED, Reason.LATE, Reason.OVER_LIMIT, Reason.PAUSED, Reason.DELAY,
+    Reason.TASK_DISABLED, Reason.TASK_DELETED, Reason.CANCEL_REQUESTED, Reason.NODE_DIED, Reason.TIMEOUT,
+    Reason.REPLACED,
+})  # fmt: skip
 
 #: What decides, beside the language, which links the first part has.
 SEEN_WITH = ("scheduling.view_node", "scheduling.add_task")
@@ -172,10 +180,17 @@ def _with_progress(rows: list[Row], now: datetime) -> list[Row]:
     return rows
 
 
+def _why(row: Row) -> str:
+    """The reason in the reader's language where it says all; what is kept beside it is in English."""
+    said = reason_text(row["reason"])
+    return said if row["reason"] in SAYING_ALL else row["detail"] or said
+
+
 def _with_waiting(rows: list[Row], now: datetime) -> list[Row]:
-    """Until when each waits, where it waits for a time."""
+    """Until when each waits, where it waits for a time; and why."""
     for row in rows:
         row["until"] = row["available_at"] if now < row["available_at"] < NEVER else None
+        row["why"] = _why(row)
     return rows
 
 
@@ -183,7 +198,10 @@ def _with_cause(rows: list[Row]) -> list[Row]:
     """What went wrong, in one line."""
     for row in rows:
         error, detail = row["error_class"], row["detail"]
-        row["cause"] = detail if detail.startswith(error) else f"{error}: {detail}"
+        if error:
+            row["cause"] = detail if detail.startswith(error) else f"{error}: {detail}"
+        else:
+            row["cause"] = _why(row)
     return rows
 
 

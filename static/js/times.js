@@ -7,6 +7,8 @@ function spoken(pages) {
 }
 
 const language = spoken(document.documentElement.lang);
+// Chinese puts the zone between the day and the time; as ISO has it, times stand below each other, like those of the server.
+const dates = language?.startsWith("zh") ? "sv" : language;
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 const UNITS = [
   ["day", 86_400],
@@ -24,8 +26,8 @@ export function distance(milliseconds) {
 
 /** The absolute time in the zone, which it names. */
 export function absolute(at, zone) {
-  return new Intl.DateTimeFormat(language, {
-    dateStyle: "medium",
+  return new Intl.DateTimeFormat(dates, {
+    dateStyle: dates === "sv" ? "short" : "medium",
     timeStyle: "long", // with the zone
     ...(zone ? { timeZone: zone } : {}),
   }).format(at);

@@ -6,13 +6,14 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
 
 from instances.services import credentials
 from jobsite import crypto
 
 
 class Command(BaseCommand):
-    help = (
+    help = _(
         "Makes a new key, re-encrypts all stored passwords under it, "
         "and can forget keys that nothing uses any more."
     )
@@ -20,21 +21,23 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--keep-key", action="store_true",
-            help="make no new key; only finish a rotation that was cut short",
+            help=_("Make no new key; only finish a rotation that was cut short."),
         )  # fmt: skip
         parser.add_argument(
             "--forget-old", action="store_true",
-            help="remove the keys from the file that no password is sealed with",
+            help=_("Remove the keys from the file that no password is sealed with."),
         )  # fmt: skip
 
     def handle(self, *_args: Any, keep_key: bool, forget_old: bool, **_options: Any) -> None:
         try:
             if bad := credentials.unreadable():
                 names = ", ".join(name for name, _key in bad[:10])
-                raise CommandError(f"Nothing was changed: {len(bad)} passwords cannot be decrypted: {names}.")
+                text = _("Nothing was changed: %(number)d passwords cannot be decrypted: %(names)s.")
+                raise CommandError(text % {"number": len(bad), "names": names})
             newest = crypto.keyring().ids[0] if keep_key else crypto.add_key()
             count = credentials.reencrypt()
-            self.stdout.write(f"{count} passwords are now sealed with key {newest}.")
+            text = _("%(number)d passwords are now sealed with key %(key)s.")
+            self.stdout.write(text % {"number": count, "key": newest})
             if forget_old:
                 self._forget()
         except crypto.CryptoError as error:
@@ -42,6 +45,5 @@ class Command(BaseCommand):
 
     def _forget(self) -> None:
         unused = set(crypto.keyring().ids) - credentials.keys_in_use()
-        self.stdout.write(
-            f"{crypto.forget_keys(unused)} keys forgotten. Old backups need them: keep a copy of those."
-        )
+        text = _("%d keys forgotten. Old backups need them: keep a copy of those.")
+        self.stdout.write(text % crypto.forget_keys(unused))

@@ -9,7 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from jobsite.admin_base import ServiceAdmin, actor_of, sentences
@@ -66,6 +66,6 @@ def show(page: ServiceAdmin[Execution], request: HttpRequest, execution_id: int)
         if made is not None:
             verbs.tell(request, made)
             return to_page(made.pk)
-    title = _now("Run again: #%(id)d") % {"id": execution.pk}
+    title = gettext("Run again: #%(id)d") % {"id": execution.pk}
     context = {**context_for(page, request, execution, title), "form": form}
     return TemplateResponse(request, "scheduling/execution/again.html", context)

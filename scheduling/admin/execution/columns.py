@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from jobsite.admin_base import HistoryAdmin
@@ -66,7 +66,7 @@ class Columns(HistoryAdmin[Execution]):
             took = shown.duration(None if execution.state in ACTIVE else execution.run_ms)
         if execution.attempt < 2:
             return took
-        attempt = _now("attempt %(number)d") % {"number": execution.attempt}
+        attempt = gettext("attempt %(number)d") % {"number": execution.attempt}
         return format_html('{} <span class="attempts">{}</span>', took, attempt)
 
     @admin.display(description=_("origin"))

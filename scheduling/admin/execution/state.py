@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from scheduling.admin.execution.columns import reason_words
 from scheduling.masking import masked_text
@@ -86,7 +87,9 @@ def _steps(execution: Execution) -> Any:
         return
     if state not in (State.SKIPPED, State.MISSED) and (execution.started_at or state == State.QUEUED):
         why = execution.detail if state == State.QUEUED else ""
-        yield Step(_("queued"), execution.queued_at, why, "now" if state == State.QUEUED else "done")
+        yield Step(
+            pgettext("moment", "queued"), execution.queued_at, why, "now" if state == State.QUEUED else "done"
+        )
     if execution.started_at and state != State.QUEUED:
         text = _("attempt %(number)d") % {"number": execution.attempt}
         yield Step(_("started"), execution.started_at, text, "now" if state == State.RUNNING else "done")

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from jobsite.admin_base import ServiceAdmin, actor_of, sentences
@@ -44,14 +44,14 @@ def show(page: ServiceAdmin[Task], request: HttpRequest, object_id: str) -> Http
     task = task_for(page, request, object_id, "scheduling.add_task")
     initial = {
         "key": tasks.copied_key(task.key),
-        "name": _now("%(name)s (copy)") % {"name": task.name[:180]},
+        "name": gettext("%(name)s (copy)") % {"name": task.name[:180]},
     }
     form = CloneForm(request.POST if request.method == "POST" else None, initial=initial)
     if form.is_bound and form.is_valid():
         copied = form.clone(task, actor_of(request))
         if copied is not None:
-            text = _now("%(task)s has been made. It is disabled until you enable it.")
+            text = gettext("%(task)s has been made. It is disabled until you enable it.")
             messages.success(request, text % {"task": copied.name})
             return HttpResponseRedirect(reverse("admin:scheduling_task_change", args=[copied.pk]))
-    context = context_for(page, request, task, _now("Clone"))
+    context = context_for(page, request, task, gettext("Clone"))
     return TemplateResponse(request, "scheduling/task/clone.html", {**context, "form": form})

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from jobsite.templatetags.jobsite import NONE, duration, state_badge
@@ -24,14 +24,14 @@ from scheduling.models import State, Task
 def state_of(task: Any) -> tuple[str, str]:
     """A code for the colour, and what a person reads."""
     if not task.enabled:
-        return "disabled", _now("disabled")
+        return "disabled", gettext("disabled")
     if task.is_at_rest:
-        return "paused", _now("paused") if task.paused else _now("paused with its group")
+        return "paused", gettext("paused") if task.paused else gettext("paused with its group")
     if task.schedule_error:
-        return "broken", _now("broken: the schedule cannot be computed")
+        return "broken", gettext("broken: the schedule cannot be computed")
     if task.lacks_function:
-        return "broken", _now("broken: no node has the function")
-    return "enabled", _now("enabled")
+        return "broken", gettext("broken: no node has the function")
+    return "enabled", gettext("enabled")
 
 
 def strip(runs: list[Any]) -> SafeString:
@@ -83,7 +83,7 @@ class TaskColumns:
 
     @admin.display(description=_("task"), ordering="name")
     def about(self, task: Task) -> SafeString:
-        mark = format_html(' <span class="mark">{}</span>', _now("built-in")) if task.built_in else ""
+        mark = format_html(' <span class="mark">{}</span>', gettext("built-in")) if task.built_in else ""
         return format_html('<span class="task-name">{}{}</span>', task.name, mark)
 
     @admin.display(description=_("key"), ordering="key")
@@ -119,7 +119,7 @@ class TaskColumns:
     @admin.display(description=_("last run"))
     def last_run(self, task: Any) -> SafeString | str:
         if not task.strip:
-            return format_html('<span class="hint">{}</span>', _now("never ran"))
+            return format_html('<span class="hint">{}</span>', gettext("never ran"))
         run = task.strip[-1]
         return format_html(
             '<span class="two"><a href="{}">{}</a><span class="hint">{}</span></span>',

@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from jobsite.admin_base import ServiceAdmin, actor_of, sentences
@@ -44,7 +44,7 @@ class RunForm(forms.Form):
         assert isinstance(widget, ParametersWidget)  # noqa: S101  (for mypy)
         widget.function = lambda: task.function
         widget.check = lambda: self.is_bound
-        self.fields["run_at"].help_text = _now("In the time zone %(zone)s; empty: at once.") % {
+        self.fields["run_at"].help_text = gettext("In the time zone %(zone)s; empty: at once.") % {
             "zone": task.time_zone
         }
         if not may_force:
@@ -88,9 +88,9 @@ def show(page: ServiceAdmin[Task], request: HttpRequest, object_id: str) -> Http
         execution = form.ask(actor_of(request))
         if execution is not None:
             address = reverse("admin:scheduling_execution_change", args=[execution.pk])
-            text = _now("%(task)s: asked to run.") % {"task": task.name}
+            text = gettext("%(task)s: asked to run.") % {"task": task.name}
             text = f"{text} #{execution.pk}: {State(execution.state).label}"
             messages.success(request, format_html('<a href="{}">{}</a>', address, text))
             return HttpResponseRedirect(address)
-    context = context_for(page, request, task, _now("Run with parameters"))
+    context = context_for(page, request, task, gettext("Run with parameters"))
     return TemplateResponse(request, "scheduling/task/run.html", {**context, "form": form})

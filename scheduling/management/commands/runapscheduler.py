@@ -15,18 +15,22 @@ from scheduling.models.names import queue_validator
 
 
 class Command(BaseCommand):
-    help = "Runs the scheduler in this process until SIGTERM or Ctrl-C. Any number may run on one database."
+    help = _(
+        "Runs the scheduler in this process until SIGTERM or Ctrl-C. Any number may run on one database."
+    )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--queues", help="The queues this node takes work from, separated by commas.")
-        parser.add_argument("--threads", type=int, help="Runs in threads at the same time: 1 to 1000.")
+        parser.add_argument("--queues", help=_("The queues this node takes work from, separated by commas."))
+        parser.add_argument("--threads", type=int, help=_("Runs in threads at the same time: 1 to 1000."))
         parser.add_argument(
-            "--processes", type=int, help="Runs in processes of their own at the same time: 0 to 500."
+            "--processes", type=int, help=_("Runs in processes of their own at the same time: 0 to 500.")
         )
         parser.add_argument(
-            "--drain-seconds", type=float, help="How long runs may go on after SIGTERM: 0 to 86400."
+            "--drain-seconds", type=float, help=_("How long runs may go on after SIGTERM: 0 to 86400.")
         )
-        parser.add_argument("--once", action="store_true", help="Run what is due and queued now, then end.")
+        parser.add_argument(
+            "--once", action="store_true", help=_("Run what is due and queued now, then end.")
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         given = Options.from_settings(
