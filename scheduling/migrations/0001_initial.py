@@ -449,7 +449,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='execution',
-            index=models.Index(condition=models.Q(('state', 'queued'), ('state', 'running'), _connector='OR'), fields=['state', 'queue', 'pool_id', 'rank', 'id'], name='execution_claim'),
+            index=models.Index(condition=models.Q(('state', 'queued'), ('state', 'running'), _connector='OR'), fields=['state', 'queue', 'executor', 'pool_id', 'rank', 'id'], name='execution_claim'),
         ),
         migrations.AddIndex(
             model_name='execution',
