@@ -88,6 +88,7 @@ CALLS: dict[str, Call] = {
     "POST tasks/reload/": Call(200, {"dry_run": True}),
     "POST tasks/{key}/clone/": Call(201, {"key": "copy"}),
     "POST tasks/{key}/rollback/": Call(200, {"version": 1}),
+    "POST tasks/{key}/impact/": Call(200, {"trigger_params": {"hour": 4}}),
     "POST tasks/{key}/run/": Call(202, {}),
     "POST tokens/": Call(201, {}),
     "DELETE tokens/{key}/": Call(204),
