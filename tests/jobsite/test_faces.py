@@ -58,9 +58,16 @@ VERBS: dict[str, Faces] = {
         "delete scheduling.calendar", "DELETE calendars/{key}/", "- an unused calendar harms nobody"
     ),
     "scheduling.dependencies.save": Faces(
-        "- with the pages of dependencies",
-        "PUT tasks/{key}/dependencies/",
-        "- with the file's after, to come",
+        "page scheduling_task_dependencies", "PUT tasks/{key}/dependencies/", "task depend"
+    ),
+    "scheduling.dependencies.add": Faces(
+        "page scheduling_task_dependencies", "PUT tasks/{key}/dependencies/", "task depend"
+    ),
+    "scheduling.dependencies.remove": Faces(
+        "page scheduling_task_dependencies", "PUT tasks/{key}/dependencies/", "task undepend"
+    ),
+    "scheduling.dependencies.set_mode": Faces(
+        "page scheduling_task_dependencies", "PUT tasks/{key}/dependencies/", "task depend"
     ),
     "scheduling.groups.save": Faces("form scheduling.group", "PATCH groups/{key}/", "load_tasks"),
     "scheduling.groups.delete": Faces("delete scheduling.group", "DELETE groups/{key}/", "group delete"),
