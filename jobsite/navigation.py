@@ -34,6 +34,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 rows(_("Executions"), "history", "scheduling", "execution"),
                 rows(_("Groups"), "folder", "scheduling", "group"),
                 rows(_("Pools"), "dataset", "scheduling", "pool"),
+                page(_("Queues"), "low_priority", "queues", "scheduling.view_task"),
                 rows(_("Nodes"), "dns", "scheduling", "node"),
                 rows(_("Notices"), "mail", "scheduling", "notice"),
                 rows(_("Changes"), "difference", "scheduling", "taskversion"),

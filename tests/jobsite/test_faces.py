@@ -77,10 +77,8 @@ VERBS: dict[str, Faces] = {
     "scheduling.pools.delete": Faces(
         "delete scheduling.pool", "DELETE pools/{key}/", "- an empty pool harms nobody"
     ),
-    "scheduling.queues.pause": Faces("- a queue has no page yet", "POST queues/{name}/pause/", "queue pause"),
-    "scheduling.queues.resume": Faces(
-        "- a queue has no page yet", "POST queues/{name}/resume/", "queue resume"
-    ),
+    "scheduling.queues.pause": Faces("page queue-verb", "POST queues/{name}/pause/", "queue pause"),
+    "scheduling.queues.resume": Faces("page queue-verb", "POST queues/{name}/resume/", "queue resume"),
     "scheduling.nodes.drain": Faces("page node-drain", "POST nodes/{pk}/drain/", "node drain"),
     "instances.credentials.create": Faces(
         "form instances.credential", "POST credentials/", "- a password does not belong on a command line"
