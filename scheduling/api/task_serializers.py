@@ -112,6 +112,17 @@ class ImpactAnswerSerializer(serializers.Serializer):
     queued = serializers.IntegerField(help_text=_("Runs that are queued or wait; they stay as they are."))
 
 
+class ExplainSerializer(StrictSerializer):
+    at = fields.Moment(required=False, help_text=_("The moment; none: what stands against it now."))
+
+
+class ExplanationSerializer(serializers.Serializer):
+    code = serializers.CharField(help_text=_("ran, runs, waits, did_not_run, not_due or unknown."))
+    answer = serializers.CharField()
+    facts = serializers.ListField(child=serializers.CharField())
+    execution_id = serializers.IntegerField(allow_null=True)
+
+
 class RunSerializer(StrictSerializer):
     parameters = fields.Json(required=False, help_text=_("Replace those of the task, one by one."))
     force = fields.YesNo(required=False, default=False, help_text=_("Run beside a run of the same task."))

@@ -295,3 +295,13 @@ def test_the_impact_of_a_change_is_told_and_nothing_is_changed(api: Api, make_ta
     assert errors(api.post("tasks/one/impact/", {"days": 91})).keys() == {"days"}
     api.patch("tasks/one/", {"trigger_params": {"expression": "0 10 * * *"}})
     assert api.get("tasks/one/versions/").data["results"][0]["impact"]["moved"] == 7
+
+
+def test_why_it_did_not_run_is_explained(api: Api, make_task: Any, clock: Any) -> None:
+    make_task("one", trigger="cron", trigger_params={"expression": "0 9 * * *"})
+    now = api.get("tasks/one/explain/")
+    assert (now.status_code, now.data["code"], now.data["execution_id"]) == (200, "did_not_run", None)
+    assert "no live node takes from the queue default" in now.data["answer"]
+    before = api.get("tasks/one/explain/", at="2026-05-01T09:00:00Z")
+    assert (before.data["code"], "did not exist yet" in before.data["answer"]) == ("not_due", True)
+    assert errors(api.get("tasks/one/explain/", at="soon")).keys() == {"at"}
