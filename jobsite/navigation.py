@@ -29,7 +29,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {
             "title": _("Scheduling"),
             "items": [
-                page(_("Board"), "dashboard", "board", "scheduling.view_task"),
+                page(_("Board"), "dashboard", "board", "scheduling.view_task")
+                | {"active": lambda asked: asked.path == reverse("board")},  # other pages stand below it
                 rows(_("Tasks"), "event_repeat", "scheduling", "task"),
                 rows(_("Executions"), "history", "scheduling", "execution"),
                 rows(_("Groups"), "folder", "scheduling", "group"),
