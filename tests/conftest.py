@@ -17,6 +17,7 @@ from urllib.parse import quote
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils import translation
 
 from scheduling import clock as clocks
 from scheduling.models import Task
@@ -35,6 +36,12 @@ def _forget_plans(monkeypatch: pytest.MonkeyPatch) -> None:
     plans.forget()
     health.unserved.forget()
     monkeypatch.setattr(belief, "TIMES", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def _in_english() -> None:
+    """A page that was asked for in another language leaves its thread in it."""
+    translation.activate("en")
 
 
 @pytest.fixture

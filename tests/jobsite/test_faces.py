@@ -107,6 +107,14 @@ VERBS: dict[str, Faces] = {
     "instances.instances.set_tags": Faces(
         "form instances.instance", "PATCH instances/{pk}/", "import_instances"
     ),
+    "instances.tags.save": Faces(
+        "form instances.tag",
+        "- an instance's tags come with the instance",
+        "- an instance's tags come by import",
+    ),
+    "instances.tags.delete": Faces(
+        "delete instances.tag", "- an unused tag harms nobody", "- an unused tag harms nobody"
+    ),
     "instances.exchange.load": Faces(
         "- a file comes by API or command", "POST instances/import/", "import_instances"
     ),
@@ -129,6 +137,7 @@ INSIDE = {
     "scheduling.tasks.change": "scheduling.tasks.edit",
     "scheduling.tasks.edit_many": "scheduling.definitions.merging.load",
     "scheduling.changes.record": "scheduling.tasks.edit",
+    "scheduling.imports.candidates.write": "scheduling.tasks.create",
     "scheduling.changes.version_of": "scheduling.tasks.edit",
     "instances.aggregation.run": "scheduling.requests.run_now",
     "instances.collection.collect": "scheduling.requests.run_now",
