@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from typing import Any
 
@@ -60,6 +61,12 @@ def test_no_page_speaks_english(world: World, admin_client: Client) -> None:
                 faults.setdefault(message, address)
     assert pages > 50
     assert faults == {}
+
+
+def test_the_scripts_of_the_admin_are_told_our_words(client: Client) -> None:
+    told = client.get("/admin/jsi18n/", headers={"accept-language": "zh-hans"}).content.decode()
+    assert json.dumps("移除全部%s") in told  # ours
+    assert json.dumps("可用 %s") in told  # Django's own
 
 
 def test_the_words_of_parameters_are_those_of_the_functions() -> None:
