@@ -89,7 +89,7 @@ def _rights(account: InstanceAccount) -> Iterator[dict[str, Any]]:
             yield {
                 "category": category,
                 "place": histories.place(entry),
-                "rights": histories.rights(entry),
+                "rights": histories.rights(entry, category),
                 "default": set(entry["rights"]) == set(entry.get("default", ())),
             }
 
@@ -107,7 +107,7 @@ class AccountChangeAdmin(HistoryAdmin[AccountChange]):
 
     @admin.display(description=_("what changed"))
     def sentence(self, change: AccountChange) -> str:
-        return histories.sentence(change)
+        return histories.summary(change) or "–"
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

@@ -26,7 +26,7 @@ MOST_COLLECTED = 500
 
 SEEN = ("version", "created_at", "updated_at", "deleted_at")
 SECTIONS = (
-    (None, (*instances.EDITABLE[:6], instances.PASSWORD_FIELD, *instances.EDITABLE[6:])),
+    (None, (*instances.EDITABLE[:6], instances.PASSWORD_FIELD, *instances.EDITABLE[6:], "tags")),
     (_("Known"), SEEN),
 )
 
@@ -39,7 +39,7 @@ class InstanceForm(ServiceForm[Instance]):
 
     class Meta:
         model = Instance
-        fields = instances.EDITABLE
+        fields = (*instances.EDITABLE, "tags")
 
     def check_service(self) -> None:
         stored = Instance.objects.get(pk=self.instance.pk) if self.instance.pk else None
@@ -52,7 +52,7 @@ class InstanceForm(ServiceForm[Instance]):
 class InstanceAdmin(InstanceColumns, InstancePage):
     form = InstanceForm
     list_display = ("name", "state", "dialect", "place", "main_version", "total", "curve", "active")
-    list_filter = ("dialect", "status", "active", RecycleBin)
+    list_filter = ("dialect", "environment", "tags", "status", "active", RecycleBin)
     list_select_related = ("credential",)
     search_fields = ("name", "host")
     search_help_text = _("Name or host.")
@@ -85,6 +85,10 @@ class InstanceAdmin(InstanceColumns, InstancePage):
     def save_model(self, request: HttpRequest, obj: Instance, form: Any, change: bool) -> None:
         save = instances.edit if change else instances.create
         save(obj, actor=actor_of(request), password=form.cleaned_data[instances.PASSWORD_FIELD])
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        names = [tag.name for tag in form.cleaned_data["tags"]]
+        instances.set_tags(form.instance, names, actor=actor_of(request))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Nothing goes with them: deleting is moving to the recycle bin."""

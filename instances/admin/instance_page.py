@@ -82,6 +82,7 @@ class InstancePage(ServiceAdmin[Instance]):
             },
             "ever_collected": bool(days) or InstanceSize.objects.filter(instance=instance).exists(),
             "records": records.order_by("-session__started_at")[:MOST_SESSIONS],
+            "rights": instance.rights,
             "may_test": self.may_test(request),
             "may_collect": self.may_collect(request),
             "has_accounts": instance.dialect in DIALECTS and instance.kind.supports_accounts,

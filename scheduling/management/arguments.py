@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -44,3 +45,19 @@ def one_of(name: str, value: str, allowed: list[str]) -> None:
     if value not in allowed:
         text = _("%(name)s: %(value)r is not known.") % {"name": name, "value": value}
         raise CommandError(text + did_you_mean(value, allowed))
+
+
+def moment(name: str, text: str | None) -> datetime | None:
+    """A time with its zone; None when nothing was said."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise CommandError(
+            _("%(name)s: %(value)r is no time such as 2026-06-01T12:00:00+08:00.")
+            % {"name": name, "value": text}
+        ) from error
+    if found.tzinfo is None:
+        raise CommandError(_("%s: the time needs a zone, such as 2026-06-01T12:00:00+08:00.") % name)
+    return found

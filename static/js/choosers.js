@@ -11,6 +11,8 @@ function name(select) {
 }
 
 function nameAll() {
+  // The boxes in which Django has permissions chosen: their question marks have a name, so they need a role.
+  for (const mark of document.querySelectorAll("span.help-tooltip[aria-label]:not([role])")) mark.setAttribute("role", "img");
   for (const select of document.querySelectorAll("select.select2-hidden-accessible")) name(select);
 }
 

@@ -95,7 +95,8 @@ document.addEventListener("visibilitychange", () => {
     else part.schedule();
   }
 });
-setInterval(() => {
+
+function showAges() {
   for (const part of parts) {
     const age =
       document.querySelector(`[data-age-of="${part.element.id}"]`) ??
@@ -103,4 +104,7 @@ setInterval(() => {
       part.element.parentElement?.querySelector("[data-age]");
     if (age) age.textContent = distance(part.asked - Date.now());
   }
-}, 1_000);
+}
+
+showAges();
+setInterval(showAges, 1_000);

@@ -1,4 +1,4 @@
-"""The main ways through the pages, on a real scheduler; nothing depends on words, so they are gone in two languages."""
+"""The main ways through the pages, on a real scheduler and in two languages: nothing depends on the words."""
 
 from __future__ import annotations
 

@@ -127,3 +127,28 @@ class TestSession:
             address = reverse(f"admin:instances_syncsession_{verb}", args=[session.pk])
             assert client.post(address).status_code == 403
             assert client.get(address).status_code == 405
+
+
+def test_the_page_of_an_instance_tells_rights_and_takes_tags(
+    admin_client: Any, of_server: Any, mariadb: Any
+) -> None:
+    from instances.models import Instance
+    from instances.services import instances
+
+    instance = of_server(mariadb, "my")
+    instances.test_connection(instance, actor=TRUSTED)
+    Instance.objects.update(
+        rights={"found": ["accounts"], "missing": [{"purpose": "x", "statement": "GRANT <p>;"}]}
+    )
+    text = page(admin_client, "instance_change", instance.pk)
+    assert "What the user may do here" in text
+    assert "GRANT &lt;p&gt;;" in text
+    tags = [Tag.objects.create(name=name) for name in ("team-a", "pii")]
+    fields = {name: getattr(instance, name) or "" for name in ("name", "dialect", "host", "port", "database")}
+    fields |= {"credential": instance.credential_id, "options": "{}", "environment": "test", "active": "on"}
+    fields |= {"options": '{"connect_timeout_seconds": 20}', "tags": [tag.pk for tag in tags]}
+    answer = admin_client.post(reverse("admin:instances_instance_change", args=[instance.pk]), fields)
+    assert answer.status_code == 302, answer.content.decode()[:3000]
+    assert set(instance.tags.values_list("name", flat=True)) == {"team-a", "pii"}
+    listed = admin_client.get(reverse("admin:instances_instance_changelist"), {"environment__exact": "test"})
+    assert "my" in listed.content.decode()

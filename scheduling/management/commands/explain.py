@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.utils.translation import gettext as _
 
-from scheduling.management.arguments import task_by_key
+from scheduling.management.arguments import moment, task_by_key
 from scheduling.services import explain
 
 
@@ -26,22 +25,10 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help=_("One JSON object."))
 
     def handle(self, **options: Any) -> None:
-        answer = explain.explain(task_by_key(options["key"]), _moment(options["at"]))
+        answer = explain.explain(task_by_key(options["key"]), moment("--at", options["at"]))
         if options["json"]:
             self.stdout.write(json.dumps(asdict(answer), ensure_ascii=False))
             return
         self.stdout.write(answer.answer)
         for fact in answer.facts:
             self.stdout.write(f"  - {fact}")
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise CommandError(_("--at: %r is no time such as 2026-06-01T12:00:00+08:00.") % text) from error
-    if moment.tzinfo is None:
-        raise CommandError(_("--at: the time needs a zone, such as 2026-06-01T12:00:00+08:00."))
-    return moment

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from scheduling.exceptions import Refused
-from scheduling.management.arguments import bounded, mapping, task_by_key
+from scheduling.management.arguments import bounded, mapping, moment, task_by_key
 from scheduling.management.json_rows import execution_row, line
 from scheduling.models import ENDED, Execution, State
 from scheduling.services import tasks
@@ -31,6 +31,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--idempotency-key", default="", help=_("Asking again within a day runs nothing more.")
         )
+        parser.add_argument(
+            "--at", metavar="TIME", help=_("Not before that time, with its zone: 2026-06-01T12:00:00+08:00.")
+        )
         parser.add_argument("--force", action="store_true", help=_("Run beside a run of the same task."))
         parser.add_argument(
             "--wait", action="store_true", help=_("Wait for the end; fail unless it succeeds.")
@@ -48,6 +51,7 @@ class Command(BaseCommand):
                 parameters=mapping("--parameters", options["parameters"]),
                 idempotency_key=options["idempotency_key"],
                 force=options["force"],
+                run_at=moment("--at", options["at"]),
             )
         except ValidationError as error:
             texts = [f"--{name}: {text}" for name, all_ in error.message_dict.items() for text in all_]

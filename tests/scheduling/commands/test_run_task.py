@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from scheduling import clock
 from scheduling.models import Execution, Task
 from tests.conftest import Nodes
 
@@ -75,3 +77,15 @@ def test_the_outcome_is_the_exit_code(nodes: Nodes, make_task: Callable[..., Tas
     assert '{"result": [7]}' in run_task("good", "--wait", "--timeout", "30")
     with pytest.raises(CommandError, match="It ended failed: "):
         run_task("bad", "--wait", "--timeout", "30")
+
+
+def test_at_a_time(make_task: Callable[..., Task]) -> None:
+    make_task("later")
+    at = clock.refresh() + timedelta(hours=1)
+    run_task("later", "--at", at.isoformat())
+    execution = Execution.objects.get()
+    assert (execution.state, execution.reason, execution.scheduled_for) == ("waiting", "delay", at)
+    with pytest.raises(CommandError, match="--at"):
+        run_task("later", "--at", "tomorrow")
+    with pytest.raises(CommandError, match="days ahead"):
+        run_task("later", "--at", (at + timedelta(days=400)).isoformat())
