@@ -29,11 +29,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {
             "title": _("Scheduling"),
             "items": [
-                page(_("Board"), "dashboard", "board", "scheduling.view_task"),
+                page(_("Board"), "dashboard", "board", "scheduling.view_task")
+                | {"active": lambda asked: asked.path == reverse("board")},  # other pages stand below it
                 rows(_("Tasks"), "event_repeat", "scheduling", "task"),
                 rows(_("Executions"), "history", "scheduling", "execution"),
                 rows(_("Groups"), "folder", "scheduling", "group"),
                 rows(_("Pools"), "dataset", "scheduling", "pool"),
+                page(_("Queues"), "low_priority", "queues", "scheduling.view_task"),
                 rows(_("Nodes"), "dns", "scheduling", "node"),
                 rows(_("Notices"), "mail", "scheduling", "notice"),
                 rows(_("Changes"), "difference", "scheduling", "taskversion"),

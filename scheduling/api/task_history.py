@@ -18,6 +18,10 @@ from scheduling.api.task_serializers import (
     CloneSerializer,
     DependenciesAnswerSerializer,
     DependenciesSerializer,
+    ExplainSerializer,
+    ExplanationSerializer,
+    ImpactAnswerSerializer,
+    ImpactSerializer,
     RollbackSerializer,
     TaskSerializer,
     VersionSerializer,
@@ -25,10 +29,14 @@ from scheduling.api.task_serializers import (
 from scheduling.api.triggers import AfterSerializer, PreviewAnswerSerializer, preview_answer
 from scheduling.models import Task, TaskVersion
 from scheduling.services import dependencies as after_service
+from scheduling.services import explain as explain_service
+from scheduling.services import impact as impact_service
 from scheduling.services import tasks, versions
 from scheduling.triggers.preview import preview_of
 
 NEEDS: dict[str, tuple[str, ...]] = {
+    "explain": ("scheduling.view_task", "scheduling.view_execution"),
+    "impact": ("scheduling.view_task",),
     "next_runs": ("scheduling.view_task",),
     "versions": ("scheduling.view_task", "scheduling.view_taskversion"),
     "dependencies": ("scheduling.view_task",),
@@ -51,6 +59,30 @@ class TaskHistory:
         trigger = self.get_object().build_trigger()
         found = preview_of(trigger, after=values.get("after") or clock.now(), count=values["count"])
         return Response(preview_answer(found))
+
+    @extend_schema(parameters=[ExplainSerializer], responses=ExplanationSerializer, filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def explain(self: Any, request: Any, key: str) -> Response:
+        """Why it did, or did not, run at a moment: the answer first, then what it is drawn from."""
+        asked = ExplainSerializer(data=request.query_params.dict())
+        asked.is_valid(raise_exception=True)
+        found = explain_service.explain(self.get_object(), asked.validated_data.get("at"))
+        return Response(ExplanationSerializer(found).data)
+
+    @extend_schema(request=ImpactSerializer, responses=ImpactAnswerSerializer, filters=False)
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def impact(self: Any, request: Any, key: str) -> Response:
+        """What a change would do to the occurrences of the next days. Takes what PATCH takes; changes nothing."""
+        task = self.get_object()
+        context = self.get_serializer_context()
+        asked = ImpactSerializer(task, data=request.data, partial=True, context=context)
+        asked.is_valid(raise_exception=True)
+        now = clock.now()
+        after = impact_service.as_edited(task, asked.build(), now)
+        days = asked.validated_data.get("days", impact_service.LEAST_DAYS)
+        return Response(
+            ImpactAnswerSerializer(impact_service.of_change(task, after, days=days, now=now)).data
+        )
 
     @extend_schema(responses=VersionSerializer(many=True), filters=False)
     @action(detail=True, methods=["get"], orderings={"-version": ("-version",), "version": ("version",)})

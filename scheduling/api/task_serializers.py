@@ -13,6 +13,7 @@ from jobsite.rest import fields
 from jobsite.rest.serializers import CleanModelSerializer, StrictSerializer
 from scheduling.exceptions import InvalidTrigger
 from scheduling.models import Calendar, Dependency, Group, Pool, Task, TaskVersion
+from scheduling.services.impact import LEAST_DAYS, MOST_DAYS
 
 #: What a person may say when asked why.
 REASON_CHARACTERS = 500
@@ -52,7 +53,7 @@ class TaskSerializer(CleanModelSerializer):
 
     class Meta:
         model = Task
-        fields = (
+        fields: tuple[str, ...] = (
             "key", *Task.DEFINITION, "paused", "built_in", "state", "schedule", "schedule_error", "next_run_time",
             "version", "created_at", "updated_at", "reason",
         )  # fmt: skip
@@ -76,6 +77,50 @@ class TaskSerializer(CleanModelSerializer):
     def get_next_run_time(self, task: Task) -> Any:
         at = getattr(task, "live_time", None)
         return serializers.DateTimeField().to_representation(at) if at else None
+
+
+class ImpactSerializer(TaskSerializer):
+    """A change that is not made: as that of PATCH."""
+
+    days = fields.WholeNumber(
+        required=False, write_only=True, default=LEAST_DAYS, min_value=LEAST_DAYS, max_value=MOST_DAYS,
+        help_text=_("How far ahead it looks."),
+    )  # fmt: skip
+
+    BESIDE: ClassVar[tuple[str, ...]] = (*TaskSerializer.BESIDE, "days")
+
+    class Meta(TaskSerializer.Meta):
+        fields = (*TaskSerializer.Meta.fields, "days")
+
+
+class ImpactAnswerSerializer(serializers.Serializer):
+    days = serializers.IntegerField()
+    until = serializers.DateTimeField(help_text=_("How far it looked: less when there are very many."))
+    complete = serializers.BooleanField(help_text=_("Whether that is as far as was asked for."))
+    added = serializers.IntegerField()
+    removed = serializers.IntegerField()
+    moved = serializers.IntegerField(help_text=_("To another time of the same day."))
+    kept = serializers.IntegerField()
+    first_added = serializers.ListField(child=serializers.DateTimeField())
+    first_removed = serializers.ListField(child=serializers.DateTimeField())
+    first_moved = serializers.ListField(
+        child=serializers.ListField(child=serializers.DateTimeField(), help_text=_("Before and after."))
+    )
+    retries = serializers.IntegerField(
+        help_text=_("Runs that wait to be tried again; they stay as they are.")
+    )
+    queued = serializers.IntegerField(help_text=_("Runs that are queued or wait; they stay as they are."))
+
+
+class ExplainSerializer(StrictSerializer):
+    at = fields.Moment(required=False, help_text=_("The moment; none: what stands against it now."))
+
+
+class ExplanationSerializer(serializers.Serializer):
+    code = serializers.CharField(help_text=_("ran, runs, waits, did_not_run, not_due or unknown."))
+    answer = serializers.CharField()
+    facts = serializers.ListField(child=serializers.CharField())
+    execution_id = serializers.IntegerField(allow_null=True)
 
 
 class RunSerializer(StrictSerializer):
@@ -202,5 +247,5 @@ class VersionSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = TaskVersion
-        fields = ("version", "verb", "source", "by", "at", "reason", "definition", "changes")
+        fields = ("version", "verb", "source", "by", "at", "reason", "definition", "changes", "impact")
         read_only_fields = fields

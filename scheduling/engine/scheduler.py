@@ -145,11 +145,13 @@ class TaskScheduler(BackgroundScheduler):
         """Stores a group of results and claims for the seats that are free, in one transaction. Whether it did."""
         if self.node.doubtful_claim is not None:
             self._recover_claim(self.node.doubtful_claim, now)
-        ripe = self.node.recorder.ripe_in(len(self.node.runs.running()))
+        running = len(self.node.runs.running())
+        free = self.node.runs.free() if self.node.may_claim else {}
+        # Asked before results are taken: should the database not answer, they are still where they were.
+        wanted = claims.queued_for(self.node.open_queues, free, idle=not running)
+        ripe = self.node.recorder.ripe_in(running)
         group = self.node.recorder.take() if ripe == 0.0 else []
-        free = self.node.runs.free()
-        seats = sum(free.values()) if self.node.may_claim else 0
-        if not group and not (seats and claims.anything_queued(self.node.open_queues, free)):
+        if not group and not wanted:
             return False
         words = self.node.runs.last_words(group)
         claim_id = uuid.uuid4()
@@ -157,7 +159,7 @@ class TaskScheduler(BackgroundScheduler):
         def work() -> tuple[Recorded, list[Candidate]]:
             recorded = self._store(group, words, now) if group else Recorded()
             return recorded, claims.claim(
-                self.node.node_id, claim_id, self.node.open_queues, seats, now, free
+                self.node.node_id, claim_id, self.node.open_queues, sum(wanted.values()), now, wanted
             )
 
         try:

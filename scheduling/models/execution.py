@@ -208,7 +208,7 @@ class Execution(models.Model):
         indexes = (
             models.Index(  # claims in its order, and the sum of each pool
                 name="execution_claim",
-                fields=["state", "queue", "pool_id", "rank", "id"],
+                fields=["state", "queue", "executor", "pool_id", "rank", "id"],
                 # "or", not "in": only so does SQLite see that a queued row is in the index.
                 condition=Q(state="queued") | Q(state="running"),
             ),

@@ -17,6 +17,7 @@ from typing import Any
 from django.db.models import Sum
 
 from scheduling import sql
+from scheduling.executors import paths
 from scheduling.models import Execution, Pool, State
 from scheduling.services import nodes
 from scheduling.sql.transactions import in_transaction
@@ -69,27 +70,30 @@ def claim(
 ) -> list[Candidate]:
     """Takes at most ``seats`` queued executions for the node and sets them running, in the caller's transaction.
 
-    ``free``: the free seats of each executor, where they are fewer. Raises NodeIsDead. A node that is not active
-    gets nothing.
+    ``free``: the free seats of the executors to claim for (``queued_for``); None: of every executor all of them.
+    Raises NodeIsDead. A node that is not active gets nothing.
     """
-    if seats < 1 or not nodes.hold_active(node_id):
+    left = dict(free) if free is not None else dict.fromkeys(paths(), seats)
+    if seats < 1 or not left or not nodes.hold_active(node_id):
         return []
     room = _hold_pools(now)
+    # One line for each executor, no longer than its free seats: what one has no room for would be read, and on
+    # PostgreSQL and MariaDB locked, in vain at each claim.
     lines = [
-        _line(queue, pool_id, min(seats, room[pool_id].starts if pool_id else seats), full(free))
+        _line(queue, executor, pool_id, min(seats, most, room[pool_id].starts if pool_id else seats))
         for queue in queues
+        for executor, most in left.items()
         for pool_id in (0, *room)
     ]
     taken: list[Candidate] = []
     blocked: set[int] = set()
-    left = dict(free or {})
     for candidate in heapq.merge(*lines):
         if len(taken) == seats:
             break
         pool_id = candidate.pool_id
         if pool_id in blocked:
             continue
-        if left.setdefault(candidate.executor, seats) < 1:
+        if left[candidate.executor] < 1:
             continue  # its executor is full here; it keeps its place
         if pool_id and not room[pool_id].takes(candidate):
             blocked.add(pool_id)  # what is too heavy now keeps its place: lighter ones must not starve it
@@ -154,20 +158,30 @@ def _before(candidate: Candidate) -> Candidate:
     return replace(candidate, attempt=candidate.attempt - 1)
 
 
-def full(free: Mapping[str, int] | None) -> list[str]:
-    """The executors that have no seat left."""
-    return sorted(name for name, seats in (free or {}).items() if seats < 1)
+def queued_for(queues: Sequence[str], free: Mapping[str, int], *, idle: bool = True) -> dict[str, int]:
+    """Those of the executors with free seats for which something is queued: asked before a transaction is begun.
 
-
-def anything_queued(queues: Sequence[str], free: Mapping[str, int] | None = None) -> bool:
-    """Whether a claim could find something: asked outside a transaction, before one is begun.
-
-    One queue at a time and in the order of the index: after a burst, when the statistics still tell of many
-    queued rows, PostgreSQL would otherwise look for the first one through the whole table.
+    Mostly nothing is queued at all, which one question a queue tells. Each looks along the index of claims: after a
+    burst, when the statistics still tell of many queued rows, PostgreSQL would otherwise look for the first one
+    through the whole table. A node that is idle gives one seat to what is queued for an executor that it does not
+    know: the run ends at once, and says so.
     """
-    queued = Execution.objects.filter(state=State.QUEUED).order_by("pool_id", "rank", "id")
-    if blocked := full(free):
-        queued = queued.exclude(executor__in=blocked)
+    if not any(seats > 0 for seats in free.values()) or not anything_queued(queues):
+        return {}
+    found = {
+        name: seats for name, seats in free.items() if seats > 0 and anything_queued(queues, executor=name)
+    }
+    if not found and idle:
+        unknown = Execution.objects.filter(state=State.QUEUED, queue__in=queues).exclude(executor__in=free)
+        found = dict.fromkeys(unknown.values_list("executor", flat=True)[:1], 1)
+    return found
+
+
+def anything_queued(queues: Sequence[str], *, executor: str | None = None) -> bool:
+    """Whether something is queued there, for that executor or for any."""
+    queued = Execution.objects.filter(state=State.QUEUED).order_by("executor", "pool_id", "rank", "id")
+    if executor is not None:
+        queued = queued.filter(executor=executor)
     return any(queued.filter(queue=queue).values_list("id", flat=True)[:1] for queue in queues)
 
 
@@ -217,14 +231,14 @@ def _pay(room: Iterable[_Room], now: datetime) -> None:
             Pool.objects.filter(pk=each.pool.pk).update(tokens=each.tokens, refilled_at=now)
 
 
-def _line(queue: str, pool_id: int, most: int, blocked: Sequence[str] = ()) -> Iterator[Candidate]:
-    """The head of one queue and pool in exact index order: sorting would lock every queued row on MySQL."""
+def _line(queue: str, executor: str, pool_id: int, most: int) -> Iterator[Candidate]:
+    """The head of one line in exact index order: sorting would lock every queued row on MySQL."""
     if most < 1:
         return iter(())
-    queued = Execution.objects.select_for_update(skip_locked=True).filter(
-        state=State.QUEUED, queue=queue, pool_id=pool_id
+    rows: Iterable[tuple[Any, ...]] = (
+        Execution.objects.select_for_update(skip_locked=True)
+        .filter(state=State.QUEUED, queue=queue, executor=executor, pool_id=pool_id)
+        .order_by("rank", "id")
+        .values_list(*COLUMNS)[:most]
     )
-    if blocked:
-        queued = queued.exclude(executor__in=blocked)
-    rows: Iterable[tuple[Any, ...]] = queued.order_by("rank", "id").values_list(*COLUMNS)[:most]
     return iter([Candidate(*row) for row in rows])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -19,6 +19,7 @@ from scheduling.sql.transactions import in_transaction
 MOST = 50
 
 Graph = dict[int, set[int]]  # task → the tasks it runs after
+After = dict[int, str]  # upstream task → the end of it that is waited for
 
 
 def of(task_id: int) -> list[Dependency]:
@@ -43,16 +44,48 @@ def save(
     on. Writes a version. Raises ValidationError at ``dependencies`` or ``dependency_mode``, and Refused.
     """
     wanted = {int(upstream): str(on) for upstream, on in after.items()}
+    return _set(task_id, lambda _had: wanted, wanted, actor, mode)
+
+
+def add(
+    task_id: int, upstream_id: int, *, actor: Actor, on: str = "success", mode: str | None = None
+) -> list[Dependency]:
+    """One more, or another end of one that is there; otherwise as ``save``."""
+    return _set(task_id, lambda had: had | {upstream_id: on}, [upstream_id], actor, mode)
+
+
+def remove(task_id: int, upstream_id: int, *, actor: Actor) -> list[Dependency]:
+    """One less. Raises Refused when the task does not run after that one."""
+
+    def without(had: After) -> After:
+        if upstream_id not in had:
+            raise Refused("no_dependency", _("It does not run after that task."))
+        return {upstream: on for upstream, on in had.items() if upstream != upstream_id}
+
+    return _set(task_id, without, [], actor, None)
+
+
+def set_mode(task_id: int, mode: str, *, actor: Actor) -> list[Dependency]:
+    """Whether it runs after all or any of them."""
+    return _set(task_id, dict, [], actor, mode)
+
+
+def _set(
+    task_id: int, change: Callable[[After], After], new: Iterable[int], actor: Actor, mode: str | None
+) -> list[Dependency]:
+    """``change`` gets what the task runs after and gives what it shall; ``new``: the tasks that may come to it."""
 
     def work() -> list[Dependency]:
         now = clock.refresh()
         # All of them, so that two edits that would close a circle together come one after the other.
-        liverows.lock_many([task_id, *wanted], skip_locked=False)
+        liverows.lock_many([task_id, *new], skip_locked=False)
         task = Task.objects.present().select_for_update().filter(pk=task_id).first()
         if task is None:
             raise Refused("task_deleted", _("The task has been deleted."))
+        rows = of(task_id)
+        wanted = change({row.upstream_id: row.on for row in rows})
         _check(task, wanted, mode)
-        before, mode_before = _shown(of(task_id)), task.dependency_mode
+        before, mode_before = _shown(rows), task.dependency_mode
         Dependency.objects.filter(task_id=task_id).delete()
         Dependency.objects.bulk_create(
             [Dependency(task_id=task_id, upstream_id=upstream, on=on) for upstream, on in wanted.items()]

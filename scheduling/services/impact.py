@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from copy import copy
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -47,6 +48,15 @@ class Impact:
             [before.isoformat(), after.isoformat()] for before, after in self.first_moved
         ]
         return values
+
+
+def as_edited(before: Task, after: Task, now: datetime) -> Task:
+    """A copy of ``after`` with what an edit would set: a changed schedule is counted anew, from its start or now."""
+    task = copy(after)
+    columns = ("calendar_id" if name == "calendar" else name for name in Task.SCHEDULE)
+    if any(getattr(before, name) != getattr(task, name) for name in columns):
+        task.anchor_at, task.run_count = task.start_at or now, 0
+    return task
 
 
 def of_change(

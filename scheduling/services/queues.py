@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from django.db.models import Count
 from django.utils.translation import gettext as _
 
 from scheduling import clock
 from scheduling.exceptions import Refused
-from scheduling.models import Execution, PausedQueue, State, Task
+from scheduling.models import ACTIVE, Execution, Node, PausedQueue, State, Task
 from scheduling.models.names import queue_validator
 from scheduling.services import health
 from scheduling.services.actor import Actor
@@ -23,6 +24,17 @@ class Queue:
     nodes: int  # live ones that take from it
     paused: PausedQueue | None
     has_queued: bool  # something waits in it for a seat
+
+
+@dataclass(slots=True)
+class Load:
+    """What a queue has to do now, and who does it."""
+
+    tasks: int = 0
+    waiting: int = 0
+    queued: int = 0
+    running: int = 0
+    nodes: list[Node] = field(default_factory=list)  # live ones that take from it
 
 
 def pause(name: str, *, actor: Actor) -> PausedQueue:
@@ -66,3 +78,18 @@ def all_queues() -> list[Queue]:
         )
         for name in sorted(named | set(takers) | at_rest.keys())
     ]
+
+
+def loads() -> dict[str, Load]:
+    """The load of each queue that has one, by name; in one query each for tasks, active runs and nodes."""
+    found: dict[str, Load] = {}
+    tasks = Task.objects.present().order_by().values_list("queue").annotate(number=Count("id"))
+    for name, number in tasks:
+        found.setdefault(name, Load()).tasks = number
+    active = Execution.objects.filter(state__in=ACTIVE).order_by().values_list("queue", "state")
+    for name, state, number in active.annotate(number=Count("id")):
+        setattr(found.setdefault(name, Load()), State(state).value, number)
+    for node in health.beating(clock.now()):
+        for name in node.queues:
+            found.setdefault(name, Load()).nodes.append(node)
+    return found

@@ -4,7 +4,7 @@
 const WAIT = 300;
 const FIELDS = [
   "key", "trigger", "trigger_params", "time_zone", "start_at_0", "start_at_1", "end_at_0", "end_at_1",
-  "clock_gap", "clock_overlap", "spread_seconds", "calendar", "calendar_policy",
+  "clock_gap", "clock_overlap", "spread_seconds", "calendar", "calendar_policy", "max_runs",
 ];
 
 export class Preview {

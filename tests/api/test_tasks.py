@@ -269,3 +269,39 @@ def test_a_persons_file_is_bound_by_the_rules_of_the_form(
         answer = api.post("tasks/reload/", {"yaml": entry % (key, rest), "force": True})
         assert [each["field"] for each in answer.data["problems"]] == [field], (key, answer.data)
     assert set(Task.objects.values_list("key", "version")) == {("kept", 1), ("code", 1)}
+
+
+def test_the_impact_of_a_change_is_told_and_nothing_is_changed(api: Api, make_task: Any, clock: Any) -> None:
+    task = make_task("one", trigger="cron", trigger_params={"expression": "0 9 * * *"})
+    body = {"trigger_params": {"expression": "0 10 * * *"}, "days": 30}
+    answer = api.post("tasks/one/impact/", body)
+    assert answer.status_code == 200, answer.content
+    told = answer.data
+    assert (told["days"], told["complete"], told["moved"], told["added"], told["kept"]) == (
+        30,
+        True,
+        30,
+        0,
+        0,
+    )
+    assert told["first_moved"][0] == ["2026-06-02T09:00:00Z", "2026-06-02T10:00:00Z"]
+    assert Task.objects.get(pk=task.pk).version == 1
+    clock.move(hours=1)
+    every = api.post("tasks/one/impact/", {"trigger": "interval", "trigger_params": {"days": 1}})
+    assert every.data["days"] == 7
+    # Counted from now, as an edit would, and not from when the task was made.
+    assert every.data["first_moved"][0] == ["2026-06-02T09:00:00Z", "2026-06-02T13:00:00Z"]
+    assert api.post("tasks/one/impact/", {"trigger_params": {"expression": "61 * * * *"}}).status_code == 400
+    assert errors(api.post("tasks/one/impact/", {"days": 91})).keys() == {"days"}
+    api.patch("tasks/one/", {"trigger_params": {"expression": "0 10 * * *"}})
+    assert api.get("tasks/one/versions/").data["results"][0]["impact"]["moved"] == 7
+
+
+def test_why_it_did_not_run_is_explained(api: Api, make_task: Any, clock: Any) -> None:
+    make_task("one", trigger="cron", trigger_params={"expression": "0 9 * * *"})
+    now = api.get("tasks/one/explain/")
+    assert (now.status_code, now.data["code"], now.data["execution_id"]) == (200, "did_not_run", None)
+    assert "no live node takes from the queue default" in now.data["answer"]
+    before = api.get("tasks/one/explain/", at="2026-05-01T09:00:00Z")
+    assert (before.data["code"], "did not exist yet" in before.data["answer"]) == ("not_due", True)
+    assert errors(api.get("tasks/one/explain/", at="soon")).keys() == {"at"}

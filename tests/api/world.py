@@ -71,6 +71,7 @@ CALLS: dict[str, Call] = {
     "PATCH calendars/{key}/": Call(200, {"name": "x"}),
     "DELETE calendars/{key}/": Call(204),
     "GET tasks/{key}/dependencies/": Call(200),
+    "GET tasks/{key}/explain/": Call(200),
     "PUT tasks/{key}/dependencies/": Call(200, {"dependencies": [{"task": "prune_history"}]}),
     "POST queues/{name}/pause/": Call(204, {"reason": "night"}),
     "POST queues/{name}/resume/": Call(409),  # it is not paused
@@ -88,6 +89,7 @@ CALLS: dict[str, Call] = {
     "POST tasks/reload/": Call(200, {"dry_run": True}),
     "POST tasks/{key}/clone/": Call(201, {"key": "copy"}),
     "POST tasks/{key}/rollback/": Call(200, {"version": 1}),
+    "POST tasks/{key}/impact/": Call(200, {"trigger_params": {"hour": 4}}),
     "POST tasks/{key}/run/": Call(202, {}),
     "POST tokens/": Call(201, {}),
     "DELETE tokens/{key}/": Call(204),

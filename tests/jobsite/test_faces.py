@@ -58,9 +58,16 @@ VERBS: dict[str, Faces] = {
         "delete scheduling.calendar", "DELETE calendars/{key}/", "- an unused calendar harms nobody"
     ),
     "scheduling.dependencies.save": Faces(
-        "- with the pages of dependencies",
-        "PUT tasks/{key}/dependencies/",
-        "- with the file's after, to come",
+        "page scheduling_task_dependencies", "PUT tasks/{key}/dependencies/", "task depend"
+    ),
+    "scheduling.dependencies.add": Faces(
+        "page scheduling_task_dependencies", "PUT tasks/{key}/dependencies/", "task depend"
+    ),
+    "scheduling.dependencies.remove": Faces(
+        "page scheduling_task_dependencies", "PUT tasks/{key}/dependencies/", "task undepend"
+    ),
+    "scheduling.dependencies.set_mode": Faces(
+        "page scheduling_task_dependencies", "PUT tasks/{key}/dependencies/", "task depend"
     ),
     "scheduling.groups.save": Faces("form scheduling.group", "PATCH groups/{key}/", "load_tasks"),
     "scheduling.groups.delete": Faces("delete scheduling.group", "DELETE groups/{key}/", "group delete"),
@@ -70,10 +77,8 @@ VERBS: dict[str, Faces] = {
     "scheduling.pools.delete": Faces(
         "delete scheduling.pool", "DELETE pools/{key}/", "- an empty pool harms nobody"
     ),
-    "scheduling.queues.pause": Faces("- a queue has no page yet", "POST queues/{name}/pause/", "queue pause"),
-    "scheduling.queues.resume": Faces(
-        "- a queue has no page yet", "POST queues/{name}/resume/", "queue resume"
-    ),
+    "scheduling.queues.pause": Faces("page queue-verb", "POST queues/{name}/pause/", "queue pause"),
+    "scheduling.queues.resume": Faces("page queue-verb", "POST queues/{name}/resume/", "queue resume"),
     "scheduling.nodes.drain": Faces("page node-drain", "POST nodes/{pk}/drain/", "node drain"),
     "instances.credentials.create": Faces(
         "form instances.credential", "POST credentials/", "- a password does not belong on a command line"

@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from jobsite.admin_base import BoundedPaginator, ChangeList, ServiceAdmin, actor_of
-from scheduling.admin.task import clone_page, history_page, run_page
+from scheduling.admin.task import clone_page, dependencies_page, history_page, run_page
 from scheduling.admin.task.changelist import TaskChangeList, look
 from scheduling.admin.task.columns import TaskColumns, state_of
 from scheduling.admin.task.filters import CategoryFilter, GroupFilter, QueueFilter, StateFilter
@@ -45,6 +45,7 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
     list_before_template = "scheduling/task/list_before.html"
     list_after_template = "scheduling/task/verbs_form.html"
     change_form_outer_before_template = "scheduling/task/head.html"
+    change_form_outer_after_template = "scheduling/task/after.html"
     search_fields = ("key", "name", "function")
     search_help_text = _("Key, name or function")
     ordering = ("key",)
@@ -91,6 +92,11 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
             path("<int:object_id>/run/", page(run_page.show), name="scheduling_task_run"),
             path("<int:object_id>/clone/", page(clone_page.show), name="scheduling_task_clone"),
             path("<int:object_id>/rollback/", page(history_page.rollback), name="scheduling_task_rollback"),
+            path(
+                "<int:object_id>/dependencies/",
+                page(dependencies_page.show),
+                name="scheduling_task_dependencies",
+            ),
             *super().get_urls(),
         ]
 
@@ -118,6 +124,7 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
             look([task], request)
             code, words = state_of(task)
             context |= {"task": task, "code": code, "words": words}
+            context |= dependencies_page.section(task, may_change=self.has_change_permission(request, task))
             context |= {
                 name: getattr(self, name)(task) for name in ("schedule", "next_run", "last_run", "last_runs")
             }

@@ -12,8 +12,8 @@ from django_apscheduler.models import DjangoJob
 from scheduling.management.arguments import task_by_key
 from scheduling.management.json_rows import task_row
 from scheduling.management.verbs import VerbCommand
-from scheduling.models import Task, TaskVersion
-from scheduling.services import tasks, versions
+from scheduling.models import Dependency, Task, TaskVersion
+from scheduling.services import dependencies, tasks, versions
 from scheduling.services.actor import Actor
 
 #: Verbs that take any number of keys, each with its service.
@@ -37,6 +37,8 @@ class Command(VerbCommand):
         "clone": _("Store a copy of a task under another key, disabled."),
         "rollback": _("Give a task the definition that it had in an earlier version."),
         "versions": _("List the versions of a task, newest first."),
+        "depend": _("Let a task run after others, when they have ended in a certain way."),
+        "undepend": _("Let a task no longer run after others."),
         "show": _("Show tasks with their next time."),
     }
 
@@ -50,6 +52,18 @@ class Command(VerbCommand):
             parser.add_argument("--name", default="", help=_("The copy's name."))
         elif verb == "rollback":
             parser.add_argument("version", type=int, metavar="VERSION")
+        elif verb in ("depend", "undepend"):
+            parser.add_argument("after", nargs="+", metavar="AFTER", help=_("Keys of the other tasks."))
+        if verb == "depend":
+            parser.add_argument(
+                "--on",
+                choices=Dependency.On.values,
+                default=Dependency.On.SUCCESS.value,
+                help=_("The end that is waited for."),
+            )
+            parser.add_argument(
+                "--mode", choices=Task.DependencyMode.values, help=_("Whether all of them or any of them.")
+            )
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         if verb not in SIMPLE:
@@ -80,6 +94,30 @@ class Command(VerbCommand):
             return self.told(versions.rollback(task_by_key(key).pk, options["version"], actor=actor), options)
 
         self.each([options["key"]], work)
+
+    def verb_depend(self, options: dict[str, Any]) -> None:
+        task, actor = task_by_key(options["key"]), self.actor(options)
+
+        def work(key: str) -> str:
+            ends = {"on": options["on"], "mode": options["mode"]}
+            return self._after(
+                task, dependencies.add(task.pk, task_by_key(key).pk, actor=actor, **ends), options
+            )
+
+        self.each(options["after"], work)
+
+    def verb_undepend(self, options: dict[str, Any]) -> None:
+        task, actor = task_by_key(options["key"]), self.actor(options)
+
+        def work(key: str) -> str:
+            return self._after(task, dependencies.remove(task.pk, task_by_key(key).pk, actor=actor), options)
+
+        self.each(options["after"], work)
+
+    def _after(self, task: Task, rows: list[Dependency], options: dict[str, Any]) -> str:
+        after = {row.upstream.key: row.on for row in rows}
+        words = ", ".join(f"{key} ({on})" for key, on in after.items()) or "-"
+        return self.show({"key": task.key, "after": after}, f"{task.key:<40} {words}", options)
 
     def verb_versions(self, options: dict[str, Any]) -> None:
         task = task_by_key(options["key"])

@@ -221,3 +221,23 @@ def test_a_page_of_a_task_tells_how_it_stands(
     text = text_of(admin_client.get(f"{TASKS}{task.pk}/change/"))
     for part in ("paused", "Every minute", "never ran", "Resume", "Versions (2)"):
         assert part in text
+
+
+def test_the_preview_of_a_stored_task_says_what_saving_it_changes(
+    admin_client: Client, make_task: MakeTask, clock: SettableClock
+) -> None:
+    """Daily at 2:30 becomes daily at 3:30; the same schedule, typed again, changes nothing."""
+    values = {"trigger": "cron", "trigger_params": {"expression": "30 2 * * *"}, "time_zone": "Europe/Berlin"}
+    task = make_task(**values)
+    asked = GOOD_SCHEDULE | {"task": str(task.pk), "key": task.key}
+    assert "What saving it changes" not in text_of(admin_client.get(PREVIEW, asked))
+    later = text_of(admin_client.get(PREVIEW, asked | {"trigger_params": '{"expression": "30 3 * * *"}'}))
+    for days in (7, 30, 90):
+        assert f"Occurrences of the next {days} days: 0 added, 0 removed, {days} moved." in later
+    assert "2026-06-02 02:30:00 CEST → 2026-06-02 03:30:00 CEST" in later
+    ends = text_of(admin_client.get(PREVIEW, asked | {"end_at_0": "2026-06-04"}))
+    assert "next 7 days: 0 added, 5 removed, 0 moved." in ends
+    fewer = text_of(admin_client.get(PREVIEW, asked | {"max_runs": "2"}))
+    assert "next 7 days: 0 added, 5 removed, 0 moved." in fewer
+    assert "What saving it changes" not in text_of(admin_client.get(PREVIEW, GOOD_SCHEDULE))
+    assert Task.objects.get(pk=task.pk).version == 1

@@ -199,3 +199,12 @@ def test_changes_of_all_tasks_are_read_in_words(admin_client: Client, make_task:
     tasks.delete(task.pk, actor=TESTER)
     page = admin_client.get("/admin/scheduling/taskversion/").content.decode()
     assert f"{TASKS}{task.pk}/history/" not in page
+
+
+def test_a_version_says_what_it_did_to_the_next_days(admin_client: Client, make_task: MakeTask) -> None:
+    task = make_task(trigger="cron", trigger_params={"expression": "0 9 * * *"})
+    edit(task, trigger_params={"expression": "0 9,18 * * *"})
+    edit(task, remark="nothing of its times")
+    page = admin_client.get(f"{TASKS}{task.pk}/history/").content.decode()
+    assert page.count("Occurrences of the next 7 days: 7 added, 0 removed, 0 moved.") == 1
+    assert page.count("next 7 days") == 1

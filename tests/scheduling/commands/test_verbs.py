@@ -79,6 +79,18 @@ class TestTask:
         ]
         assert history[1]["changes"] == {"name": ["a", "New"]}
 
+    def test_depend_and_undepend(self, make_task: MakeTask) -> None:
+        make_task("a"), make_task("b"), make_task("c")
+        rows = objects("task", "depend", "a", "b", "c", "--on", "end", "--mode", "any", "--reason", "chain")
+        assert rows[-1] == {"key": "a", "after": {"b": "end", "c": "end"}}
+        version = TaskVersion.objects.filter(task__key="a").first()
+        assert version
+        assert (version.source, version.reason) == ("command", "chain")
+        assert Task.objects.get(key="a").dependency_mode == "any"
+        assert "go round in a circle: b → a → b" in refused("task", "depend", "b", "a")[0]
+        assert run("task", "undepend", "a", "b").split() == ["a", "c", "(end)"]
+        assert "does not run after" in refused("task", "undepend", "a", "b")[0]
+
 
 class TestExecution:
     @pytest.fixture

@@ -114,8 +114,11 @@ def test_an_executor_without_seats_keeps_nobody_elses(clock: SettableClock, make
 
     assert claim(process=2, thread=4) == ["process-0", "process-1", "thread"]
     assert claim(process=0, thread=4) == []
-    assert not claims.anything_queued(["default"], {"process": 0, "thread": 4})
-    assert claims.anything_queued(["default"], {"process": 1, "thread": 4})
+    assert claims.queued_for(["default"], {"process": 0, "thread": 4}) == {}
+    assert claims.queued_for(["default"], {"process": 1, "thread": 4}) == {"process": 1}
+    assert claims.queued_for(["default"], {"thread": 4}) == {"process": 1}, (
+        "nobody's is tried, and fails by name"
+    )
     assert claim(process=9, thread=4) == ["process-2", "process-3", "process-4"]
 
 
