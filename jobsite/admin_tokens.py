@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from knox.models import AuthToken
 
 from jobsite import tokens
 from jobsite.admin_base import BaseAdmin, BaseForm, TextInput
 from jobsite.models import Token
+from jobsite.templatetags.jobsite import moment
 
 # Knox's own page lists digests, and cannot say a token that it has made.
 admin.site.unregister(AuthToken)
@@ -32,12 +33,13 @@ class TokenForm(BaseForm[Token]):
     class Meta:
         model = Token
         fields = ("user",)
+        labels: ClassVar = {"user": _("user")}
 
 
 @admin.register(Token)
 class TokenAdmin(BaseAdmin[Token]):
     form = TokenForm
-    list_display = ("token_key", "user", "created", "expiry")
+    list_display = ("begins", "person", "made", "ends")
     list_filter = ("user",)
     list_select_related = ("user",)
     search_fields = ("user__username",)
@@ -45,7 +47,25 @@ class TokenAdmin(BaseAdmin[Token]):
     fields = ("user", "days")
 
     def get_fields(self, request: HttpRequest, obj: Token | None = None) -> Any:
-        return self.fields if obj is None else ("token_key", "user", "created", "expiry")
+        return self.fields if obj is None else ("begins", "person", "made", "ends")
+
+    # Knox's own columns have English names.
+
+    @admin.display(description=_("token"), ordering="token_key")
+    def begins(self, token: Token) -> str:
+        return str(token.token_key)
+
+    @admin.display(description=_("user"), ordering="user__username")
+    def person(self, token: Token) -> str:
+        return str(token.user)
+
+    @admin.display(description=pgettext_lazy("moment", "created"), ordering="created")
+    def made(self, token: Token) -> str:
+        return moment(token.created)
+
+    @admin.display(description=_("expires"), ordering="expiry")
+    def ends(self, token: Token) -> str:
+        return moment(token.expiry)
 
     def has_change_permission(self, request: HttpRequest, obj: Token | None = None) -> bool:
         return False

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import ProhibitNullCharactersValidator
 from django.db import models
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from instances.dialects import hosts
@@ -48,8 +48,8 @@ class Credential(models.Model):
     )  # fmt: skip
     description = models.TextField(_("description"), blank=True, max_length=4_000, validators=[no_nul])
     active = models.BooleanField(_("active"), default=True)
-    created_at = models.DateTimeField(_("created"), editable=False)
-    updated_at = models.DateTimeField(_("updated"), editable=False)
+    created_at = models.DateTimeField(pgettext_lazy("moment", "created"), editable=False)
+    updated_at = models.DateTimeField(pgettext_lazy("moment", "updated"), editable=False)
 
     class Meta:
         verbose_name = _("credential")

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from instances import dialects
@@ -75,10 +75,10 @@ class Instance(models.Model):
     main_version = models.CharField(_("main version"), max_length=50, blank=True, editable=False)
     # What the user of the credential may do here, as of the last test: {"found": […], "missing": […]}.
     rights = models.JSONField(_("rights"), default=dict, editable=False)
-    created_at = models.DateTimeField(_("created"), editable=False)
-    updated_at = models.DateTimeField(_("updated"), editable=False)
+    created_at = models.DateTimeField(pgettext_lazy("moment", "created"), editable=False)
+    updated_at = models.DateTimeField(pgettext_lazy("moment", "updated"), editable=False)
     # In the recycle bin since; the name stays taken, so that restoring cannot collide.
-    deleted_at = models.DateTimeField(_("deleted"), null=True, editable=False)
+    deleted_at = models.DateTimeField(pgettext_lazy("moment", "deleted"), null=True, editable=False)
 
     objects = InstanceQuerySet.as_manager()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from jobsite.fields import ExactCharField
 from scheduling.models.names import key_validator
@@ -17,8 +18,8 @@ class Group(models.Model):
     paused = models.BooleanField(_("paused"), default=False, editable=False)
 
     class Meta:
-        verbose_name = _("group")
-        verbose_name_plural = _("groups")
+        verbose_name = pgettext_lazy("of tasks", "group")
+        verbose_name_plural = pgettext_lazy("of tasks", "groups")
         ordering = ("key",)
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from jobsite.fields import ExactCharField
@@ -109,7 +109,12 @@ class Task(models.Model):
         _("category"), max_length=50, blank=True, help_text=_("Any word; the list can be filtered by it.")
     )
     group = models.ForeignKey(
-        Group, verbose_name=_("group"), null=True, blank=True, on_delete=models.PROTECT, related_name="tasks"
+        Group,
+        verbose_name=pgettext_lazy("of tasks", "group"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="tasks",
     )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,

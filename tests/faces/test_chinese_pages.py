@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import html
+import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import polib
 import pytest
 from django.db import connection
 from django.test import Client
-from django.utils.translation import override
+from django.utils.translation import get_language, override
 
 from instances.parameter_words import PARAMETER_WORDS as INSTANCES_WORDS
 from scheduling import registry, triggers
@@ -21,6 +23,13 @@ from tests.faces.conftest import World, addresses
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%[a-z]|\{\w*\}|<[^>]*>")
 #: What is said by attributes: on hover, to screen readers, in dialogs.
 SAYING = re.compile(r'\b(?:title|placeholder|aria-label|alt|data-(?:title|text|none|failed))="([^"]*)"')
+
+
+@pytest.fixture(autouse=True)
+def _language_of_the_tests() -> Iterator[None]:
+    """A request in Chinese leaves its language to the thread, and so to the tests behind it."""
+    with override(get_language()):
+        yield
 
 
 def words_of_ours() -> dict[str, str]:
@@ -60,6 +69,12 @@ def test_no_page_speaks_english(world: World, admin_client: Client) -> None:
                 faults.setdefault(message, address)
     assert pages > 50
     assert faults == {}
+
+
+def test_the_scripts_of_the_admin_are_told_our_words(client: Client) -> None:
+    told = client.get("/admin/jsi18n/", headers={"accept-language": "zh-hans"}).content.decode()
+    assert json.dumps("移除全部%s") in told  # ours
+    assert json.dumps("可用 %s") in told  # Django's own
 
 
 def test_the_words_of_parameters_are_those_of_the_functions() -> None:

@@ -9,6 +9,7 @@ from django.db.models import CharField, F, Q, QuerySet, Value
 from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from scheduling import clock
 from scheduling.models import Group, Task
@@ -100,7 +101,7 @@ class QueueFilter(ValueFilter):
 
 
 class GroupFilter(ValueFilter):
-    title = _("group")
+    title = pgettext_lazy("of tasks", "group")
     parameter_name = "group"
     column = "group_id"
 
