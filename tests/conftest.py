@@ -38,6 +38,18 @@ def _forget_plans(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(belief, "TIMES", 0.0)
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """PostgreSQL removes no database that a thread or a process which is just ending is still connected to."""
+    yield
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+
 @pytest.fixture(autouse=True)
 def _in_english() -> None:
     """A page that was asked for in another language leaves its thread in it."""
