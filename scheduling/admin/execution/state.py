@@ -55,11 +55,14 @@ def context(request: HttpRequest, execution: Execution, now: datetime) -> dict[s
         and execution.cancel_requested_at is None,
         "may_run": user.has_perm("scheduling.run_task") and (not active or _is_retry(execution)),
         "is_retry": _is_retry(execution),
-        "reruns": list(
-            Execution.objects.filter(rerun_of_id=execution.pk).order_by("-id").only("id", "state")[:10]
-        ),
+        "reruns": [] if active else _reruns(execution),
         "active": active,
     }
+
+
+def _reruns(execution: Execution) -> list[Execution]:
+    """Runs asked for in its place, newest first; only what has ended has any."""
+    return list(Execution.objects.filter(rerun_of_id=execution.pk).order_by("-id").only("id", "state")[:10])
 
 
 def _detail(execution: Execution) -> str:
