@@ -72,7 +72,7 @@ MUTANTS = (
     ),
     Mutant(
         "claim's fence", "P2, P5",
-        {"scheduling/services/claims.py": [("if seats < 1 or not nodes.hold_active(node_id):", "if seats < 1:")]},
+        {"scheduling/services/claims.py": [("if seats < 1 or not left or not nodes.hold_active(node_id):", "if seats < 1 or not left:")]},
         (RESULTS, MODEL, OPEN),
     ),
     Mutant(
