@@ -183,7 +183,8 @@ class Jobsite(Contestant):
     def moments(self) -> tuple[list[datetime], datetime]:
         from scheduling.models import Execution
 
-        rows = list(Execution.objects.values_list("started_at", "finished_at"))
+        done = Execution.objects.filter(state="succeeded")
+        rows = list(done.values_list("started_at", "finished_at"))
         return sorted(start for start, _ in rows), max(end for _, end in rows)
 
     def outcome(self, number: int) -> dict[str, int]:

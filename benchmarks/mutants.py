@@ -52,7 +52,7 @@ MUTANTS = (
     ),
     Mutant(
         "attempt check", "P2",
-        {"scheduling/sql/sqlite.py": [(""" AND attempt = {self.value('attempt')} AND state = 'running'""", " AND state = 'running'")]},
+        {"scheduling/sql/sqlite.py": [(" AND attempt = {self.value(batch, 'attempt')}", "")]},
         (RESULTS,), ("sqlite",),
     ),
     Mutant(
