@@ -51,6 +51,8 @@ class Contestant(ABC):
     interpreter = sys.executable
     #: Why it cannot do some of the works: name of the work → a sentence.
     cannot: ClassVar[dict[str, str]] = {}
+    #: The works that it takes part in, where its settings make no difference to the others; empty: all.
+    takes_part_in: tuple[str, ...] = ()
 
     def __init__(self, scratch: Path) -> None:
         self.scratch = scratch
@@ -270,6 +272,7 @@ class DjangoAPScheduler(Contestant):
 
 class DjangoAPSchedulerDefaultGrace(DjangoAPScheduler):
     name = "django-apscheduler, its own grace of 1 s"
+    takes_part_in = ("burst", "crash")
     grace = 1
 
 
@@ -372,6 +375,7 @@ class APScheduler(Rival):
 
 class APSchedulerDefaultGrace(APScheduler):
     name = "APScheduler, its own grace of 1 s"
+    takes_part_in = ("burst", "crash")
     settings: ClassVar[dict[str, str]] = {"BENCH_GRACE": "1"}
 
 
@@ -389,6 +393,7 @@ class Procrastinate(Rival):
 
 class ProcrastinatePolling(Procrastinate):
     name = "procrastinate, polling every 0.5 s"
+    takes_part_in = ("burst", "steady")
     settings: ClassVar[dict[str, str]] = {"BENCH_POLL": "0.5"}
 
 

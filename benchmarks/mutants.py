@@ -64,7 +64,6 @@ MUTANTS = (
         "attempt check", "P2",
         {
             "scheduling/sql/mysql.py": [
-                (" AND v.attempt = e.attempt", ""),
                 ('if held.get(row["id"]) == row["attempt"]', 'if row["id"] in held'),
             ]
         },

@@ -6,7 +6,8 @@ The database is wiped, so its name must contain 'bench'. Each rival is installed
 its own below var/rivals/; celery and django-q2 need Redis (BENCH_BROKER, redis://127.0.0.1:6379/9 by default), and
 what stands in their queues there is thrown away.
 
-All works, three rounds: about 100 minutes on PostgreSQL, 75 elsewhere; ``--works burst`` alone: 20.
+All works, three rounds: about three hours on PostgreSQL, two elsewhere, most of it waiting for those that are slow;
+``--works burst`` alone: about 40 minutes.
 """
 
 from __future__ import annotations
@@ -108,6 +109,7 @@ def one_work(
 ) -> list[str]:
     """All contestants in turn, so often; lines of a table in Markdown."""
     name, measure, more = WORKS[key]
+    entrants = [entrant for entrant in entrants if key in (entrant.takes_part_in or WORKS)]
     able = [entrant for entrant in entrants if key not in entrant.cannot]
     found: dict[str, list[Figures]] = {entrant.name: [] for entrant in able}
     for number in range(rounds):

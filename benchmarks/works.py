@@ -56,6 +56,7 @@ def steady(contestant: Contestant, rate: int, seconds: float) -> Figures:
     began = time.monotonic()
     await_(lambda: contestant.finished() > 0, 60)
     time.sleep(5)  # over the start
+    time.sleep(1 - (time.time() - 0.9) % 1)  # between two seconds' runs, so that whole seconds are counted
     first = contestant.finished()
     at = time.monotonic()
     time.sleep(seconds)

@@ -68,13 +68,22 @@ def test_results_of_every_length_in_one_batch(clock: SettableClock, plan: Plan) 
     words = ["short", "long " * 5_000, ""]
     ended = [
         {
-            "id": row.pk, "attempt": 1, "state": "failed" if text else "succeeded",
-            "reason": "exception" if text else "", "detail": text[:500], "available_at": None, "finished_at": clock.at, "run_ms": 5,
-            "result": None if text else '{"a": [1]}', "result_altered": False, "error_class": "", "message": text,
-            "traceback": text, "progress_done": None, "progress_total": None, "progress_text": "", "exit_code": None,
+            "id": row.pk,
+            "attempt": 1,
+            "state": "failed" if text else "succeeded",
+            "reason": "exception" if text else "",
+            "detail": text[:500],
+            "finished_at": clock.at,
+            "run_ms": 5,
+            "result": None if text else '{"a": [1]}',
+            "result_altered": False,
+            "error_class": "",
+            "message": text,
+            "traceback": text,
+            "progress_text": "",
         }
         for row, text in zip(rows, words, strict=True)
-    ]  # fmt: skip
+    ]
     ended[0]["attempt"] = 7  # somebody else's
     assert sql.finish_executions(ended) == {rows[1].pk, rows[2].pk}
     first, second, third = Execution.objects.order_by("id")
