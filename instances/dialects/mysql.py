@@ -6,6 +6,7 @@ Tried against MariaDB; the statements for MySQL 8 follow its manual.
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import re
 import socket
@@ -35,6 +36,8 @@ from instances.exceptions import (
     TimedOut,
     Unreachable,
 )
+
+logger = logging.getLogger(__name__)
 
 #: The version; MariaDB says its name in it.
 VERSION = "SELECT VERSION()"
@@ -479,9 +482,13 @@ class _Watch(threading.Thread):
     def _kill(self) -> None:
         import MySQLdb
 
-        with contextlib.suppress(MySQLdb.Error):  # then the server finds out when it answers
+        try:
             with contextlib.closing(MySQLdb.connect(**_arguments(self._target))) as other:
                 _rows(other, f"KILL QUERY {self._number}")
+        except MySQLdb.Error as error:  # the server finds out when it answers
+            logger.warning(
+                "statement %d could not be ended: %s", self._number, translate(error, self._target)
+            )
 
     def cut(self) -> None:
         with contextlib.suppress(OSError):

@@ -28,7 +28,15 @@ from instances.dialects.readings import (
 )
 from instances.dialects.tables import Script, Table, table
 from instances.dialects.target import ConnectionTarget
-from instances.exceptions import AccessDenied, DialectError, DriverMissing, QueryFailed, Stopped, TimedOut, Unreachable
+from instances.exceptions import (
+    AccessDenied,
+    DialectError,
+    DriverMissing,
+    QueryFailed,
+    Stopped,
+    TimedOut,
+    Unreachable,
+)
 
 #: The version, for machines and for people.
 VERSION = "SELECT current_setting('server_version'), version()"

@@ -110,14 +110,12 @@ def _reading(text: str) -> str:
 
 def _comments(text: str) -> Iterator[str]:
     for statement in sqlparse.parse(text):
-        for token in statement.flatten():
+        for token in statement.flatten():  # type: ignore[no-untyped-call]  # it has no types
             if token.ttype in sqlparse.tokens.Comment:
                 yield token.value
 
 
-def table(
-    columns: Iterable[str], rows: Iterable[Sequence[Any]], most: int, *, changed: int = 0
-) -> Table:
+def table(columns: Iterable[str], rows: Iterable[Sequence[Any]], most: int, *, changed: int = 0) -> Table:
     """Takes so many of the rows, and no more of them than ``MOST_BYTES`` hold; if there are more, the answer is cut."""
     kept: list[tuple[Any, ...]] = []
     left = MOST_BYTES

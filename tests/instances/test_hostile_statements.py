@@ -103,7 +103,9 @@ def test_what_servers_read_differently_is_refused_instead_of_changed(text: str) 
         script(text, writes=False, most_rows=1)
 
 
-@pytest.mark.parametrize("text", ["SELECT 1 -- one", "/* first */ SELECT 1", "SELECT /*+ x */ 1", "(SELECT 1)"])
+@pytest.mark.parametrize(
+    "text", ["SELECT 1 -- one", "/* first */ SELECT 1", "SELECT /*+ x */ 1", "(SELECT 1)"]
+)
 def test_harmless_comments_stay_harmless(text: str, pg: Instance, my: Instance) -> None:
     for answer in statements.run([pg, my], text):
         assert answer.table is not None, answer.error
