@@ -57,6 +57,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                     _("Partitions"), "view_week", "admin:instances_partitions", "instances.view_databasesize"
                 ),
                 rows(_("Accounts"), "badge", "instances", "instanceaccount"),
+                page(_("Who can"), "lock_open", "admin:instances_who_can", "instances.view_instanceaccount"),
                 rows(_("Account changes"), "person_edit", "instances", "accountchange"),
                 rows(_("Sync sessions"), "sync", "instances", "syncsession"),
                 rows(_("Backups"), "backup", "instances", "backup"),

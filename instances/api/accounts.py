@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 import django_filters
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from instances.models import AccountChange, InstanceAccount, InstanceDatabase
+from instances.models import AccountChange, Instance, InstanceAccount, InstanceDatabase
+from jobsite.rest.filters import Since
 from jobsite.rest.permissions import of_model
 from jobsite.rest.views import HouseViewSet, Lists, Shows
 
@@ -26,6 +30,11 @@ class OfInstance(django_filters.FilterSet):
     instance = django_filters.NumberFilter(
         field_name="instance_id", min_value=1, max_value=2**63 - 1, decimal_places=0
     )
+    dialect = django_filters.CharFilter(field_name="instance__dialect")
+    environment = django_filters.ChoiceFilter(
+        field_name="instance__environment", choices=Instance.Environment.choices
+    )
+    tag = django_filters.CharFilter(field_name="instance__tags__name")
 
 
 class AccountSerializer(serializers.ModelSerializer):
@@ -49,9 +58,16 @@ class AccountDetailSerializer(AccountSerializer):
 
 
 class AccountFilters(OfInstance):
+    changed_since = Since(
+        method="changed", help_text=_("With a change then or later: a time with its offset.")
+    )
+
     class Meta:
         model = InstanceAccount
-        fields = ("active", "instance", "kind", "locked", "name", "superuser")
+        fields = ("active", "grant_admin", "instance", "kind", "locked", "name", "superuser")
+
+    def changed(self, rows: Any, _name: str, moment: datetime) -> Any:
+        return rows.filter(Exists(AccountChange.objects.filter(account=OuterRef("pk"), at__gte=moment)))
 
 
 class AccountViewSet(Lists, Shows, HouseViewSet):
@@ -84,6 +100,7 @@ class AccountChangeSerializer(serializers.ModelSerializer):
 
 
 class AccountChangeFilters(OfInstance):
+    since = Since(field_name="at", help_text=_("Found then or later: a time with its offset."))
     account = django_filters.NumberFilter(
         field_name="account_id", min_value=1, max_value=2**63 - 1, decimal_places=0
     )

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import django_filters
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
+from instances.exceptions import WrongState
 from instances.models import SyncRecord, SyncSession
-from instances.services import requests
+from instances.services import requests, sessions
+from jobsite.rest.errors import Conflict
+from jobsite.rest.filters import Since
 from jobsite.rest.idempotency import key_of, once
 from jobsite.rest.permissions import of_model
 from jobsite.rest.schema import IDEMPOTENT
@@ -26,7 +31,7 @@ class SessionSerializer(serializers.ModelSerializer):
         model = SyncSession
         fields = (
             "id", "category", "origin", "status", "total", "succeeded", "failed", "skipped", "created_by",
-            "execution", "started_at", "finished_at",
+            "execution", "started_at", "finished_at", "cancel_requested_at", "retry_of",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -44,10 +49,25 @@ class RecordSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
+class SessionFilters(django_filters.FilterSet):
+    instance = django_filters.NumberFilter(
+        field_name="records__instance_id", min_value=1, max_value=2**63 - 1, decimal_places=0
+    )
+    since = Since(field_name="started_at", help_text=_("Started then or later: a time with its offset."))
+
+    class Meta:
+        model = SyncSession
+        fields = ("category", "instance", "origin", "since", "status")
+
+
+class CancelledSerializer(serializers.Serializer):
+    cancelled = serializers.IntegerField(help_text=_("Instances that are not visited any more."))
+
+
 class SessionViewSet(Lists, Shows, HouseViewSet):
     queryset = SyncSession.objects.select_related("created_by")
     serializer_class = SessionSerializer
-    filterset_fields = ("category", "origin", "status")
+    filterset_class = SessionFilters
     lookup_value_regex = "[0-9a-f-]{36}"
     orderings: ClassVar[dict[str, tuple[str, ...]]] = {
         "-started_at": ("-started_at", "-id"),
@@ -55,6 +75,7 @@ class SessionViewSet(Lists, Shows, HouseViewSet):
     }
     needs: ClassVar[dict[str, tuple[str, ...]]] = {
         **of_model("instances.syncsession", "list", "retrieve"),
+        "cancel": ("instances.change_instance", "scheduling.run_task"),
         "retry": ("instances.change_instance", "scheduling.run_task"),
         "records": ("instances.view_syncsession", "instances.view_syncrecord"),
     }
@@ -66,6 +87,15 @@ class SessionViewSet(Lists, Shows, HouseViewSet):
         rows = SyncRecord.objects.filter(session=self.get_object()).select_related("instance")
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(RecordSerializer(page, many=True).data)
+
+    @extend_schema(request=None, responses=CancelledSerializer, filters=False)
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def cancel(self, request: Any, pk: str) -> Response:
+        """What has not begun does not begin; what is under way ends by itself, and then the session."""
+        try:
+            return Response({"cancelled": sessions.request_cancel(self.get_object())})
+        except WrongState as error:
+            raise Conflict(str(error), "session_ended") from error
 
     @extend_schema(request=None, responses={202: ExecutionSerializer}, parameters=[IDEMPOTENT], filters=False)
     @action(detail=True, methods=["post"], pagination_class=None)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.urls import path
+
+from instances.api.access import WhoCanView
 from instances.api.accounts import AccountChangeViewSet, AccountViewSet, DatabaseViewSet
 from instances.api.aggregations import DatabaseAggregateViewSet, InstanceAggregateViewSet
 from instances.api.credentials import CredentialViewSet
@@ -23,3 +26,4 @@ routes: tuple[tuple[str, Any, str], ...] = (
     ("account-changes", AccountChangeViewSet, "account-change"),
     ("sync-sessions", SessionViewSet, "sync-session"),
 )
+urlpatterns = [path("access/", WhoCanView.as_view(), name="access")]

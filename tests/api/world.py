@@ -63,7 +63,9 @@ CALLS: dict[str, Call] = {
         200, {"format": "yaml", "dry_run": True, "text": "instances: [{name: x, dialect: sqlite}]"}
     ),
     "POST sync-sessions/{pk}/retry/": Call(409),  # it is still running
+    "POST sync-sessions/{pk}/cancel/": Call(200),
     "GET queues/": Call(200),
+    "GET access/": Call(400),  # it asks nothing
     "GET calendars/": Call(200),
     "GET calendars/{key}/": Call(200),
     "POST calendars/": Call(201, {"key": "de", "weekend": ["SUN"]}),

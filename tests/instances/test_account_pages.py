@@ -6,13 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission
+from django.test import Client
 from django.urls import reverse
 
 from instances.dialects.grants import Grant
 from instances.dialects.readings import AccountReading, AccountsReading, ServerReading
-from instances.models import AccountChange, InstanceAccount, SyncSession, Tag
+from instances.models import AccountChange, Instance, InstanceAccount, InstanceDatabase, SyncSession, Tag
 from instances.services import accounts, sessions
+from scheduling import clock
 from tests.instances.servers import TRUSTED
 
 pytestmark = pytest.mark.django_db
@@ -152,3 +155,63 @@ def test_the_page_of_an_instance_tells_rights_and_takes_tags(
     assert set(instance.tags.values_list("name", flat=True)) == {"team-a", "pii"}
     listed = admin_client.get(reverse("admin:instances_instance_changelist"), {"environment__exact": "test"})
     assert "my" in listed.content.decode()
+
+
+def test_lists_are_narrowed_by_instance_and_by_change(admin_client: Client, make_instance: Any) -> None:
+    """Kind, environment and tag of the instance; accounts that have changed since a moment."""
+    now = clock.now()
+    one = make_instance("one", environment="production")
+    two = make_instance("two", dialect="mysql", environment="test")
+    tag = Tag.objects.create(name="shop")
+    one.tags.add(tag)
+    for instance, days in ((one, 1), (two, 20)):
+        seen = {"instance": instance, "name": f"of {instance}", "first_seen_at": now, "last_seen_at": now}
+        account = InstanceAccount.objects.create(username="x", privileges={}, **seen)
+        AccountChange.objects.create(
+            instance=instance, account=account, name=account.name, kind="added", at=now - timedelta(days=days)
+        )
+    lists = {
+        "/admin/instances/instanceaccount/": "changed",
+        "/admin/instances/accountchange/": "since",
+    }
+    for address, since in lists.items():
+        for query in ("instance__dialect=postgresql", "instance__environment=production",
+                      f"instance__tags__id__exact={tag.pk}", f"{since}=7d"):  # fmt: skip
+            page = admin_client.get(f"{address}?{query}").content.decode()
+            assert ("of one" in page, "of two" in page) == (True, False), (address, query)
+        assert "of two" in admin_client.get(f"{address}?{since}=30d").content.decode()
+    places = {"accounts": "changed_since", "account-changes": "since"}
+    moment = (now - timedelta(days=7)).isoformat().replace("+00:00", "Z")
+    for place, since in places.items():
+        for query in ("dialect=postgresql", "environment=production", "tag=shop", f"{since}={moment}"):
+            rows = admin_client.get(f"/api/v1/{place}/?{query}").json()["results"]
+            assert [row["name"] for row in rows] == ["of one"], (place, query)
+        assert admin_client.get(f"/api/v1/{place}/?{since}=2026-01-01").status_code == 400
+
+
+def test_the_page_that_says_who_can(admin_client: Client, make_instance: Any) -> None:
+    now = clock.now()
+    one, two = make_instance("one"), make_instance("two")
+    make_instance("nothing known")
+    make_instance("file", dialect="sqlite", host="", database=str(settings.JOBSITE_SQLITE_ROOTS[0] / "a"))
+    for instance in (one, two, Instance.objects.get(name="file")):
+        InstanceDatabase.objects.create(instance=instance, name="d", first_seen_at=now, last_seen_at=now)
+    seen = {"instance": one, "first_seen_at": now, "last_seen_at": now}
+    InstanceAccount.objects.create(name="<root>", username="r", privileges={}, superuser=True, **seen)
+    InstanceAccount.objects.create(name="hidden", username="h", privileges=None, **seen)
+    address = "/admin/instances/instanceaccount/who-can/"
+    assert "&lt;root&gt;" not in admin_client.get(address).content.decode()
+    page = admin_client.get(f"{address}?action=write&database=d").content.decode()
+    for words in ("&lt;root&gt;", "SUPERUSER on the whole server", "has not told the rights of 1 account",
+                  "Its accounts have not been collected", "nothing known", "has no accounts"):  # fmt: skip
+        assert words in page, words
+    assert "&lt;root&gt;" not in admin_client.get(f"{address}?database=d&account=none").content.decode()
+    answer = admin_client.get("/api/v1/access/?action=write&database=d").json()
+    assert [row["instance"] for row in answer["results"]] == ["file", "one", "two"]
+    (found,) = answer["results"][1]["accounts"]
+    reason = {"path": "superuser", "rights": ["SUPERUSER"], "on": [], "via": [], "grantable": False}
+    assert (found["name"], found["reasons"]) == ("<root>", [reason])
+    assert (answer["results"][1]["unread"], answer["results"][2]["as_of"]) == (1, None)
+    assert (answer["next"], answer["not_collected"]) == (None, ["nothing known"])
+    for query in ("", "action=write", "action=own&database=d", "action=read&database=d&databse=x"):
+        assert admin_client.get(f"/api/v1/access/?{query}").status_code == 400, query

@@ -1,14 +1,13 @@
-"""Statements of somebody who means harm, or knows no better: what is refused, what has no effect, and what has an end."""
+"""Statements of somebody who means harm, or knows no better: refused, without effect, or ended."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import sqlite3
-import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from instances.exceptions import StatementRefused
 from instances.models import Instance
 from instances.services import statements
 from scheduling.context import NullRun, RunCancelled
+from tests.conftest import await_
 from tests.instances.servers import PREFIX
 
 pytestmark = pytest.mark.django_db
@@ -28,6 +28,20 @@ NAME = f"{PREFIX}hostile"
 
 AT_WORK_ON_POSTGRES = "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND state = 'active'"
 AT_WORK_ON_MARIADB = "SELECT 1 FROM information_schema.processlist WHERE db = %s AND command = 'Query'"
+
+
+class CancelledWhen(NullRun):
+    """A run that somebody cancels once the condition holds."""
+
+    __slots__ = ("_condition",)
+
+    def __init__(self, condition: Callable[[], bool]) -> None:
+        super().__init__()
+        self._condition = condition
+
+    def check_cancelled(self) -> None:
+        if self._condition():
+            raise RunCancelled("by_person")
 
 
 @pytest.fixture
@@ -186,32 +200,16 @@ def test_a_cancelled_statement_ends_on_the_server(
         my: ("SELECT BENCHMARK(1e15, 1)", lambda: bool(mariadb.sql(AT_WORK_ON_MARIADB, (NAME,)))),
     }
     for instance, (text, running) in work.items():
-        began = threading.Event()
-
-        class Cancelled(NullRun):
-            def check_cancelled(self) -> None:
-                if running():
-                    began.set()
-                    raise RunCancelled("by_person")
-
-        monkeypatch.setattr(statements, "current_run", Cancelled)
+        monkeypatch.setattr(statements, "current_run", lambda running=running: CancelledWhen(running))
         with pytest.raises(RunCancelled):
             statements.run([instance], text, writes=writes, seconds=50)
-        assert began.is_set()
-        until = time.monotonic() + 10
-        while running() and time.monotonic() < until:
-            threading.Event().wait(0.05)
-        assert not running(), instance.name
+        await_(lambda running=running: not running(), 10, f"{instance.name} ends it")
 
 
 def test_a_cancelled_statement_of_sqlite(lite: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Cancelled(NullRun):
-        def check_cancelled(self) -> None:
-            raise RunCancelled("by_person")
-
-    monkeypatch.setattr(statements, "current_run", Cancelled)
+    monkeypatch.setattr(statements, "current_run", lambda: CancelledWhen(lambda: True))
     began = time.monotonic()
+    endless = "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s) SELECT max(n) FROM s"
     with pytest.raises(RunCancelled):
-        endless = "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s) SELECT max(n) FROM s"
         statements.run([lite], endless, seconds=50)
     assert time.monotonic() - began < 20
