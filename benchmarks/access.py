@@ -39,7 +39,9 @@ def main() -> None:
     for _round in range(3):
         began = time.monotonic()
         page = access.page(question)
-        print(f"first page: {len(page.answers)} instances, {page.accounts} accounts, {time.monotonic() - began:.3f} s")
+        print(
+            f"first page: {len(page.answers)} instances, {page.accounts} accounts, {time.monotonic() - began:.3f} s"
+        )
     began = time.monotonic()
     found = [len(answer.found) for answer in access.who_can(question)]
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
@@ -71,7 +73,10 @@ def make(instances: int, accounts: int) -> None:
 def rights(number: int) -> dict[str, object]:
     """A fifth may write to the database, half of these through another account's rights."""
     tables = [
-        {"on": [f"db{n}" if n else "shop", f"table{n}"], "rights": {"SELECT": False, "INSERT": number % 10 == 0}}
+        {
+            "on": [f"db{n}" if n else "shop", f"table{n}"],
+            "rights": {"SELECT": False, "INSERT": number % 10 == 0},
+        }
         if n or number % 10 == 0
         else {"on": ["shop", "t"], "rights": {"SELECT": False}}
         for n in range(20)

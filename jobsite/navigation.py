@@ -60,6 +60,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 page(_("Who can"), "lock_open", "admin:instances_who_can", "instances.view_instanceaccount"),
                 rows(_("Account changes"), "person_edit", "instances", "accountchange"),
                 rows(_("Sync sessions"), "sync", "instances", "syncsession"),
+                page(_("Run SQL"), "terminal", "admin:instances_sql", "instances.run_sql"),
+                rows(_("Statements"), "receipt_long", "instances", "statementrun"),
                 rows(_("Backups"), "backup", "instances", "backup"),
                 rows(_("Tags"), "sell", "instances", "tag"),
             ],

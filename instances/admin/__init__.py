@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from instances.admin.account import AccountChangeAdmin, InstanceAccountAdmin, InstanceDatabaseAdmin
+from instances.admin.backup import BackupAdmin
 from instances.admin.credential import CredentialAdmin
 from instances.admin.growth import (
-    BackupAdmin,
     DatabaseSizeAggregateAdmin,
     InstanceSizeAggregateAdmin,
     SizeAnomalyAdmin,
@@ -14,6 +14,7 @@ from instances.admin.growth import (
 from instances.admin.instance import InstanceAdmin
 from instances.admin.session import SyncSessionAdmin
 from instances.admin.size import DatabaseSizeAdmin, InstanceSizeAdmin
+from instances.admin.statement import StatementRunAdmin
 
 __all__ = [
     "AccountChangeAdmin",
@@ -27,6 +28,7 @@ __all__ = [
     "InstanceSizeAdmin",
     "InstanceSizeAggregateAdmin",
     "SizeAnomalyAdmin",
+    "StatementRunAdmin",
     "SyncSessionAdmin",
     "TagAdmin",
 ]

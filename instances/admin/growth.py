@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from instances.models import Backup, DatabaseSizeAggregate, InstanceSizeAggregate, SizeAnomaly, Tag
+from instances.models import DatabaseSizeAggregate, InstanceSizeAggregate, SizeAnomaly, Tag
 from instances.models.aggregate import SizeAggregate
 from instances.services import growth, tags
 from jobsite.admin_base import HistoryAdmin, ServiceAdmin, actor_of
@@ -90,17 +90,6 @@ class SizeAnomalyAdmin(HistoryAdmin[SizeAnomaly]):
     @admin.display(description=_("usual growth a day"))
     def usual(self, row: SizeAnomaly) -> str:
         return f"{size(row.usual_bytes)} ± {size(row.tolerance_bytes)}"
-
-
-@admin.register(Backup)
-class BackupAdmin(HistoryAdmin[Backup]):
-    list_display = ("finished_at", "instance", "database", "bytes", "file", "restored_at", "removed_at")
-    list_select_related = ("instance",)
-    ordering = ("-id",)
-
-    @admin.display(description=_("size"))
-    def bytes(self, row: Backup) -> str:
-        return size(row.size_bytes)
 
 
 @admin.register(Tag)

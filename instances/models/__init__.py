@@ -11,6 +11,7 @@ from instances.models.database import InstanceDatabase
 from instances.models.instance import Instance
 from instances.models.session import SyncRecord, SyncSession
 from instances.models.size import DatabaseSize, InstanceSize
+from instances.models.statement import StatementRun
 from instances.models.tag import Tag
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "InstanceSizeAggregate",
     "Period",
     "SizeAnomaly",
+    "StatementRun",
     "SyncRecord",
     "SyncSession",
     "Tag",

@@ -107,7 +107,7 @@ def who_can(question: Question, *, after: str = "") -> Iterator[Answer]:
             yield _on(instance, question, accounts[instance.pk])
 
 
-def page(question: Question, *, after: str = "", most_instances: int = 50, most_accounts: int = 500) -> Page:
+def page(question: Question, *, after: str = "", most_instances: int = 20, most_accounts: int = 500) -> Page:
     """As many whole instances as fit, at least one."""
     found = Page()
     for answer in who_can(question, after=after):

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import Permission
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
 from instances.dialects.grants import Grant
 from instances.dialects.readings import AccountReading, AccountsReading, ServerReading
 from instances.models import AccountChange, Instance, InstanceAccount, InstanceDatabase, SyncSession, Tag
-from instances.services import accounts, sessions
+from instances.services import accounts, partitions, sessions
 from scheduling import clock
+from scheduling.models import Execution
+from tests.conftest import ROOT
 from tests.instances.servers import TRUSTED
 
 pytestmark = pytest.mark.django_db
@@ -80,8 +84,13 @@ def test_a_change_line_by_line(admin_client: Any, account: InstanceAccount) -> N
 def test_partitions(admin_client: Any, client: Any, django_user_model: Any) -> None:
     text = page(admin_client, "partitions")
     assert "instances_databasesize" in text
-    answer = admin_client.post(reverse("admin:instances_partitions"))
-    assert answer.status_code == 302
+    call_command("load_tasks", str(ROOT / "instances" / "default_tasks.yaml"), stdout=StringIO())
+    verb = "create" if partitions.is_supported() else "cleanup"
+    assert f'value="{verb}"' in text
+    for posted, asked in ((verb, 1), ("drop", 0), ("", 0)):
+        Execution.objects.all().delete()
+        answer = admin_client.post(reverse("admin:instances_partitions"), {"verb": posted})
+        assert (answer.status_code, Execution.objects.count()) == (302, asked)
     alice = django_user_model.objects.create_user("alice", is_staff=True)
     client.force_login(alice)
     assert client.get(reverse("admin:instances_partitions")).status_code == 403

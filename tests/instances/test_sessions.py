@@ -9,8 +9,9 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from instances import tasks
 from instances.exceptions import WrongState
-from instances.models import SyncRecord, SyncSession
+from instances.models import AccountChange, InstanceAccount, StatementRun, SyncRecord, SyncSession
 from instances.services import sessions
 from instances.services.sessions import RowCounts
 from scheduling.models import Execution
@@ -323,3 +324,26 @@ def test_the_api_cancels_and_tells(make_instance: Any, admin_client: Client) -> 
     ):
         assert len(admin_client.get(f"/api/v1/sync-sessions/?{query}").json()["results"]) == found
     assert admin_client.get("/api/v1/sync-sessions/?since=yesterday").status_code == 400
+
+
+def test_old_ones_go_and_running_ones_stay(make_instance: Any, clock: Any) -> None:
+    instance = make_instance("one")
+    old = sessions.create("size", "api", [instance], actor=TESTER)
+    sessions.finish(old, cancelled=True)
+    stuck = sessions.create("size", "api", [instance], actor=TESTER)
+    account = InstanceAccount.objects.create(
+        instance=instance, name="a", username="a", first_seen_at=old.started_at, last_seen_at=old.started_at
+    )
+    AccountChange.objects.create(
+        instance=instance, account=account, name="a", kind="added", at=old.started_at, session=old
+    )
+    StatementRun.objects.create(at=old.started_at, source="api", statement="SELECT 1", writes=False)
+    clock.move(days=90)
+    young = sessions.create("size", "api", [instance], actor=TESTER)
+    sessions.finish(young, cancelled=True)
+    assert tasks.cleanup_old_sessions() == {"sessions": 0, "statements": 0}
+    clock.move(seconds=1)
+    assert tasks.cleanup_old_sessions() == {"sessions": 1, "statements": 1}
+    assert set(SyncSession.objects.all()) == {stuck, young}
+    assert SyncRecord.objects.count() == 2
+    assert AccountChange.objects.get().session is None

@@ -126,6 +126,10 @@ VERBS: dict[str, Faces] = {
         "POST sync-sessions/{pk}/retry/",
         "- by the task's own parameter retry_of",
     ),
+    "instances.statements.run": Faces("page instances_sql", "POST sql/", "run_sql"),
+    "instances.requests.look_after_partitions": Faces(
+        "page instances_partitions", "POST partitions/{name}/", "partitions"
+    ),
     "instances.requests.collect_sizes": Faces(
         "page instances_instance_collect", "POST instances/{pk}/sync-sizes/", "instance collect"
     ),
