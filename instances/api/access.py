@@ -37,7 +37,7 @@ class QuestionSerializer(StrictSerializer):
     )
 
 
-class ReasonSerializer(serializers.Serializer):
+class AccessReasonSerializer(serializers.Serializer):
     path = serializers.ChoiceField(choices=list(PATHS))
     rights = serializers.ListField(child=serializers.CharField())
     on = serializers.ListField(child=serializers.CharField(), help_text=_("Empty: the whole server."))
@@ -45,25 +45,25 @@ class ReasonSerializer(serializers.Serializer):
     grantable = serializers.BooleanField()
 
 
-class CanSerializer(serializers.Serializer):
+class AccessAccountSerializer(serializers.Serializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
-    reasons = ReasonSerializer(many=True)
+    reasons = AccessReasonSerializer(many=True)
     more_reasons = serializers.IntegerField(help_text=_("Reasons that are not told."))
 
 
-class AnswerSerializer(serializers.Serializer):
+class AccessAnswerSerializer(serializers.Serializer):
     instance = serializers.CharField()
     as_of = serializers.DateTimeField(
         allow_null=True, help_text=_("When its accounts were last collected; null: never.")
     )
     unread = serializers.IntegerField(help_text=_("Accounts whose rights the server has not told."))
-    accounts = CanSerializer(many=True)
+    accounts = AccessAccountSerializer(many=True)
 
 
 class WhoCanSerializer(serializers.Serializer):
     next = serializers.URLField(allow_null=True)
-    results = AnswerSerializer(many=True)
+    results = AccessAnswerSerializer(many=True)
     not_collected = serializers.ListField(
         child=serializers.CharField(), help_text=_("Instances of which no database is known yet.")
     )

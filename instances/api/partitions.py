@@ -41,7 +41,7 @@ class TableSerializer(serializers.Serializer):
     partitions = PartitionSerializer(many=True)
 
 
-class HealthSerializer(serializers.Serializer):
+class PartitionHealthSerializer(serializers.Serializer):
     state = serializers.ChoiceField(
         choices=[partitions.HEALTHY, partitions.WARNING, partitions.CRITICAL], source="health.state"
     )
@@ -56,7 +56,7 @@ class HealthSerializer(serializers.Serializer):
 class PartitionsView(HouseView):
     needs: ClassVar[dict[str, tuple[str, ...]]] = {"get": LOOKS}
 
-    @extend_schema(operation_id="partitions", responses=HealthSerializer)
+    @extend_schema(operation_id="partitions", responses=PartitionHealthSerializer)
     def get(self, request: Any) -> Response:
         """Every partition, and what is wrong with them. Nothing is mended by looking."""
         today = sizes.day_of(clock.now())
@@ -65,7 +65,7 @@ class PartitionsView(HouseView):
             "supported": partitions.is_supported(),
             "tables": partitions.status(today=today),
         }
-        return Response(HealthSerializer(found).data)
+        return Response(PartitionHealthSerializer(found).data)
 
 
 class VerbSerializer(StrictSerializer):

@@ -37,7 +37,7 @@ class StatementSerializer(StrictSerializer):
     )
 
 
-class AnswerSerializer(serializers.Serializer):
+class StatementAnswerSerializer(serializers.Serializer):
     instance = serializers.CharField()
     error = serializers.CharField(
         allow_blank=True, help_text=_("Why there is no table; empty when there is one.")
@@ -50,7 +50,9 @@ class AnswerSerializer(serializers.Serializer):
 class StatementView(HouseView):
     needs: ClassVar[dict[str, tuple[str, ...]]] = {"post": ("instances.run_sql",)}
 
-    @extend_schema(operation_id="run_sql", request=StatementSerializer, responses=AnswerSerializer(many=True))
+    @extend_schema(
+        operation_id="run_sql", request=StatementSerializer, responses=StatementAnswerSerializer(many=True)
+    )
     def post(self, request: Any) -> Response:
         """Runs one statement in a transaction that only reads, and gives the rows. What changes something is a task."""
         asked = StatementSerializer(data=request.data)

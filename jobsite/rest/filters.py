@@ -9,6 +9,8 @@ from django import forms
 from django.core.exceptions import ValidationError as Invalid
 from django.utils.translation import gettext as _
 from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
 
 from jobsite.rest.errors import from_django
@@ -27,6 +29,7 @@ class _MomentField(forms.Field):
             raise Invalid([str(text) for text in error.detail]) from error
 
 
+@extend_schema_field(OpenApiTypes.DATETIME)
 class Since(django_filters.Filter):
     """Rows from a moment on, given with its offset from UTC as everywhere in the API."""
 
