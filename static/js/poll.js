@@ -3,7 +3,8 @@
 // in the header X-Cursor. 2 s between questions, backing off to 10 s while nothing is new; none while the tab is hidden.
 // data-every="60" asks every 60 s instead. <span data-age> inside or beside it (or <span data-age-of="its id">
 // anywhere) says how old what is shown is. The event jobsite:refresh on the part asks at once, but no more often than
-// every second: of two refreshes in a row the second waits.
+// every second: of two refreshes in a row the second waits. It asks with ?fresh=1: what the server told others a moment
+// ago will not do for somebody who has just pressed a button.
 
 import { distance } from "./times.js";
 
@@ -27,7 +28,7 @@ class Live {
     clearTimeout(this.timer);
     const wait = Math.max(0, this.refreshed + THROTTLE - Date.now());
     this.refreshed = Date.now() + wait;
-    this.timer = setTimeout(() => this.ask(), wait);
+    this.timer = setTimeout(() => this.ask({ fresh: true }), wait);
   }
 
   schedule() {
@@ -36,8 +37,9 @@ class Live {
     this.timer = setTimeout(() => this.ask(), this.wait);
   }
 
-  async ask() {
+  async ask({ fresh = false } = {}) {
     const address = new URL(this.element.dataset.live, location.href);
+    if (fresh) address.searchParams.set("fresh", "1");
     if (this.element.dataset.cursor) address.searchParams.set("cursor", this.element.dataset.cursor);
     try {
       const answer = await fetch(address, {
