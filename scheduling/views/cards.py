@@ -123,9 +123,7 @@ def count(busy: set[int], failed: set[int]) -> Counts:
 def chosen(wanted: Filter, busy: set[int], failed: set[int]) -> TaskQuerySet:
     rows = Task.objects.present().select_related("group", "calendar")
     if wanted.q:
-        rows = rows.filter(
-            Q(key__icontains=wanted.q) | Q(name__icontains=wanted.q) | Q(function__icontains=wanted.q)
-        )
+        rows = rows.matching(wanted.q)
     if wanted.category:
         rows = rows.filter(category=wanted.category)
     if wanted.group:

@@ -19,7 +19,6 @@ from scheduling.admin.task.changelist import TaskChangeList, look
 from scheduling.admin.task.columns import TaskColumns, state_of
 from scheduling.admin.task.filters import CategoryFilter, GroupFilter, QueueFilter, StateFilter
 from scheduling.admin.task.form import SECTIONS, TaskForm
-from scheduling.admin.task.search import first_matches, matching
 from scheduling.admin.task.verbs import TaskVerbs
 from scheduling.models import Task
 from scheduling.services import tasks
@@ -29,6 +28,8 @@ SEEN = ("schedule_error", "built_in", "versions", "created_at", "updated_at")
 FOLDED = 2
 #: What a built-in task is and does is its own program's affair.
 FIXED = ("key", "function")
+#: Matches that a list shows; nobody turns more pages, and the database is not asked for more.
+MOST_FOUND = 1_000
 
 
 @admin.register(Task)
@@ -70,12 +71,13 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
         self, request: HttpRequest, queryset: QuerySet[Task], search_term: str
     ) -> tuple[QuerySet[Task], bool]:
         """A list shows the first of them; what is done to all that match is done to all."""
-        words = search_term.split()
-        if not words:
+        if not search_term.split():
             return queryset, False
         if request.method == "POST":
-            return queryset.filter(matching(words)), False
-        return queryset.filter(pk__in=first_matches(words)), False
+            return queryset.filter(pk__in=Task.objects.matching(search_term)), False
+        # Read from the index ``task_search`` alone, in the order of the keys.
+        found = Task.objects.present().matching(search_term).order_by("key").values_list("pk", flat=True)
+        return queryset.filter(pk__in=list(found[:MOST_FOUND])), False
 
     def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:
         return TaskChangeList
