@@ -32,6 +32,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 page(_("Board"), "dashboard", "board", "scheduling.view_task")
                 | {"active": lambda asked: asked.path == reverse("board")},  # other pages stand below it
                 rows(_("Tasks"), "event_repeat", "scheduling", "task"),
+                page(
+                    _("Templates"), "library_add", "admin:scheduling_task_templates", "scheduling.view_task"
+                ),
                 rows(_("Executions"), "history", "scheduling", "execution"),
                 rows(_("Groups"), "folder", "scheduling", "group"),
                 rows(_("Pools"), "dataset", "scheduling", "pool"),

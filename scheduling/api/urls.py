@@ -16,6 +16,7 @@ from scheduling.api.pools import PoolViewSet
 from scheduling.api.queues import PauseQueueView, QueuesView, ResumeQueueView
 from scheduling.api.stats import StatsView, TaskStatsView
 from scheduling.api.tasks import KEY, TaskViewSet
+from scheduling.api.templates import CreateTaskView, TemplatesView, TemplateView
 from scheduling.api.triggers import PreviewView
 
 QUEUE = "[a-z0-9][a-z0-9_.-]{0,49}"
@@ -37,5 +38,8 @@ urlpatterns = [
     re_path(rf"^queues/(?P<name>{QUEUE})/resume/$", ResumeQueueView.as_view(), name="resume-queue"),
     path("stats/", StatsView.as_view(), name="stats"),
     re_path(rf"^stats/tasks/(?P<key>{KEY})/$", TaskStatsView.as_view(), name="task-stats"),
+    path("templates/", TemplatesView.as_view(), name="templates"),
+    re_path(rf"^templates/(?P<key>{KEY})/$", TemplateView.as_view(), name="template"),
+    re_path(rf"^templates/(?P<key>{KEY})/create-task/$", CreateTaskView.as_view(), name="template-task"),
     path("triggers/preview/", PreviewView.as_view(), name="preview"),
 ]

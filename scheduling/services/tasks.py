@@ -109,7 +109,12 @@ def clone(task_id: int, key: str, *, actor: Actor, name: str = "") -> Task:
 
 def copied_key(key: str) -> str:
     """A free key for a copy: with "-copy", or "-copy-2" and so on."""
-    wanted = [key[:92] + "-copy", *(f"{key[:88]}-copy-{number}" for number in range(2, 100))]
+    return free_key(key[:88] + "-copy")
+
+
+def free_key(key: str) -> str:
+    """The key itself, or with "-2" and so on."""
+    wanted = [key[:97], *(f"{key[:97]}-{number}" for number in range(2, 100))]
     taken = set(Task.objects.filter(key__in=wanted).values_list("key", flat=True))
     return next((name for name in wanted if name not in taken), wanted[-1])
 

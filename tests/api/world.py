@@ -91,6 +91,7 @@ CALLS: dict[str, Call] = {
     "POST tasks/{key}/rollback/": Call(200, {"version": 1}),
     "POST tasks/{key}/impact/": Call(200, {"trigger_params": {"hour": 4}}),
     "POST tasks/{key}/run/": Call(202, {}),
+    "POST templates/{key}/create-task/": Call(201, {"key": "made"}),
     "POST tokens/": Call(201, {}),
     "DELETE tokens/{key}/": Call(204),
     "POST triggers/preview/": Call(200, CRON),
@@ -127,7 +128,7 @@ for _place in (
         "stats/tasks/{key}/",
     ),
     *("sync-sessions/", "sync-sessions/{pk}/", "sync-sessions/{pk}/records/", "tasks/{key}/"),
-    *("tasks/{key}/next-runs/", "tasks/{key}/versions/"),
+    *("tasks/{key}/next-runs/", "tasks/{key}/versions/", "templates/", "templates/{key}/"),
 ):
     CALLS[f"GET {_place}"] = Call()
 for _place in (
@@ -200,6 +201,7 @@ def address(door: Door, user: Any) -> str:
         "functions": "noop",
         "queues": "default",
         "calendars": "cn",
+        "templates": "log_cleanup",
     }
     key = tokens.make(user)[0].token_key if "tokens/{" in place else keys.get(first, "")
     return re.sub(r"\{\w+\}", key, place)

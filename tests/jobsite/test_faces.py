@@ -39,6 +39,9 @@ VERBS: dict[str, Faces] = {
     "scheduling.tasks.disable": Faces("page task-verb", "POST tasks/{key}/disable/", "task disable"),
     "scheduling.tasks.pause": Faces("page task-verb", "POST tasks/{key}/pause/", "task pause"),
     "scheduling.tasks.resume": Faces("page task-verb", "POST tasks/{key}/resume/", "task resume"),
+    "scheduling.templates.create_task": Faces(
+        "page scheduling_task_template", "POST templates/{key}/create-task/", "template create"
+    ),
     "scheduling.versions.rollback": Faces(
         "page scheduling_task_rollback", "POST tasks/{key}/rollback/", "task rollback"
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -14,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from jobsite.admin_base import BoundedPaginator, ChangeList, ServiceAdmin, actor_of
-from scheduling.admin.task import clone_page, dependencies_page, history_page, run_page
+from scheduling.admin.task import clone_page, dependencies_page, history_page, run_page, templates_page
 from scheduling.admin.task.changelist import TaskChangeList, look
 from scheduling.admin.task.columns import TaskColumns, state_of
 from scheduling.admin.task.filters import CategoryFilter, GroupFilter, QueueFilter, StateFilter
@@ -90,6 +91,9 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
 
             return self.admin_site.admin_view(shown)
 
+        def chosen(view: Any) -> Any:
+            return self.admin_site.admin_view(partial(view, self))
+
         return [
             path("<int:object_id>/run/", page(run_page.show), name="scheduling_task_run"),
             path("<int:object_id>/clone/", page(clone_page.show), name="scheduling_task_clone"),
@@ -99,6 +103,8 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
                 page(dependencies_page.show),
                 name="scheduling_task_dependencies",
             ),
+            path("templates/", chosen(templates_page.show_all), name="scheduling_task_templates"),
+            path("templates/<str:key>/", chosen(templates_page.show), name="scheduling_task_template"),
             *super().get_urls(),
         ]
 
