@@ -41,6 +41,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 page(_("Queues"), "low_priority", "queues", "scheduling.view_task"),
                 rows(_("Nodes"), "dns", "scheduling", "node"),
                 rows(_("Notices"), "mail", "scheduling", "notice"),
+                page(_("Guarantees"), "verified", "doctor", "scheduling.view_examination"),
                 rows(_("Changes"), "difference", "scheduling", "taskversion"),
             ],
         },

@@ -7,6 +7,7 @@ from typing import Any
 from django.urls import path, re_path
 
 from scheduling.api.calendars import CalendarViewSet
+from scheduling.api.doctor import DoctorView
 from scheduling.api.executions import ExecutionViewSet
 from scheduling.api.functions import FunctionsView, FunctionView
 from scheduling.api.groups import GroupViewSet
@@ -31,6 +32,7 @@ routes: tuple[tuple[str, Any, str], ...] = (
 urlpatterns = [
     path("health", HealthView.as_view(), name="health"),
     path("health/", HealthAlias.as_view()),
+    path("doctor/", DoctorView.as_view(), name="doctor"),
     path("functions/", FunctionsView.as_view(), name="functions"),
     re_path(r"^functions/(?P<name>\w{1,200})/$", FunctionView.as_view(), name="function"),
     path("queues/", QueuesView.as_view(), name="queues"),

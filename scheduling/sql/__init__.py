@@ -6,6 +6,7 @@ one statement and one round trip. Everything else in the project goes through th
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -78,3 +79,8 @@ def prepare_engine_session() -> None:
     if getattr(connection, "prepared_session", None) is not connection.connection:
         statements().prepare_engine_session()
         connection.prepared_session = connection.connection  # type: ignore[attr-defined]
+
+
+def at_most(seconds: float) -> AbstractContextManager[None]:
+    """Within the block, which only reads, a statement that takes longer is ended and raises DatabaseError."""
+    return statements().at_most(seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -105,6 +106,10 @@ class Statements(ABC):
 
     @abstractmethod
     def prepare_engine_session(self) -> None: ...
+
+    @abstractmethod
+    def at_most(self, seconds: float) -> AbstractContextManager[None]:
+        """Within the block, which only reads, a statement that takes longer is ended and raises DatabaseError."""
 
     # --- shared by them
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from typing import Any
+
+from django.db import transaction
 
 from scheduling.sql.base import (
     CLAIMED,
@@ -18,6 +22,8 @@ from scheduling.sql.base import (
     Row,
     Statements,
 )  # fmt: skip
+
+SET_TIMEOUT = "SELECT set_config('statement_timeout', %s, true)"
 
 TYPES = {
     "bigint": "bigint",
@@ -100,3 +106,11 @@ class PostgreSQL(Statements):
         self.execute(
             "SET idle_in_transaction_session_timeout = '5s'; SET lock_timeout = '2s'; SET statement_timeout = '20s'"
         )
+
+    @contextmanager
+    def at_most(self, seconds: float) -> Iterator[None]:
+        with transaction.atomic():
+            [(before,)] = self.query("SELECT current_setting('statement_timeout')")
+            self.execute(SET_TIMEOUT, f"{round(seconds * 1000)}ms")
+            yield
+            self.execute(SET_TIMEOUT, before)  # after an error the rollback does it

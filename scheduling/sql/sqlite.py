@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
+
+from django.db import connection
 
 from scheduling.sql.base import (
     CLAIMED,
@@ -17,6 +22,9 @@ from scheduling.sql.base import (
     Row,
     Statements,
 )  # fmt: skip
+
+#: Steps of SQLite's machine between two looks at the time: some milliseconds.
+STEPS_BETWEEN_LOOKS = 100_000
 
 
 class SQLite(Statements):
@@ -77,3 +85,15 @@ class SQLite(Statements):
 
     def prepare_engine_session(self) -> None:
         """Nothing to bound: a frozen writer is waited for, and the waiting says so."""
+
+    @contextmanager
+    def at_most(self, seconds: float) -> Iterator[None]:
+        # No transaction: one of SQLite's would keep every writer out for as long as this reads.
+        connection.ensure_connection()
+        driver: Any = connection.connection
+        end = time.monotonic() + seconds
+        driver.set_progress_handler(lambda: time.monotonic() > end, STEPS_BETWEEN_LOOKS)
+        try:
+            yield
+        finally:
+            driver.set_progress_handler(None, 0)

@@ -21,7 +21,7 @@ from instances.models import (
 from instances.services import credentials, instances, sessions
 from jobsite import tokens
 from scheduling import clock
-from scheduling.models import Calendar, Execution, Group, Node, Pool
+from scheduling.models import Calendar, Examination, Execution, Group, Node, Pool
 from scheduling.services import calendars, definitions, executions, tasks
 from scheduling.services.actor import Actor
 from tests.api.doors import Door
@@ -63,6 +63,8 @@ CALLS: dict[str, Call] = {
         200, {"format": "yaml", "dry_run": True, "text": "instances: [{name: x, dialect: sqlite}]"}
     ),
     "POST sync-sessions/{pk}/retry/": Call(409),  # it is still running
+    "GET doctor/": Call(200),
+    "POST doctor/": Call(200),
     "GET queues/": Call(200),
     "GET calendars/": Call(200),
     "GET calendars/{key}/": Call(200),
@@ -143,6 +145,7 @@ def build() -> None:
     now = clock.now()
     group = Group.objects.create(key="night", name="Night")
     pool = Pool.objects.create(key="db", capacity=3)
+    Examination.objects.create(at=now, took_ms=1, source="command", kept=1, broken=0, unknown=0)
     calendars.save(Calendar(key="cn", weekend=["SAT", "SUN"]), actor=TESTER)
     task = tasks.create(new_task("one", group=group, pool=pool), actor=TESTER)
     task.description = "second version"

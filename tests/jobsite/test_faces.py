@@ -83,6 +83,7 @@ VERBS: dict[str, Faces] = {
     "scheduling.queues.pause": Faces("page queue-verb", "POST queues/{name}/pause/", "queue pause"),
     "scheduling.queues.resume": Faces("page queue-verb", "POST queues/{name}/resume/", "queue resume"),
     "scheduling.nodes.drain": Faces("page node-drain", "POST nodes/{pk}/drain/", "node drain"),
+    "scheduling.doctor.examine": Faces("page doctor-run", "POST doctor/", "doctor"),
     "instances.credentials.create": Faces(
         "form instances.credential", "POST credentials/", "- a password does not belong on a command line"
     ),
