@@ -131,8 +131,8 @@ class InstanceViewSet(Lists, Shows, Creates, Edits, Removes, HouseViewSet):
         "load": ("instances.add_instance", "instances.change_instance"),
         "restore": ("instances.delete_instance",),
         "test": ("instances.change_instance",),
-        "sync_sizes": ("instances.change_instance", "scheduling.run_task"),
-        "sync_accounts": ("instances.change_instance", "scheduling.run_task"),
+        "sync_sizes": ("instances.view_instance", "scheduling.run_task"),
+        "sync_accounts": ("instances.view_instance", "scheduling.run_task"),
     }
 
     def store_new(self, serializer: InstanceSerializer) -> Instance:

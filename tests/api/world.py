@@ -62,6 +62,7 @@ CALLS: dict[str, Call] = {
     "POST instances/import/": Call(
         200, {"format": "yaml", "dry_run": True, "text": "instances: [{name: x, dialect: sqlite}]"}
     ),
+    "POST sync-sessions/{pk}/cancel/": Call(202),
     "POST sync-sessions/{pk}/retry/": Call(409),  # it is still running
     "GET doctor/": Call(200),
     "POST doctor/": Call(200),

@@ -50,7 +50,7 @@ VERBS: dict[str, Faces] = {
         "action scheduling.execution cancel", "POST executions/{pk}/cancel/", "execution cancel"
     ),
     "scheduling.executions.retry": Faces(
-        "- with the live page of an execution", "POST executions/{pk}/retry/", "execution retry"
+        "page scheduling_execution_again", "POST executions/{pk}/retry/", "execution retry"
     ),
     "scheduling.definitions.merging.load": Faces(
         "- a file comes by API or command", "POST tasks/reload/", "load_tasks"
@@ -123,9 +123,10 @@ VERBS: dict[str, Faces] = {
         "- a file comes by API or command", "POST instances/import/", "import_instances"
     ),
     "instances.requests.retry": Faces(
-        "- its page has no button yet",
-        "POST sync-sessions/{pk}/retry/",
-        "- by the task's own parameter retry_of",
+        "page instances_syncsession_retry", "POST sync-sessions/{pk}/retry/", "sync_session retry"
+    ),
+    "instances.requests.cancel": Faces(
+        "page instances_syncsession_cancel", "POST sync-sessions/{pk}/cancel/", "sync_session cancel"
     ),
     "instances.requests.collect_sizes": Faces(
         "page instances_instance_collect", "POST instances/{pk}/sync-sizes/", "instance collect"
@@ -151,6 +152,7 @@ INSIDE = {
     "instances.instances.check_connection": "instances.instances.edit",
     "instances.instances.test_connections": "instances.instances.test_connection",
     "instances.sessions.create": "scheduling.requests.run_now",
+    "instances.sessions.request_cancel": "instances.requests.cancel",
 }
 
 
