@@ -1,4 +1,4 @@
-"""Accounts with their rights, what changed about them, and databases; for reading."""
+"""Accounts with their rights, and what changed about them; for reading."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from instances.models import AccountChange, InstanceAccount, InstanceDatabase
+from instances.models import AccountChange, InstanceAccount
 from instances.services import facts, histories
 from jobsite.admin_base import HistoryAdmin
 
@@ -122,20 +122,3 @@ class AccountChangeAdmin(HistoryAdmin[AccountChange]):
                 "left_out": len(lines) > MOST_CHANGE_LINES,
             }
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **known})
-
-
-@admin.register(InstanceDatabase)
-class InstanceDatabaseAdmin(HistoryAdmin[InstanceDatabase]):
-    list_display = (
-        "name",
-        "instance",
-        "active",
-        "first_seen_at",
-        "last_seen_at",
-        "dropped_at",
-        "returned_at",
-    )
-    list_filter = ("active",)
-    list_select_related = ("instance",)
-    search_fields = ("name",)
-    ordering = ("name", "instance")

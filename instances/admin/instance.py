@@ -7,12 +7,12 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.forms.widgets import Script
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from instances.admin.credential import password_field
+from instances.admin.filters import since
 from instances.admin.instance_list import InstanceColumns, InstanceList, RecycleBin
 from instances.admin.instance_page import InstancePage
 from instances.models import Instance
@@ -52,7 +52,7 @@ class InstanceForm(ServiceForm[Instance]):
 class InstanceAdmin(InstanceColumns, InstancePage):
     form = InstanceForm
     list_display = ("name", "state", "dialect", "place", "main_version", "total", "curve", "active")
-    list_filter = ("dialect", "environment", "tags", "status", "active", RecycleBin)
+    list_filter = ("dialect", "environment", "tags", "status", "active", since("updated_at"), RecycleBin)
     list_select_related = ("credential",)
     search_fields = ("name", "host")
     search_help_text = _("Name or host.")
@@ -64,7 +64,6 @@ class InstanceAdmin(InstanceColumns, InstancePage):
 
     class Media:
         css = {"all": ("css/instances.css",)}
-        js = (Script("js/sizes.js", type="module"),)
 
     def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:
         return InstanceList

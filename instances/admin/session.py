@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
+from instances.admin.filters import since
 from instances.models import SyncRecord, SyncSession
 from instances.services import requests
 from instances.templatetags.instances import sync_badge
@@ -42,7 +43,7 @@ def took(session: SyncSession) -> float | None:
 @admin.register(SyncSession)
 class SyncSessionAdmin(HistoryAdmin[SyncSession]):
     list_display = ("started_at", "category", "origin", "outcome", "total", "succeeded", "failed", "length")
-    list_filter = ("category", "status", "origin")
+    list_filter = ("category", "status", "origin", since("started_at"))
     ordering = ("-started_at",)
     fields = ("id", "category", "origin", "created_by", "started_at", "finished_at")
     readonly_fields = fields

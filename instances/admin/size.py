@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import URLPattern, path
 
+from instances.admin.filters import OF_INSTANCE, since
 from instances.admin.partitions import partitions_view
 from instances.models import DatabaseSize, InstanceSize
 from jobsite.admin_base import HistoryAdmin
@@ -17,6 +18,7 @@ class DatabaseSizeAdmin(HistoryAdmin[DatabaseSize]):
         return [path("partitions/", page, name="instances_partitions"), *super().get_urls()]
 
     list_display = ("date", "instance", "database", "total_bytes", "data_bytes", "index_bytes", "reason")
+    list_filter = (since("date"), *OF_INSTANCE)
     list_select_related = ("instance",)
     ordering = ("-date", "-instance")  # along the index by date
 
@@ -24,5 +26,6 @@ class DatabaseSizeAdmin(HistoryAdmin[DatabaseSize]):
 @admin.register(InstanceSize)
 class InstanceSizeAdmin(HistoryAdmin[InstanceSize]):
     list_display = ("date", "instance", "total_bytes", "database_count", "unknown_count", "collected_at")
+    list_filter = (since("date"), *OF_INSTANCE)
     list_select_related = ("instance",)
     ordering = ("-date", "-instance")

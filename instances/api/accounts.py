@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import django_filters
 from rest_framework import serializers
 
+from instances.api.filters import OfInstance, changed_since
 from instances.models import AccountChange, InstanceAccount, InstanceDatabase
 from jobsite.rest.permissions import of_model
 from jobsite.rest.views import HouseViewSet, Lists, Shows
@@ -20,12 +21,6 @@ BY_INSTANCE: dict[str, tuple[str, ...]] = {
     "instance": ("instance", "name"),
     "-instance": ("-instance", "-name"),
 }
-
-
-class OfInstance(django_filters.FilterSet):
-    instance = django_filters.NumberFilter(
-        field_name="instance_id", min_value=1, max_value=2**63 - 1, decimal_places=0
-    )
 
 
 class AccountSerializer(serializers.ModelSerializer):
@@ -51,7 +46,10 @@ class AccountDetailSerializer(AccountSerializer):
 class AccountFilters(OfInstance):
     class Meta:
         model = InstanceAccount
-        fields = ("active", "instance", "kind", "locked", "name", "superuser")
+        fields = (
+            "active", "dialect", "environment", "instance", "instance_state", "kind", "locked", "name", "superuser",
+            "tag",
+        )  # fmt: skip
 
 
 class AccountViewSet(Lists, Shows, HouseViewSet):
@@ -84,13 +82,16 @@ class AccountChangeSerializer(serializers.ModelSerializer):
 
 
 class AccountChangeFilters(OfInstance):
+    changed_since = changed_since("at")
     account = django_filters.NumberFilter(
         field_name="account_id", min_value=1, max_value=2**63 - 1, decimal_places=0
     )
 
     class Meta:
         model = AccountChange
-        fields = ("account", "instance", "kind")
+        fields = (
+            "account", "changed_since", "dialect", "environment", "instance", "instance_state", "kind", "tag",
+        )  # fmt: skip
 
 
 class AccountChangeViewSet(Lists, HouseViewSet):
@@ -115,9 +116,13 @@ class DatabaseSerializer(serializers.ModelSerializer):
 
 
 class DatabaseFilters(OfInstance):
+    changed_since = changed_since("first_seen_at", "dropped_at", "returned_at")
+
     class Meta:
         model = InstanceDatabase
-        fields = ("active", "instance", "name")
+        fields = (
+            "active", "changed_since", "dialect", "environment", "instance", "instance_state", "name", "tag",
+        )  # fmt: skip
 
 
 class DatabaseViewSet(Lists, HouseViewSet):

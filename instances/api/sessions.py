@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import django_filters
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
+from instances.api.filters import changed_since
 from instances.models import SyncRecord, SyncSession
 from instances.services import requests
 from jobsite.rest.idempotency import key_of, once
@@ -49,10 +51,18 @@ class SessionCancelSerializer(serializers.Serializer):
     cancelled = serializers.IntegerField(help_text=_("Instances that are not visited any more."))
 
 
+class SessionFilters(django_filters.FilterSet):
+    since = changed_since("started_at")
+
+    class Meta:
+        model = SyncSession
+        fields = ("category", "origin", "since", "status")
+
+
 class SessionViewSet(Lists, Shows, HouseViewSet):
     queryset = SyncSession.objects.select_related("created_by")
     serializer_class = SessionSerializer
-    filterset_fields = ("category", "origin", "status")
+    filterset_class = SessionFilters
     lookup_value_regex = "[0-9a-f-]{36}"
     orderings: ClassVar[dict[str, tuple[str, ...]]] = {
         "-started_at": ("-started_at", "-id"),

@@ -7,6 +7,7 @@ from typing import ClassVar
 import django_filters
 from rest_framework import serializers
 
+from instances.api.filters import OfInstance
 from instances.models import DatabaseSize, InstanceSize
 from jobsite.rest.permissions import of_model
 from jobsite.rest.views import HouseViewSet, Lists
@@ -35,10 +36,10 @@ class InstanceSizeSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class Days(django_filters.FilterSet):
-    instance = django_filters.NumberFilter(
-        field_name="instance_id", min_value=1, max_value=2**63 - 1, decimal_places=0
-    )
+SHARED_FILTERS = ("dialect", "environment", "instance", "instance_state", "since", "tag", "until")
+
+
+class Days(OfInstance):
     since = django_filters.DateFilter(field_name="date", lookup_expr="gte")
     until = django_filters.DateFilter(field_name="date", lookup_expr="lte")
 
@@ -46,13 +47,13 @@ class Days(django_filters.FilterSet):
 class DatabaseSizeFilters(Days):
     class Meta:
         model = DatabaseSize
-        fields = ("database", "instance", "since", "until")
+        fields = ("database", *SHARED_FILTERS)
 
 
 class InstanceSizeFilters(Days):
     class Meta:
         model = InstanceSize
-        fields = ("instance", "since", "until")
+        fields = SHARED_FILTERS
 
 
 #: Along the index by date.

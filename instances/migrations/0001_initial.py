@@ -202,6 +202,26 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='SizeLimit',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('database', jobsite.fields.ExactCharField(blank=True, help_text='Empty: the whole instance.', max_length=255, verbose_name='database')),
+                ('limit_bytes', models.BigIntegerField(validators=[django.core.validators.MinValueValidator(1)], verbose_name='limit in bytes')),
+                ('used_bytes', models.BigIntegerField(editable=False, null=True, verbose_name='size')),
+                ('growth_per_day_bytes', models.BigIntegerField(editable=False, null=True, verbose_name='growth per day in bytes')),
+                ('full_on', models.DateField(editable=False, null=True, verbose_name='full on')),
+                ('computed_at', models.DateTimeField(editable=False, verbose_name='computed')),
+                ('instance', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='size_limits', to='instances.instance', verbose_name='instance')),
+            ],
+            options={
+                'verbose_name': 'size limit',
+                'verbose_name_plural': 'size limits',
+                'ordering': ('full_on', 'instance', 'database'),
+                'indexes': [models.Index(fields=['full_on'], name='size_limit_full_on')],
+                'constraints': [models.UniqueConstraint(fields=('instance', 'database'), name='size_limit_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='SyncSession',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),

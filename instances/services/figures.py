@@ -42,15 +42,23 @@ class Latest:
 def days(instance: Instance, *, until: date, most: int) -> list[Day]:
     """One entry for each of at most ``most`` days, from the first one collected; gaps stay gaps."""
     rows = InstanceSize.objects.filter(instance=instance, date__gt=until - timedelta(days=most))
-    found = {row.date: Day(row.date, row.total_bytes, row.database_count) for row in rows.order_by("date")}
+    return _without_holes([Day(row.date, row.total_bytes, row.database_count) for row in rows], until)
+
+
+def database_days(instance: Instance, database: str, *, until: date, most: int) -> list[Day]:
+    """The same of one database."""
+    rows = DatabaseSize.objects.filter(instance=instance, database=database)
+    found = rows.filter(date__gt=until - timedelta(days=most)).values_list("date", "total_bytes")
+    return _without_holes([Day(day, total) for day, total in found], until)
+
+
+def _without_holes(collected: list[Day], until: date) -> list[Day]:
+    found = {day.date: day for day in collected}
     if not found:
         return []
-    first = min(found)
-    last = max(until, max(found))
-    span = (last - first).days + 1
-    return [
-        found.get(day, Day(day, None)) for day in (first + timedelta(days=number) for number in range(span))
-    ]
+    first, last = min(found), max(until, *found)
+    dates = (first + timedelta(days=number) for number in range((last - first).days + 1))
+    return [found.get(day, Day(day, None)) for day in dates]
 
 
 def recent(ids: Iterable[int], *, until: date, most: int) -> dict[int, list[int | None]]:

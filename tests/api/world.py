@@ -16,6 +16,8 @@ from instances.models import (
     InstanceDatabase,
     InstanceSize,
     InstanceSizeAggregate,
+    SizeAnomaly,
+    SizeLimit,
     SyncSession,
 )
 from instances.services import credentials, instances, sessions
@@ -63,6 +65,10 @@ CALLS: dict[str, Call] = {
         200, {"format": "yaml", "dry_run": True, "text": "instances: [{name: x, dialect: sqlite}]"}
     ),
     "POST sync-sessions/{pk}/cancel/": Call(202),
+    "POST size-limits/": Call(201, {"instance": "one", "database": "b", "limit_bytes": 5}),
+    "PUT size-limits/{pk}/": Call(200, {"instance": "one", "limit_bytes": 5}),
+    "PATCH size-limits/{pk}/": Call(200, {"limit_bytes": 5}),
+    "DELETE size-limits/{pk}/": Call(204),
     "POST sync-sessions/{pk}/retry/": Call(409),  # it is still running
     "GET doctor/": Call(200),
     "POST doctor/": Call(200),
@@ -108,7 +114,10 @@ for _place in (
         "databases/",
         "aggregations/",
         "aggregations/totals/",
+        "anomalies/",
     ),
+    *("fleet/", "fleet/growers/", "instances/{pk}/growth/", "instances/{pk}/forecast/"),
+    *("size-limits/", "size-limits/{pk}/"),
     *(
         "credentials/",
         "executions/",
@@ -183,6 +192,11 @@ def build() -> None:
     of_day = {"instance": instance, "period": "day", "samples": 1, "final": True, "computed_at": now}
     DatabaseSizeAggregate.objects.create(database="a", **of_day, **numbers, **dates)
     InstanceSizeAggregate.objects.create(database_count=1, **of_day, **numbers, **dates)
+    SizeLimit.objects.create(instance=instance, limit_bytes=9, full_on=day, computed_at=now)
+    jump = ("before_bytes", "after_bytes", "daily_bytes", "usual_bytes", "tolerance_bytes")
+    SizeAnomaly.objects.create(
+        instance=instance, database="a", date=day, before_date=day, found_at=now, **dict.fromkeys(jump, 1)
+    )
 
 
 def address(door: Door, user: Any) -> str:
@@ -190,7 +204,7 @@ def address(door: Door, user: Any) -> str:
     place = door.place
     models = {
         "credentials": Credential, "instances": Instance, "executions": Execution, "nodes": Node,
-        "sync-sessions": SyncSession, "accounts": InstanceAccount,
+        "sync-sessions": SyncSession, "accounts": InstanceAccount, "size-limits": SizeLimit,
     }  # fmt: skip
     first = place.split("/")[0]
     if "{pk}" in place:

@@ -119,6 +119,10 @@ VERBS: dict[str, Faces] = {
     "instances.tags.delete": Faces(
         "delete instances.tag", "- an unused tag harms nobody", "- an unused tag harms nobody"
     ),
+    "instances.limits.save": Faces("form instances.sizelimit", "POST size-limits/", "instance limit"),
+    "instances.limits.delete": Faces(
+        "delete instances.sizelimit", "DELETE size-limits/{pk}/", "instance limit"
+    ),
     "instances.exchange.load": Faces(
         "- a file comes by API or command", "POST instances/import/", "import_instances"
     ),
