@@ -217,8 +217,6 @@ class Migration(migrations.Migration):
                 'verbose_name': 'size limit',
                 'verbose_name_plural': 'size limits',
                 'ordering': ('full_on', 'instance', 'database'),
-                'indexes': [models.Index(fields=['full_on'], name='size_limit_full_on')],
-                'constraints': [models.UniqueConstraint(fields=('instance', 'database'), name='size_limit_once')],
             },
         ),
         migrations.CreateModel(
@@ -404,6 +402,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='sizeanomaly',
             constraint=models.UniqueConstraint(fields=('instance', 'database', 'date'), name='size_anomaly_once'),
+        ),
+        migrations.AddIndex(
+            model_name='sizelimit',
+            index=models.Index(fields=['full_on'], name='size_limit_full_on'),
+        ),
+        migrations.AddConstraint(
+            model_name='sizelimit',
+            constraint=models.UniqueConstraint(fields=('instance', 'database'), name='size_limit_once'),
         ),
         migrations.AddIndex(
             model_name='syncsession',
