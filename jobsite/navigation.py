@@ -33,6 +33,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 | {"active": lambda asked: asked.path == reverse("board")},  # other pages stand below it
                 rows(_("Tasks"), "event_repeat", "scheduling", "task"),
                 rows(_("Executions"), "history", "scheduling", "execution"),
+                page(_("Forecast"), "calendar_view_week", "forecast", "scheduling.view_task"),
                 rows(_("Groups"), "folder", "scheduling", "group"),
                 rows(_("Pools"), "dataset", "scheduling", "pool"),
                 page(_("Queues"), "low_priority", "queues", "scheduling.view_task"),

@@ -8,6 +8,7 @@ from django.urls import path, re_path
 
 from scheduling.api.calendars import CalendarViewSet
 from scheduling.api.executions import ExecutionViewSet
+from scheduling.api.forecast import ForecastTasksView, ForecastView
 from scheduling.api.functions import FunctionsView, FunctionView
 from scheduling.api.groups import GroupViewSet
 from scheduling.api.health import HealthAlias, HealthView
@@ -37,5 +38,7 @@ urlpatterns = [
     re_path(rf"^queues/(?P<name>{QUEUE})/resume/$", ResumeQueueView.as_view(), name="resume-queue"),
     path("stats/", StatsView.as_view(), name="stats"),
     re_path(rf"^stats/tasks/(?P<key>{KEY})/$", TaskStatsView.as_view(), name="task-stats"),
+    path("forecast/", ForecastView.as_view(), name="forecast"),
+    path("forecast/tasks/", ForecastTasksView.as_view(), name="forecast-tasks"),
     path("triggers/preview/", PreviewView.as_view(), name="preview"),
 ]

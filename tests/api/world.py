@@ -123,6 +123,8 @@ for _place in (
         "pools/{key}/",
         "sizes/",
         "sizes/totals/",
+        "forecast/",
+        "forecast/tasks/",
         "stats/",
         "stats/tasks/{key}/",
     ),

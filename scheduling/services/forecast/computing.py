@@ -225,9 +225,12 @@ def _collisions(begin: datetime, starts: Sequence[int], shares: Iterable[Share])
     """The fullest minutes, in order of time."""
     crowded = [minute for minute, number in enumerate(starts) if number >= CROWD]
     fullest = sorted(sorted(crowded, key=lambda minute: (-starts[minute], minute))[:LISTED])
-    named: dict[int, list[str]] = {minute: [] for minute in fullest}
+    keys: dict[int, list[str]] = {minute: [] for minute in fullest}
     for share in shares:
-        for minute, keys in named.items():
-            if len(keys) < NAMED and share.runs(minute, minute + 1):
-                keys.append(share.key)
-    return [Collision(begin + minute * MINUTE, starts[minute], keys) for minute, keys in named.items()]
+        for minute, found in keys.items():
+            if share.runs(minute, minute + 1):
+                found.append(share.key)
+    return [
+        Collision(begin + minute * MINUTE, starts[minute], found[:NAMED], max(0, len(found) - NAMED))
+        for minute, found in keys.items()
+    ]

@@ -76,6 +76,7 @@ class Collision:
     at: datetime
     runs: int
     tasks: list[str]  # some of their keys
+    others: int  # tasks that are not among them
 
 
 @dataclass(slots=True)
@@ -155,6 +156,7 @@ def summary(forecast: Forecast, *, step: int = 1) -> dict[str, Any]:
         "hosts": [part(series) for _name, series in sorted(forecast.hosts.items())],
         "hosts_left_out": forecast.hosts_left_out,
         "collisions": [
-            {"at": each.at, "runs": each.runs, "tasks": each.tasks} for each in forecast.collisions
+            {"at": each.at, "runs": each.runs, "tasks": each.tasks, "others": each.others}
+            for each in forecast.collisions
         ],
     }
