@@ -36,6 +36,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                     _("Templates"), "library_add", "admin:scheduling_task_templates", "scheduling.view_task"
                 ),
                 rows(_("Executions"), "history", "scheduling", "execution"),
+                page(_("Forecast"), "calendar_view_week", "forecast", "scheduling.view_task"),
                 rows(_("Groups"), "folder", "scheduling", "group"),
                 rows(_("Pools"), "dataset", "scheduling", "pool"),
                 page(_("Queues"), "low_priority", "queues", "scheduling.view_task"),

@@ -9,6 +9,7 @@ from django.urls import path, re_path
 from scheduling.api.calendars import CalendarViewSet
 from scheduling.api.doctor import DoctorView
 from scheduling.api.executions import ExecutionViewSet
+from scheduling.api.forecast import ForecastTasksView, ForecastView
 from scheduling.api.functions import FunctionsView, FunctionView
 from scheduling.api.groups import GroupViewSet
 from scheduling.api.health import HealthAlias, HealthView
@@ -43,5 +44,7 @@ urlpatterns = [
     path("templates/", TemplatesView.as_view(), name="templates"),
     re_path(rf"^templates/(?P<key>{KEY})/$", TemplateView.as_view(), name="template"),
     re_path(rf"^templates/(?P<key>{KEY})/create-task/$", CreateTaskView.as_view(), name="template-task"),
+    path("forecast/", ForecastView.as_view(), name="forecast"),
+    path("forecast/tasks/", ForecastTasksView.as_view(), name="forecast-tasks"),
     path("triggers/preview/", PreviewView.as_view(), name="preview"),
 ]

@@ -136,6 +136,8 @@ for _place in (
         "pools/{key}/",
         "sizes/",
         "sizes/totals/",
+        "forecast/",
+        "forecast/tasks/",
         "stats/",
         "stats/tasks/{key}/",
     ),
