@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 from django.db import connection
@@ -105,6 +106,13 @@ class Statements(ABC):
 
     @abstractmethod
     def prepare_engine_session(self) -> None: ...
+
+    @abstractmethod
+    def why_no_writes(self) -> str: ...
+
+    @property
+    def folder(self) -> Path | None:
+        return None
 
     # --- shared by them
 

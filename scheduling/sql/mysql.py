@@ -108,3 +108,7 @@ class MySQL(Statements):
         self.execute("SET SESSION innodb_lock_wait_timeout = 2")
         if getattr(connection, "mysql_is_mariadb", False):
             self.execute("SET SESSION idle_transaction_timeout = 5")
+
+    def why_no_writes(self) -> str:
+        ((read_only,),) = self.query("SELECT @@global.read_only")
+        return "the database is read-only" if read_only else ""

@@ -100,3 +100,8 @@ class PostgreSQL(Statements):
         self.execute(
             "SET idle_in_transaction_session_timeout = '5s'; SET lock_timeout = '2s'; SET statement_timeout = '20s'"
         )
+
+    def why_no_writes(self) -> str:
+        # Also "on" while the server is a replica.
+        ((read_only,),) = self.query("SELECT current_setting('transaction_read_only')")
+        return "the database is read-only" if read_only == "on" else ""

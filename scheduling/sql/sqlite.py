@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
+
+from django.db import connection
 
 from scheduling.sql.base import (
     CLAIMED,
@@ -17,6 +22,9 @@ from scheduling.sql.base import (
     Row,
     Statements,
 )  # fmt: skip
+
+#: A disk with less than this takes no transaction that is worth the name.
+LEAST_FREE_BYTES = 256 * 1024
 
 
 class SQLite(Statements):
@@ -77,3 +85,14 @@ class SQLite(Statements):
 
     def prepare_engine_session(self) -> None:
         """Nothing to bound: a frozen writer is waited for, and the waiting says so."""
+
+    @property
+    def folder(self) -> Path:
+        return Path(connection.settings_dict["NAME"]).parent
+
+    def why_no_writes(self) -> str:
+        if not os.access(connection.settings_dict["NAME"], os.W_OK):
+            return "the database's file is read-only"
+        if shutil.disk_usage(self.folder).free < LEAST_FREE_BYTES:
+            return "the disk that holds the database is full"
+        return ""
