@@ -203,7 +203,7 @@ def own_server() -> Iterator[OwnServer]:
 
 @contextlib.contextmanager
 def instead(**settings: Any) -> Iterator[None]:
-    """Within the block all threads' new connections, and this one's, go to another database: NAME, HOST, PORT, USER …"""
+    """Within the block this connection, and those of new threads, lead to another database: NAME, HOST, PORT, USER …"""
     connection.close()
     before = {name: connection.settings_dict[name] for name in settings}
     connection.settings_dict.update(settings)

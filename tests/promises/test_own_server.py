@@ -1,4 +1,4 @@
-"""Pains 5, 26 and 45: a server that is restarted, killed, impatient or read-only; one of the tests' own, for all of them.
+"""Pains 5, 26 and 45: a server of the tests' own that is restarted, killed, impatient or read-only.
 
 P3 and P5: nothing is lost, nothing runs twice, no healthy run is lost, and work goes on within 10 s.
 """
