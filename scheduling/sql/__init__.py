@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from django.db import connection
@@ -68,6 +69,19 @@ def finish_executions(rows: list[Row]) -> set[int]:
     Returns the ids whose row took the result; the others were no longer this attempt's to write.
     """
     return statements().finish_executions(sorted(rows, key=lambda row: row["id"])) if rows else set()
+
+
+def why_no_writes() -> str:
+    """Why the database takes no writes, as far as reading can tell; empty when nothing speaks against it.
+
+    An account that may write all the same is not known to do so: ask when writing seems to have stopped.
+    """
+    return statements().why_no_writes()
+
+
+def folder() -> Path | None:
+    """Where this machine keeps the database itself; None where a server does."""
+    return statements().folder
 
 
 def prepare_engine_session() -> None:

@@ -6,6 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 from django.db import connection
@@ -110,6 +111,13 @@ class Statements(ABC):
     @abstractmethod
     def at_most(self, seconds: float) -> AbstractContextManager[None]:
         """Within the block, which only reads, a statement that takes longer is ended and raises DatabaseError."""
+
+    @abstractmethod
+    def why_no_writes(self) -> str: ...
+
+    @property
+    def folder(self) -> Path | None:
+        return None
 
     # --- shared by them
 

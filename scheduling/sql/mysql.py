@@ -123,3 +123,7 @@ class MySQL(Statements):
             yield
         finally:
             self.execute(f"SET SESSION {name} = {before}")
+
+    def why_no_writes(self) -> str:
+        ((read_only,),) = self.query("SELECT @@global.read_only")
+        return "the database is read-only" if read_only else ""

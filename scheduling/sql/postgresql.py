@@ -114,3 +114,8 @@ class PostgreSQL(Statements):
             self.execute(SET_TIMEOUT, f"{round(seconds * 1000)}ms")
             yield
             self.execute(SET_TIMEOUT, before)  # after an error the rollback does it
+
+    def why_no_writes(self) -> str:
+        # Also "on" while the server is a replica.
+        ((read_only,),) = self.query("SELECT current_setting('transaction_read_only')")
+        return "the database is read-only" if read_only == "on" else ""

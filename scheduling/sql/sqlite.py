@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from django.db import connection
@@ -25,6 +28,8 @@ from scheduling.sql.base import (
 
 #: Steps of SQLite's machine between two looks at the time: some milliseconds.
 STEPS_BETWEEN_LOOKS = 100_000
+#: A disk with less than this takes no transaction that is worth the name.
+LEAST_FREE_BYTES = 256 * 1024
 
 
 class SQLite(Statements):
@@ -97,3 +102,14 @@ class SQLite(Statements):
             yield
         finally:
             driver.set_progress_handler(None, 0)
+
+    @property
+    def folder(self) -> Path:
+        return Path(connection.settings_dict["NAME"]).parent
+
+    def why_no_writes(self) -> str:
+        if not os.access(connection.settings_dict["NAME"], os.W_OK):
+            return "the database's file is read-only"
+        if shutil.disk_usage(self.folder).free < LEAST_FREE_BYTES:
+            return "the disk that holds the database is full"
+        return ""
