@@ -126,9 +126,9 @@ def edit_many(edited: list[Task], *, actor: Actor) -> list[Task]:
     """
 
     def work() -> list[Task]:
-        now = clock.refresh()
         ids = [task.pk for task in edited]
         times = liverows.lock_many(ids, skip_locked=False)
+        now = clock.refresh()
         for task_id in ids:
             if task_id not in times or ((at := times[task_id]) is not None and at <= now):
                 admission.settle(task_id, now)
@@ -230,8 +230,9 @@ def change(
     """One change of one task, by the order that keeps every promise: lock, settle, apply, check, write, move."""
 
     def work() -> Task:
-        now = clock.refresh()
         liverows.lock(task_id)
+        # Read under the lock: whatever was admitted while this waited for it lies before the change.
+        now = clock.refresh()
         before = _locked(task_id)
         admission.settle(task_id, now)
         task = _locked(task_id)

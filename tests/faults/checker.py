@@ -50,6 +50,7 @@ def judge(lines: Path, *, until: datetime, verdict: Verdict | None = None) -> Ve
     _attempts_take_turns(rows, _read(lines), verdict)
     _nothing_due_has_vanished(rows, until, verdict)
     _dependents_ran_once(rows, verdict)
+    _nobody_alive_was_given_up(rows, verdict)
     return verdict
 
 
@@ -72,14 +73,18 @@ def _rows_are_single(verdict: Verdict) -> None:
 
 
 def _all_have_ended(rows: list[Execution], verdict: Verdict) -> None:
-    """P3: each has an end, and each end but success says why."""
+    """P3. That an end has its time and its reason the database itself sees to."""
     for row in rows:
         if row.state in ACTIVE:
             verdict.blame("P3", f"#{row.pk} ({row.task_key}) is {row.state} ({row.reason}) for ever")
-        elif row.finished_at is None or (row.state != State.SUCCEEDED and not row.reason):
-            verdict.blame("P3", f"#{row.pk} ({row.task_key}) ended {row.state} without time or reason")
-    for node in Node.objects.filter(state=Node.State.DEAD, ended_at=None):
-        verdict.blame("P5", f"node {node} died at no time")
+
+
+def _nobody_alive_was_given_up(rows: list[Execution], verdict: Verdict) -> None:
+    """P5: what is lost was run by a node that has ended."""
+    ended = set(Node.objects.exclude(state__in=Node.LIVE).values_list("pk", flat=True))
+    for row in rows:
+        if row.state == State.LOST and row.node_id not in ended:
+            verdict.blame("P5", f"#{row.pk} ({row.task_key}) is lost, and its node {row.node_id} lives")
 
 
 def _attempts_take_turns(rows: list[Execution], lines: list[tuple[int, int]], verdict: Verdict) -> None:
@@ -191,6 +196,8 @@ def _stretches(task: Task, until: datetime) -> Iterator[Stretch]:
         words = version.definition
         if words["enabled"] and not paused and version.verb != TaskVersion.Verb.DELETE:
             end = following.at if following else until
+            if words["end_at"]:
+                end = min(end, datetime.fromisoformat(words["end_at"]))
             yield Stretch(version.at, end, words["trigger"], words["trigger_params"], anchor)
 
 

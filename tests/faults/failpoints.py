@@ -36,6 +36,7 @@ PASSED_BY = {
 }  # fmt: skip
 THREADS = {"MainThread": "main", "APScheduler": "tick", "heart": "heart", "notices": "notices"}
 TABLE = re.compile(r"\b((?:scheduling|django_apscheduler|instances|auth|django)_\w+)")
+VERB = re.compile(r":\d+ ([A-Z]+)")
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "WITH")
 
 
@@ -49,6 +50,11 @@ class Point:
     step: str = ""
     moment: str = BEFORE
     turn: int = 1
+
+    @property
+    def verb(self) -> str:
+        """What the step does: SELECT, COMMIT, …"""
+        return VERB.search(self.step).group(1)  # type: ignore[union-attr]
 
     def __str__(self) -> str:
         times = f", time {self.turn}" if self.turn > 1 else ""
@@ -90,9 +96,31 @@ def install(notice: Notice) -> None:
 
 
 def record_to(file: Path) -> None:
-    """Writes each step that this process comes by into the file, one a line."""
-    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    install(lambda step, moment: os.write(descriptor, f"{moment} {step}\n".encode()) and None)
+    """Writes each step that this process comes by into the file, one a line.
+
+    And, into another, what the database's driver is given, where the driver tells it (SQLite).
+    """
+    steps, sent = (_appending(path) for path in (file, _driver_file(file)))
+
+    def notice(step: str, moment: str) -> None:
+        os.write(steps, f"{moment} {step}\n".encode())
+
+    def listen(connection: BaseDatabaseWrapper, **_more: Any) -> None:
+        if connection.vendor == "sqlite":
+            connection.connection.set_trace_callback(
+                lambda sql: os.write(sent, f"{sql.split(None, 1)[0].upper()}\n".encode())
+            )
+
+    install(notice)
+    connection_created.connect(listen, weak=False)
+
+
+def _appending(file: Path) -> int:
+    return os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+
+def _driver_file(file: Path) -> Path:
+    return file.with_suffix(".driver")
 
 
 def die_at(point: Point) -> None:
@@ -116,6 +144,11 @@ def read_steps(file: Path) -> Counter[Point]:
     """What a recording process came by: each point (of turn 1), and how often."""
     lines = file.read_text().splitlines()
     return Counter(Point(step, moment) for moment, _, step in (line.partition(" ") for line in lines))
+
+
+def read_driver(file: Path) -> Counter[str]:
+    """How many statements of each kind the driver of that process was given."""
+    return Counter(_driver_file(file).read_text().split())
 
 
 def name_of(sql: str) -> str:

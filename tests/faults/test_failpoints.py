@@ -1,4 +1,4 @@
-"""P1, P2, P3 and P5, pains 8, 12 and 27: a scheduler that ends between any two statements loses, repeats and blocks nothing.
+"""P1, P2, P3 and P5, pains 8, 12 and 27: ending between any two statements loses, repeats and blocks nothing.
 
 Which statements there are, a run that records them says; a seed chooses the ones that processes die at here, and
 ``benchmarks/faults.py --every-step`` dies at all of them.
@@ -9,38 +9,18 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
-from django.conf import settings
-from pytest import TempPathFactory
 
-from tests.conftest import database_url
-from tests.faults.failpoints import AFTER, Point
-from tests.faults.nursery import Nursery
+from tests.faults.failpoints import AFTER, Point, read_steps
 from tests.faults.ward import Ward
 
 pytestmark = pytest.mark.processes
 
-TURNS = 3
+TURNS = 2
 #: Of each turn's deaths, those before and those after a commit, and others.
 EACH_TURN = (1, 1, 2)
 SEED = int(os.environ.get("JOBSITE_TEST_SEED", random.randrange(10**6)))
-
-
-@pytest.fixture(scope="module")
-def nursery(tmp_path_factory: TempPathFactory, django_db_setup: None) -> Iterator[Nursery]:
-    environment = {"DATABASE_URL": database_url(), "SECRET_KEY": settings.SECRET_KEY}
-    made = Nursery(tmp_path_factory.mktemp("nursery"), environment)
-    yield made
-    made.kill_all()
-
-
-@pytest.fixture
-def ward(nursery: Nursery, transactional_db: None) -> Iterator[Ward]:
-    made = Ward(nursery)
-    yield made
-    nursery.kill_all()
 
 
 class Known:
@@ -52,7 +32,7 @@ class Known:
 @pytest.fixture
 def points(ward: Ward) -> Counter[Point]:
     if not Known.points:
-        Known.points = ward.record()
+        Known.points = read_steps(ward.record())
         ward.begin_again()
     return Known.points
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from scheduling import clock
 from scheduling.models import Node as NodeRow
 from tests.faults import checker
 from tests.faults.checker import Verdict
-from tests.faults.failpoints import EXIT_CODE, Point, read_steps
+from tests.faults.failpoints import EXIT_CODE, Point
 from tests.faults.nursery import LEASE_SECONDS, Node, Nursery
 from tests.faults.world import World, settled
 
@@ -37,16 +37,16 @@ class Ward:
         self.deaths.clear()
         self.spared.clear()
 
-    def record(self) -> Counter[Point]:
-        """The points that an undisturbed scheduler comes by, from its start to its end."""
+    def record(self) -> Path:
+        """A file of the steps that an undisturbed scheduler comes by, from its start to its end."""
         self.world.lay_out()
         file = self.nursery.folder / f"steps-{time.monotonic_ns()}"
         node = self.nursery.start(records_to=file)
         self._await_settled(node)
         verdict = self._judge(node)
         if verdict.violations:
-            raise AssertionError(f"undisturbed: {verdict.violations}")
-        return read_steps(file)
+            raise AssertionError(f"without any fault: {verdict.violations}")
+        return file
 
     def die_at(self, point: Point) -> bool:
         """Whether a scheduler that was to die there, on fresh work, did so. One that is spared is asked to stop."""
