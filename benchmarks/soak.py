@@ -280,15 +280,15 @@ def main() -> int:
             codes = soak.stop()
         ended = Counter(Execution.objects.order_by().values_list("state", flat=True))
         lines = (soak.folder / "lines").read_text().splitlines()
-        said = Counter(
-            line.split()[2] for number in range(NODES) for line in soak.said(number).splitlines() if " ERROR " in line
-        )  # fmt: skip
+        errors = [
+            line for number in range(NODES) for line in soak.said(number).splitlines() if " ERROR " in line
+        ]
     bad = [readings for readings in soak.readings.values() if readings.is_bad(warm)]
     for readings in soak.readings.values():
         print(readings.line(warm))
-    print(
-        f"  executions {dict(ended)}; exit codes {codes}; lines of log that are errors: {sum(said.values())}"
-    )
+    print(f"  executions {dict(ended)}; exit codes {codes}; errors in the log: {len(errors)}")
+    for line in errors[:10]:
+        print(f"    {line[:300]}")
     twice = len(lines) - len(set(lines))
     if twice:
         print(f"BAD: {twice} runs happened twice")

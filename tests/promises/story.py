@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count
@@ -64,3 +64,16 @@ def check(nodes: Nodes, tasks: int) -> Counter[str]:
     )
     assert not twice.exists(), "an occurrence has two rows"
     return Counter(state for state, _attempt, _task in rows.values())
+
+
+def assert_each_once(task: Task, step: timedelta) -> None:
+    """P1, P3: every instant from the first to the last one has one row, or lies in the range of one missed row."""
+    covered: Counter[datetime] = Counter()
+    for row in Execution.objects.filter(task=task):
+        at = row.scheduled_for
+        while at <= (row.covers_until or row.scheduled_for):
+            covered[at] += 1
+            at += step
+    first, last = min(covered), max(covered)
+    assert set(covered.values()) == {1}, "an instant is accounted for twice"
+    assert len(covered) == (last - first) // step + 1, "an instant is accounted for nowhere"
