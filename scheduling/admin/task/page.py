@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from jobsite.admin_base import BoundedPaginator, ChangeList, ServiceAdmin, actor_of
-from scheduling.admin.task import clone_page, dependencies_page, history_page, run_page
+from scheduling.admin.task import clone_page, dependencies_page, explain_page, history_page, run_page
 from scheduling.admin.task.changelist import TaskChangeList, look
 from scheduling.admin.task.columns import TaskColumns, state_of
 from scheduling.admin.task.filters import CategoryFilter, GroupFilter, QueueFilter, StateFilter
@@ -91,6 +91,7 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
         return [
             path("<int:object_id>/run/", page(run_page.show), name="scheduling_task_run"),
             path("<int:object_id>/clone/", page(clone_page.show), name="scheduling_task_clone"),
+            path("<int:object_id>/explain/", page(explain_page.show), name="scheduling_task_explain"),
             path("<int:object_id>/rollback/", page(history_page.rollback), name="scheduling_task_rollback"),
             path(
                 "<int:object_id>/dependencies/",
@@ -125,6 +126,8 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
             code, words = state_of(task)
             context |= {"task": task, "code": code, "words": words}
             context |= dependencies_page.section(task, may_change=self.has_change_permission(request, task))
+            if request.user.has_perm("scheduling.view_execution"):
+                context |= explain_page.section(task)
             context |= {
                 name: getattr(self, name)(task) for name in ("schedule", "next_run", "last_run", "last_runs")
             }
