@@ -22,7 +22,7 @@ from scheduling.admin.task.form import SECTIONS, TaskForm
 from scheduling.admin.task.search import first_matches, matching
 from scheduling.admin.task.verbs import TaskVerbs
 from scheduling.models import Task
-from scheduling.services import tasks
+from scheduling.services import dependencies, tasks
 
 SEEN = ("schedule_error", "built_in", "versions", "created_at", "updated_at")
 #: Sections that most people leave as they are; one with a fault stands open.
@@ -163,7 +163,15 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
         )
 
     def delete_model(self, request: HttpRequest, obj: Task) -> None:
-        tasks.delete(obj.pk, actor=actor_of(request))
+        broken = request.POST.get("break_dependents") == "yes"
+        tasks.delete(obj.pk, actor=actor_of(request), break_dependents=broken)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        """Says which tasks run after it, and would not any more."""
+        task = self.get_object(request, object_id)
+        broken = dependencies.dependents(task.pk) if task is not None else []
+        context = {"dependents": broken} | (extra_context or {})
+        return super().delete_view(request, object_id, extra_context=context)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
         self.each(request, queryset, lambda task: tasks.delete(task.pk, actor=actor_of(request)))
