@@ -27,8 +27,10 @@ from scheduling.api.execution_serializers import (
     RetrySerializer,
     log_answer,
 )
+from scheduling.api.task_serializers import ExplanationSerializer
 from scheduling.models import Execution, ExecutionLog
 from scheduling.services import executions
+from scheduling.services import explain as explain_service
 
 #: Pieces of a log in one answer, 8 KiB each at most.
 LOG_PIECES = 100
@@ -48,6 +50,7 @@ class ExecutionViewSet(Shows, HouseViewSet):
     needs: ClassVar[dict[str, tuple[str, ...]]] = {
         **of_model("scheduling.execution", "list", "retrieve"),
         "log": ("scheduling.view_execution",),
+        "explain": ("scheduling.view_execution",),
         "cancel": ("scheduling.cancel_execution",),
         "retry": ("scheduling.run_task",),
     }
@@ -64,6 +67,12 @@ class ExecutionViewSet(Shows, HouseViewSet):
 
     def get_serializer_class(self) -> Any:
         return ExecutionDetailSerializer if self.action == "retrieve" else ExecutionSerializer
+
+    @extend_schema(responses=ExplanationSerializer, filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def explain(self, request: Any, pk: str) -> Response:
+        """Why it is as it is, and where the time went before it started."""
+        return Response(ExplanationSerializer(explain_service.of(self.get_object())).data)
 
     @extend_schema(parameters=[AFTER], responses=LogSerializer, filters=False)
     @action(detail=True, methods=["get"], pagination_class=None)

@@ -116,11 +116,23 @@ class ExplainSerializer(StrictSerializer):
     at = fields.Moment(required=False, help_text=_("The moment; none: what stands against it now."))
 
 
+class LatenessSerializer(serializers.Serializer):
+    """Seconds, one after the other, between the nominal time and the start; ``start``: around the function's own."""
+
+    admission = serializers.FloatField(help_text=_("Until a node saw that it was due."))
+    waiting = serializers.FloatField(help_text=_("Until it was allowed to start."))
+    claim = serializers.FloatField(help_text=_("Until a node had a seat for it."))
+    start = serializers.FloatField(
+        allow_null=True, help_text=_("From the claim to the function and from its end to the stored one.")
+    )
+
+
 class ExplanationSerializer(serializers.Serializer):
     code = serializers.CharField(help_text=_("ran, runs, waits, did_not_run, not_due or unknown."))
     answer = serializers.CharField()
     facts = serializers.ListField(child=serializers.CharField())
     execution_id = serializers.IntegerField(allow_null=True)
+    lateness = LatenessSerializer(allow_null=True, help_text=_("Of a run that has started."))
 
 
 class RunSerializer(StrictSerializer):

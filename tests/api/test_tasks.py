@@ -11,7 +11,7 @@ from django_apscheduler.models import DjangoJob
 from scheduling.api.task_bulk import RELOAD
 from scheduling.clock import SettableClock
 from scheduling.models import Execution, Group, Pool, Task, TaskVersion
-from scheduling.services import tasks
+from scheduling.services import dependencies, tasks
 from tests.api.conftest import Api, errors
 from tests.conftest import TESTER
 
@@ -94,6 +94,17 @@ def test_delete(api: Api, make_task: MakeTask) -> None:
     answer = api.delete("tasks/kept/")
     assert (answer.status_code, answer.data["errors"][0]["code"]) == (403, "built_in")
     assert Task.objects.present().get() == kept
+
+
+def test_deleting_what_others_run_after(api: Api, make_task: MakeTask) -> None:
+    up, down = make_task("up"), make_task("down")
+    dependencies.save(down.pk, {up.pk: "success"}, actor=TESTER)
+    answer = api.delete("tasks/up/")
+    assert (answer.status_code, answer.data["errors"][0]["code"]) == (409, "has_dependents")
+    assert "would not any more: down" in answer.data["errors"][0]["detail"]
+    assert api.delete("tasks/up/?break_dependents=yes").status_code == 400
+    assert api.delete("tasks/up/?break_dependents=true").status_code == 204
+    assert api.get("tasks/down/dependencies/").data["dependencies"] == []
 
 
 @pytest.mark.parametrize(

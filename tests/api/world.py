@@ -81,6 +81,7 @@ CALLS: dict[str, Call] = {
     "DELETE calendars/{key}/": Call(204),
     "GET tasks/{key}/dependencies/": Call(200),
     "GET tasks/{key}/explain/": Call(200),
+    "GET executions/{pk}/explain/": Call(200),
     "PUT tasks/{key}/dependencies/": Call(200, {"dependencies": [{"task": "prune_history"}]}),
     "POST queues/{name}/pause/": Call(204, {"reason": "night"}),
     "POST queues/{name}/resume/": Call(409),  # it is not paused
