@@ -91,7 +91,7 @@ def latest(instance: Instance, *, most: int, among: Sequence[Day] = ()) -> Lates
     if newest is None:
         row = InstanceSize.objects.filter(instance=instance).order_by("-date").first()
         newest = _day(row) if row else None
-    if newest is None:
+    if newest is None or newest.collected_at is None:
         return None
     rows = DatabaseSize.objects.filter(instance=instance, date=newest.date)
     # A database that an earlier collection of the day saw, and this one did not, is gone.
