@@ -6,10 +6,13 @@ figures as a table near it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
+
+from django.utils.formats import number_format
 
 from instances.services.limits import UNITS
 from jobsite.templatetags.jobsite import size
@@ -19,6 +22,38 @@ WIDTH, HEIGHT = 1_000, 200
 MOST_STEPS = 5
 #: A limit further away than so many times the largest size would press the line flat: it is told in words alone.
 LIMIT_IN_SIGHT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """From zero upwards, in one unit."""
+
+    power: int
+    #: The length of a step, in the unit.
+    step: float
+    steps: int
+
+    @classmethod
+    def up_to(cls, highest: int) -> Scale:
+        """In the unit of the highest size, by steps of 1, 2 or 5 times a power of ten."""
+        power = next(
+            power for power in range(len(UNITS)) if highest < 1024 ** (power + 1) or power + 1 == len(UNITS)
+        )
+        value = max(highest, 1) / 1024**power
+        least = -1 if power else 0  # there are tenths of a KiB, but no tenths of a byte
+        lengths = (factor * 10**ten for ten in range(least, 6) for factor in (1, 2, 5))
+        step = next(length for length in lengths if length * MOST_STEPS >= value)
+        return cls(power, step, max(1, math.ceil(value / step)))
+
+    @property
+    def top_bytes(self) -> float:
+        return self.step * self.steps * float(1024**self.power)
+
+    def words(self) -> list[str]:
+        """From top to bottom."""
+        places = 1 if self.step < 1 else 0
+        numbers = (number_format(self.step * number, places) for number in range(self.steps, 0, -1))
+        return [f"{number} {UNITS[self.power]}" for number in numbers] + ["0"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +88,11 @@ def chart(points: Sequence[tuple[date, int | None]], limit_bytes: int | None = N
         return None
     highest = max(known)
     near = limit_bytes is not None and limit_bytes <= LIMIT_IN_SIGHT * highest
-    step, steps = _scale(max(highest, limit_bytes) if near and limit_bytes else highest)
+    scale = Scale.up_to(max(highest, limit_bytes) if near and limit_bytes else highest)
     apart = WIDTH / max(len(points) - 1, 1)
 
     def height(total: int) -> float:
-        return round(HEIGHT - HEIGHT * total / (step * steps), 1)
+        return round(HEIGHT - HEIGHT * total / scale.top_bytes, 1)
 
     stretches = []
     for is_hole, stretch in groupby(enumerate(points), key=lambda entry: entry[1][1] is None):
@@ -68,25 +103,12 @@ def chart(points: Sequence[tuple[date, int | None]], limit_bytes: int | None = N
     return Chart(
         lines=[" ".join(f"{x},{y}" for x, y in one) for one in stretches if len(one) > 1],
         dots=[one[0] for one in stretches if len(one) == 1],
-        grid=[HEIGHT - HEIGHT * number / steps for number in range(steps + 1)],
-        scale=[size(round(step * number)) for number in range(steps, -1, -1)],
+        grid=[HEIGHT - HEIGHT * number / scale.steps for number in range(scale.steps + 1)],
+        scale=scale.words(),
         dates=_few([day for day, _total in points]),
         limit=height(limit_bytes) if near and limit_bytes else None,
         spots=list(_spots(points, apart)),
     )
-
-
-def _scale(highest: int) -> tuple[float, int]:
-    """The length of a step, 1, 2 or 5 times a power of ten of the unit, and how many of them it takes."""
-    wanted = max(highest, 1) / MOST_STEPS
-    unit = next(
-        power for power in range(len(UNITS)) if wanted < 1024 ** (power + 1) or power == len(UNITS) - 1
-    )
-    ten = 1
-    while ten * 10 * 1024**unit <= wanted:
-        ten *= 10
-    step = next(factor * ten * 1024**unit for factor in (1, 2, 5, 10) if factor * ten * 1024**unit >= wanted)
-    return step, max(1, -(-highest // step))
 
 
 def _few(days: list[date]) -> list[date]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
 from instances.admin.filters import OF_INSTANCE, since
-from instances.admin.size_panels import jumps_of, sizes_of, span_of
+from instances.admin.size_panels import days_needed, jumps_of, sizes_of
 from instances.models import InstanceDatabase
 from instances.services import figures
 from instances.services.sizes import day_of
@@ -36,17 +36,16 @@ class InstanceDatabaseAdmin(HistoryAdmin[InstanceDatabase]):
     class Media:
         css = {"all": ("css/instances.css",)}
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        database = self.get_object(request, object_id)
-        known = self.page(request, database) if database is not None else {}
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **known})
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        known = self.page(request, kwargs["obj"])
+        return super().render_change_form(request, {**context, **known}, *args, **kwargs)
 
     def page(self, request: HttpRequest, database: InstanceDatabase) -> dict[str, Any]:
         today = day_of(clock.now())
         instance, name = database.instance, database.name
-        days = figures.database_days(instance, name, until=today, most=span_of(request))
+        days = figures.database_days(instance, name, until=today, most=days_needed(request))
         return {
             "database": database,
             "instance": instance,

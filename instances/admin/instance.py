@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from instances import dialects
 from instances.admin.credential import password_field
 from instances.admin.filters import since
 from instances.admin.instance_list import InstanceColumns, InstanceList, RecycleBin
@@ -40,6 +41,11 @@ class InstanceForm(ServiceForm[Instance]):
     class Meta:
         model = Instance
         fields = (*instances.EDITABLE, "tags")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "dialect" in self.fields:  # not for those who may only look
+            self.fields["dialect"].choices = [("", "---------"), *dialects.described()]  # type: ignore[attr-defined]
 
     def check_service(self) -> None:
         stored = Instance.objects.get(pk=self.instance.pk) if self.instance.pk else None

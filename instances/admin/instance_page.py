@@ -15,9 +15,9 @@ from django.views.decorators.http import require_POST
 
 from instances.admin.fleet import fleet_view
 from instances.admin.instance_list import status_badge
-from instances.admin.size_panels import jumps_of, sizes_of, span_of
+from instances.admin.size_panels import days_needed, jumps_of, sizes_of
 from instances.dialects import DIALECTS
-from instances.models import Instance, InstanceDatabase, InstanceSize, SyncRecord
+from instances.models import Instance, InstanceSize, SyncRecord
 from instances.services import figures, instances, requests, visits
 from instances.services.sizes import day_of
 from jobsite.admin_base import ServiceAdmin, actor_of, sentences
@@ -52,26 +52,23 @@ class InstancePage(ServiceAdmin[Instance]):
         ]
         return [fleet, *own, *super().get_urls()]
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        instance = self.get_object(request, object_id)
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        instance = kwargs.get("obj")
         known = self.page(request, instance) if instance is not None else {}
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **known})
+        return super().render_change_form(request, {**context, **known}, *args, **kwargs)
 
     # --- what is shown
 
     def page(self, request: HttpRequest, instance: Instance) -> dict[str, Any]:
         today = day_of(clock.now())
-        span = span_of(request)
-        days = figures.days(instance, until=today, most=span)
-        latest = figures.latest(instance, most=MOST_DATABASES)
+        days = figures.days(instance, until=today, most=days_needed(request))
         records = SyncRecord.objects.filter(instance=instance).select_related("session")
         return {
             "instance": instance,
             "status": status_badge(instance),
-            "latest": latest,
-            "pages": _pages(instance, latest),
+            "latest": figures.latest(instance, most=MOST_DATABASES, among=days),
             "jumps": jumps_of(instance),
             **sizes_of(request, instance, "", days, today=today),
             "ever_collected": bool(days) or InstanceSize.objects.filter(instance=instance).exists(),
@@ -156,10 +153,3 @@ class InstancePage(ServiceAdmin[Instance]):
 
     def _back(self, instance: Instance) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:instances_instance_change", args=[instance.pk]))
-
-
-def _pages(instance: Instance, latest: figures.Latest | None) -> dict[str, int]:
-    """The databases that have a page of their own, by name."""
-    names = [one.row.database for one in latest.shares] if latest else []
-    rows = InstanceDatabase.objects.filter(instance=instance, name__in=names)
-    return dict(rows.values_list("name", "pk"))

@@ -22,27 +22,32 @@ def span_of(request: HttpRequest) -> int:
     return int(text) if text in {str(days) for days in SPANS} else SPANS[1]
 
 
+def days_needed(request: HttpRequest) -> int:
+    """Days that the curve and the forecasts together look at."""
+    return max(span_of(request), *growth.WINDOWS)
+
+
 def sizes_of(
     request: HttpRequest, instance: Instance, database: str, days: list[Day], *, today: date
 ) -> dict[str, Any]:
-    """``database`` empty: the instance. ``days``: those of the chosen span."""
+    """``database`` empty: the instance. ``days``: as many as are needed, oldest first."""
     limit = SizeLimit.objects.filter(instance=instance, database=database).first()
     limit_bytes = limit.limit_bytes if limit else None
-    first = today - timedelta(days=max(growth.WINDOWS) - 1)
-    samples = growth.samples_of(instance, database or None, first, today)
+    samples = [(day.date, day.total_bytes) for day in days if day.total_bytes is not None]
     forecasts = [growth.forecast(samples, limit_bytes, window, today=today) for window in growth.WINDOWS]
-    known = [day.date for day in days if day.total_bytes is not None]
+    shown = days[-span_of(request) :]
+    known = [day.date for day in shown if day.total_bytes is not None]
     may = request.user.has_perm
     return {
-        "days": days,
+        "days": shown if known else [],
         "span": span_of(request),
         "spans": SPANS,
-        "chart": chart([(day.date, day.total_bytes) for day in days], limit_bytes),
+        "chart": chart([(day.date, day.total_bytes) for day in shown], limit_bytes),
         "holes": growth.gaps(known, known[0], today) if known else [],
         "grown": [(back, growth.grown(samples, back, today=today)) for back in fleet.BACK],
         "limit": limit,
         "limit_database": database,
-        "used": limit.limit_bytes and samples[-1][1] / limit.limit_bytes if limit and samples else None,
+        "used": samples[-1][1] / limit.limit_bytes if limit and samples else None,
         "forecasts": [
             {
                 "one": one,

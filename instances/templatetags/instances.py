@@ -47,9 +47,3 @@ def percent(share: float | None) -> str:
 def signed_size(change: int | None) -> str:
     """A change in bytes, with its sign."""
     return f"+{size(change)}" if change is not None and change > 0 else size(change)
-
-
-@register.filter
-def at(values: dict[str, int], name: str) -> int | None:
-    """What stands under a name that is no word of the template's."""
-    return values.get(name)
