@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from scheduling.exceptions import UnknownFunction
 from scheduling.forms.parameters import fields_of
-from scheduling.forms.schedules import PRESETS, editors
+from scheduling.forms.schedules import editors
 
 
 def pretty(text: Any) -> Any:
@@ -87,4 +87,4 @@ class ScheduleWidget(JsonWidget):
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
-        return context | {"editors": editors(), "presets": PRESETS, "task_id": self.task_id, "zones": zones()}
+        return context | {"editors": editors(), "task_id": self.task_id, "zones": zones()}

@@ -14,11 +14,11 @@ from django.utils.translation import gettext as _
 
 from scheduling import clock, triggers
 from scheduling.exceptions import InvalidTrigger
-from scheduling.management.arguments import bounded, mapping, task_by_key
-from scheduling.models import Calendar, Task
+from scheduling.management import schedules
+from scheduling.management.arguments import bounded, task_by_key
+from scheduling.models import Task
 from scheduling.services import forecast, previews
 from scheduling.triggers.moments import YEARS
-from scheduling.words import did_you_mean
 
 MOST = 1_000
 
@@ -27,22 +27,9 @@ class Command(BaseCommand):
     help = _("Says what a schedule means and when it runs next, as the scheduler itself computes it.")
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("kind", nargs="?", help=", ".join(triggers.TRIGGERS))
-        parser.add_argument("--params", metavar="JSON", help=_("The trigger's parameters."))
-        parser.add_argument("--cron", metavar="EXPRESSION", help=_("Short for a cron trigger."))
-        parser.add_argument("--dialect", default="unix", help=_("Of --cron: unix or quartz."))
-        parser.add_argument("--timezone", help=_("Default: UTC, or that of --task."))
+        schedules.add_arguments(parser)
         parser.add_argument("--task", metavar="KEY", help=_("A stored task: what is not said is its own."))
         parser.add_argument("--key", help=_("The key of the task to be: H and the spread come from it."))
-        parser.add_argument("--calendar", metavar="KEY", help=_("The calendar that it keeps to."))
-        parser.add_argument("--calendar-policy", choices=triggers.CALENDAR_POLICIES)
-        parser.add_argument("--spread", type=int, metavar="SECONDS")
-        parser.add_argument(
-            "--gap", choices=triggers.GAP_POLICIES, help=_("Of a time that a clock change skips.")
-        )
-        parser.add_argument(
-            "--overlap", choices=triggers.FOLD_POLICIES, help=_("Of a time that comes twice.")
-        )
         parser.add_argument("--after", help=_("ISO 8601; default: now."))
         parser.add_argument("--count", type=int, default=10)
         parser.add_argument(
@@ -88,38 +75,13 @@ class Command(BaseCommand):
             return None
 
     def _values(self, options: dict[str, Any], stored: Task | None) -> dict[str, Any]:
-        """The fields of a task that the arguments speak of."""
-        kind, cron, params = options["kind"], options["cron"], options["params"]
-        if (cron is not None and params is not None) or (cron is None and params is None and stored is None):
+        if stored is not None:
+            found = schedules.of_stored(stored, options)
+        elif options["cron"] is None and options["params"] is None:
             raise CommandError(_("Give either --params or --cron."))
-        if cron is not None and kind not in (None, "cron"):
-            raise CommandError(_("--cron: goes with the kind cron only."))
-        values: dict[str, Any] = {
-            "time_zone": options["timezone"],
-            "key": options["key"],
-            "calendar": self._calendar(options["calendar"]),
-            "calendar_policy": options["calendar_policy"],
-            "spread_seconds": options["spread"],
-            "clock_gap": options["gap"],
-            "clock_overlap": options["overlap"],
-        }
-        if cron is not None or params is not None:
-            values["trigger"] = kind or "cron"
-        if cron is not None:
-            values["trigger_params"] = {"expression": cron, "dialect": options["dialect"]}
-        elif params is not None:
-            values["trigger_params"] = mapping("--params", params)
-        given = {name: value for name, value in values.items() if value is not None}
-        return given if stored is not None else {"time_zone": "UTC"} | given
-
-    def _calendar(self, key: str | None) -> Calendar | None:
-        if key is None:
-            return None
-        found = Calendar.objects.filter(key=key).first()
-        if found is None:
-            known = list(Calendar.objects.order_by("key").values_list("key", flat=True)[:2_000])
-            raise CommandError(_("There is no calendar %(key)r.") % {"key": key} + did_you_mean(key, known))
-        return found
+        else:
+            found = {"time_zone": "UTC"} | schedules.values(options)
+        return found | ({"key": options["key"]} if options["key"] else {})
 
     def _answer(self, text: str) -> dict[str, Any]:
         try:

@@ -86,7 +86,7 @@ def test_the_picture_its_collisions_and_the_tasks_of_a_cell(world: None) -> None
     assert "03:00 to 03:05: 13 runs begin, 0.2 seats busy, at times 0.2" in said
     assert "Each row is an hour in UTC, each cell five minutes." in text
     assert "2 Jun 2026" in text or "2026-06-02 03:00:00 UTC" in text  # the collision
-    assert "report-00, report-01" in text
+    assert "report-00 , report-01" in text
     assert re.search(r"Database host db1\.example 145 .* Database host db2\.example 1 ", text)
     (link,) = {
         unescape(found)
