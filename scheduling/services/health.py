@@ -224,7 +224,8 @@ def _holding(nodes: list[Node], wanted: set[str]) -> tuple[list[str], list[str]]
     """What nodes say that claim nothing: of those whose queues nobody else serves, and of the others."""
     holding = [node for node in nodes if node.state == Node.State.ACTIVE and node.detail]
     claiming = {queue for node in nodes if node not in holding for queue in node.queues}
-    blocking, harmless = [], []
+    blocking: list[str] = []
+    harmless: list[str] = []
     for node in holding:
         alone = wanted.intersection(node.queues) - claiming
         (blocking if alone else harmless).append(f"node {node} {node.detail}")
