@@ -6,11 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from django.test import Client
 
 from scheduling.models import Execution, Node
-from scheduling.services import tasks
-from tests.conftest import TESTER, Nodes, await_, new_task
+from tests.conftest import Nodes, await_
 from tests.promises import story
 from tests.promises.oddities.apps import FILE
 from tests.promises.test_unstorable import ODD_SETTINGS
@@ -28,9 +26,7 @@ def test_clocks_that_are_wrong_and_set_while_a_node_works(nodes: Nodes, tmp_path
         draft.replace(clocks)
 
     set_ahead(0, 0)
-    parameters = {"path": str(story.lines_file(nodes)), "text": "{execution_id} {attempt}"}
-    every = {"trigger": "cron", "trigger_params": {"expression": "* * * * * *"}}
-    task = tasks.create(new_task(function="append_line", parameters=parameters, **every), actor=TESTER)
+    task = story.steady_task(nodes)
     node = nodes.start_ready(**ODD_SETTINGS, **{FILE: str(clocks)})
 
     def await_later(seconds: float, ahead: float = 0) -> None:
@@ -50,13 +46,12 @@ def test_clocks_that_are_wrong_and_set_while_a_node_works(nodes: Nodes, tmp_path
     assert Node.objects.get().detail == ""
     set_ahead(0, -31)
     await_(lambda: "differs from the database's by -31 s" in Node.objects.get().detail, 5, "it says so")
-    probe = Client().get("/healthz/scheduler")
-    assert (probe.status_code, "claims nothing" in probe.content.decode()) == (503, True)
+    assert "claims nothing" in story.probe()
     running = Execution.objects.filter(state="succeeded").count()
     await_(lambda: story.count(state="queued") > 0, 5, "what is due is admitted, and waits")
     assert Execution.objects.filter(state="succeeded").count() <= running + 1, "it claims all the same"
     set_ahead(0, 0)
     await_later(10)
     assert node.stop() == 0
-    story.assert_each_once(task, timedelta(seconds=1))
+    story.assert_each_once(task, story.SECOND)
     assert story.check(nodes, 1).keys() <= {"succeeded", "missed", "skipped", "queued"}

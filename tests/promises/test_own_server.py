@@ -5,7 +5,6 @@ P3 and P5: nothing is lost, nothing runs twice, no healthy run is lost, and work
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,9 +12,8 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import close_old_connections, connection
-from django.test import Client
 
-from scheduling.models import Execution, Node, Task
+from scheduling.models import Execution, Node
 from scheduling.services import tasks
 from tests.conftest import TESTER, Nodes, await_, in_seconds, new_task
 from tests.own_server import OwnServer, instead, own_server
@@ -38,26 +36,10 @@ def server(django_db_setup: None, django_db_blocker: Any) -> Iterator[OwnServer]
             yield started
 
 
-def steady_task(nodes: Nodes, seconds: int = 1) -> Task:
-    """Every so many seconds it writes a line, as the burst does."""
-    parameters = {"path": str(story.lines_file(nodes)), "text": "{execution_id} {attempt}"}
-    every = {"trigger": "cron", "trigger_params": {"expression": f"*/{seconds} * * * * *"}}
-    return tasks.create(
-        new_task("steady", function="append_line", parameters=parameters, **every), actor=TESTER
-    )
-
-
-def await_next_run(steady: Task, since: float, seconds: float) -> None:
-    """A run of it that has begun after this moment has succeeded, that many seconds after ``since`` (monotonic)."""
-    known = Execution.objects.filter(task=steady).order_by("-id").values_list("id", flat=True).first() or 0
-    later = Execution.objects.filter(task=steady, state="succeeded", id__gt=known)
-    await_(later.exists, seconds - (time.monotonic() - since), "the next due run starts")
-
-
 @pytest.mark.parametrize("mode", ["stop", "kill"])
 def test_a_restart_in_the_midst_of_a_burst(server: OwnServer, nodes: Nodes, mode: str) -> None:
     """Pain 5, P3, P5: the next due run starts within 10 s of the server being back; nothing is lost or repeated."""
-    steady = steady_task(nodes)
+    steady = story.steady_task(nodes)
     node = nodes.start_ready("--threads", "8")
     story.make_due(BURST, in_seconds(0), nodes)
     await_(lambda: story.count(state="succeeded") > BURST / 5, what="a part of the burst has run")
@@ -67,7 +49,7 @@ def test_a_restart_in_the_midst_of_a_burst(server: OwnServer, nodes: Nodes, mode
     server.start()
     back = time.monotonic()
     assert story.count(state="succeeded") < BURST, "the burst was over too early"
-    await_next_run(steady, back, 10)
+    story.await_another(steady, 10 - (time.monotonic() - back))
     due = Execution.objects.exclude(task=steady)
     await_(lambda: due.filter(state="succeeded").count() == BURST, what="the whole burst has run")
     assert node.stop() == 0
@@ -96,7 +78,7 @@ def test_a_server_that_ends_idle_sessions(server: OwnServer, nodes: Nodes) -> No
     server.sql(begin)
     connection.close()
     try:
-        steady = steady_task(nodes, seconds=3)
+        steady = story.steady_task(nodes, seconds=3)
         prune = tasks.create(new_task("prune", function="prune_history", **YEARLY), actor=TESTER)
         node = nodes.start_ready("--threads", "1", JOBSITE_POLL_SECONDS="2")
         for _ in range(2):
@@ -125,7 +107,7 @@ def test_a_server_that_ends_idle_sessions(server: OwnServer, nodes: Nodes) -> No
 def test_a_database_that_becomes_read_only(server: OwnServer, nodes: Nodes) -> None:
     """Pains 26 and 40: claims stop, the reason is seen with the node and by probes, and work goes on by itself."""
     begin, end = READ_ONLY[connection.vendor]
-    steady = steady_task(nodes)
+    steady = story.steady_task(nodes)
     running = tasks.create(
         new_task("running", function="sleep", parameters={"seconds": 2}, **YEARLY), actor=TESTER
     )
@@ -135,30 +117,19 @@ def test_a_database_that_becomes_read_only(server: OwnServer, nodes: Nodes) -> N
     await_(lambda: story.count(pk=asked.pk, state="running"), what="something runs")
     server.sql(*begin)
     try:
-        await_(lambda: "read" in trouble(nodes).lower(), 10, "the status file tells why")
+        await_(lambda: "read" in story.trouble(nodes).lower(), 10, "the status file tells why")
         claimed = story.count(state="running")
-        await_(lambda: "the database is read-only" in probe(), 10, "the probe tells why")
-        assert "no scheduler is running" in probe()
+        await_(lambda: "the database is read-only" in story.probe(), 10, "the probe tells why")
+        assert "no scheduler is running" in story.probe()
         assert story.count(state="running") == claimed
     finally:
         server.sql(*end)
     back = time.monotonic()
-    await_next_run(steady, back, 10)
-    await_(lambda: probe() == "ok\n", 10, "the probe is content")
+    story.await_another(steady, 10 - (time.monotonic() - back))
+    await_(lambda: story.probe() == "ok\n", 10, "the probe is content")
     row = Execution.objects.get(pk=asked.pk)
     assert (row.state, row.attempt) == ("succeeded", 1), "its result waited in memory"
-    await_(lambda: not trouble(nodes), 5, "the status file is content")
+    await_(lambda: not story.trouble(nodes), 5, "the status file is content")
     assert node.stop() == 0
     assert Node.objects.get().state == "stopped"
     story.check(nodes, 2)
-
-
-def trouble(nodes: Nodes) -> str:
-    """What the only node's status file says, once there is one."""
-    files = list((nodes.folder / "var" / "nodes").glob("*.json"))
-    return str(json.loads(files[0].read_text())["trouble"]) if files else ""
-
-
-def probe() -> str:
-    """What a monitor is told."""
-    return Client().get("/healthz/scheduler").content.decode()
