@@ -70,6 +70,8 @@ FINISHED: dict[str, str] = {
     "progress_total": "bigint",
     "progress_text": "text",
     "exit_code": "int",
+    "cpu_ms": "bigint",
+    "peak_memory_bytes": "bigint",
 }
 NAMED: dict[str, str] = {"id": "bigint", "attempt": "int"}
 CLAIMED: dict[str, str] = {"id": "bigint", "deadline_at": "moment"}
