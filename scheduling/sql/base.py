@@ -72,6 +72,8 @@ FINISHED: dict[str, str] = {
     "progress_total": "bigint",
     "progress_text": "text",
     "exit_code": "int",
+    "cpu_ms": "bigint",
+    "peak_memory_bytes": "bigint",
 }
 NAMED: dict[str, str] = {"id": "bigint", "attempt": "int"}
 MOVED: dict[str, str] = {"id": "text", "next_run_time": "moment"}
