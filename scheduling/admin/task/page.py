@@ -22,7 +22,7 @@ from scheduling.admin.task.form import SECTIONS, TaskForm
 from scheduling.admin.task.search import first_matches, matching
 from scheduling.admin.task.verbs import TaskVerbs
 from scheduling.models import Task
-from scheduling.services import tasks
+from scheduling.services import sheets, tasks
 
 SEEN = ("schedule_error", "built_in", "versions", "created_at", "updated_at")
 #: Sections that most people leave as they are; one with a fault stands open.
@@ -34,6 +34,7 @@ FIXED = ("key", "function")
 @admin.register(Task)
 class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
     form = TaskForm
+    sheet = sheets.TASKS
     paginator = BoundedPaginator
     list_display = (
         "about", "identity", "state", "schedule", "next_run", "recent", "verbs",
@@ -69,11 +70,11 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Task], search_term: str
     ) -> tuple[QuerySet[Task], bool]:
-        """A list shows the first of them; what is done to all that match is done to all."""
+        """A list shows the first of them; what is done to all that match, or exported, is all."""
         words = search_term.split()
         if not words:
             return queryset, False
-        if request.method == "POST":
+        if request.method == "POST" or getattr(request, "is_export", False):
             return queryset.filter(matching(words)), False
         return queryset.filter(pk__in=first_matches(words)), False
 
