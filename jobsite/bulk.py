@@ -65,6 +65,9 @@ class Bulk(ABC):
     MOST: ClassVar[int]
     template: ClassVar[str]
 
+    #: Whether it ends something: its button is red.
+    ends = False
+
     def __init__(self, page: ServiceAdmin[Any], request: HttpRequest, title: Any, back: str) -> None:
         self.page, self.request, self.title = page, request, title
         self.back = back  # the list's address
@@ -148,6 +151,7 @@ class Bulk(ABC):
             "progress": progress,
             "number": counted(progress.total, self.MOST + 1),
             "asking": asking,
+            "ends": self.ends,
             "fields": [*progress.fields(), *self.fields()],
             "back": self.back,
             **self.context(),

@@ -144,6 +144,14 @@ for _place in (
     ),
     *("sync-sessions/", "sync-sessions/{pk}/", "sync-sessions/{pk}/records/", "tasks/{key}/"),
     *("tasks/{key}/next-runs/", "tasks/{key}/versions/", "templates/", "templates/{key}/"),
+    *(
+        "tasks/export/",
+        "executions/export/",
+        "instances/export/",
+        "accounts/export/",
+        "account-changes/export/",
+    ),
+    *("databases/export/", "sizes/export/", "sizes/totals/export/"),
 ):
     CALLS[f"GET {_place}"] = Call()
 for _place in (

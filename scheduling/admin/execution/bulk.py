@@ -78,7 +78,7 @@ class ExecutionBulk(Bulk):
         super().__init__(
             page, request, verb.title, reverse("admin:scheduling_execution_changelist") + chosen.address()
         )
-        self.verb = verb
+        self.verb, self.ends = verb, verb.name == "cancel"
         self.states = tuple(state for state in chosen.wanted.states if state in verb.possible) or (
             () if chosen.wanted.states else verb.usual
         )

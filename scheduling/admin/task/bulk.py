@@ -16,6 +16,8 @@ from scheduling.models import Task
 
 #: Tasks that one request does at most.
 BATCH = 500
+#: Actions that end something.
+ENDING = ("disable", "delete_selected")
 
 
 class TaskBulk(Bulk):
@@ -36,6 +38,7 @@ class TaskBulk(Bulk):
         super().__init__(page, request, title, request.get_full_path())
         self.tasks = queryset.order_by("pk")
         self.name, self.verb = name, verb
+        self.ends = name in ENDING
         self.across = request.POST.get("select_across") == "1"
 
     def count(self) -> tuple[int, int]:

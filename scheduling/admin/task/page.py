@@ -29,7 +29,7 @@ from scheduling.admin.task.filters import CategoryFilter, GroupFilter, QueueFilt
 from scheduling.admin.task.form import SECTIONS, TaskForm
 from scheduling.admin.task.verbs import TaskVerbs
 from scheduling.models import Task
-from scheduling.services import dependencies, tasks
+from scheduling.services import dependencies, sheets, tasks
 
 SEEN = ("schedule_error", "built_in", "versions", "created_at", "updated_at")
 #: Sections that most people leave as they are; one with a fault stands open.
@@ -43,6 +43,7 @@ MOST_FOUND = 1_000
 @admin.register(Task)
 class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
     form = TaskForm
+    sheet = sheets.TASKS
     paginator = BoundedPaginator
     list_display = (
         "about", "identity", "state", "schedule", "next_run", "recent", "verbs",
@@ -78,10 +79,10 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Task], search_term: str
     ) -> tuple[QuerySet[Task], bool]:
-        """A list shows the first of them; what is done to all that match is done to all."""
+        """A list shows the first of them; what is done to all that match, or exported, is all."""
         if not search_term.split():
             return queryset, False
-        if request.method == "POST":
+        if request.method == "POST" or getattr(request, "is_export", False):
             return queryset.filter(pk__in=Task.objects.matching(search_term)), False
         # Read from the index ``task_search`` alone, in the order of the keys.
         found = Task.objects.present().matching(search_term).order_by("key").values_list("pk", flat=True)
