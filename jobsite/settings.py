@@ -353,6 +353,8 @@ SCHEDULER: dict[str, Any] = {
     "executors": {},
     # Third-party triggers: name → dotted path of a scheduling.triggers.Trigger.
     "triggers": {},
+    # Who knows which database hosts a run visits, for the forecast: dotted path of a function that makes the answer.
+    "hosts": "instances.services.hosts.visited",
     "keep_succeeded_days": environment.whole("JOBSITE_KEEP_SUCCEEDED_DAYS", 30, least=1, most=36_500),
     "keep_other_days": environment.whole("JOBSITE_KEEP_OTHER_DAYS", 90, least=1, most=36_500),
     "keep_log_days": environment.whole("JOBSITE_KEEP_LOG_DAYS", 14, least=1, most=36_500),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from instances.admin.account import AccountChangeAdmin, InstanceAccountAdmin, InstanceDatabaseAdmin
+from instances.admin.account import AccountChangeAdmin, InstanceAccountAdmin
 from instances.admin.backup import BackupAdmin
 from instances.admin.credential import CredentialAdmin
+from instances.admin.database import InstanceDatabaseAdmin
 from instances.admin.growth import (
     DatabaseSizeAggregateAdmin,
     InstanceSizeAggregateAdmin,
@@ -12,6 +13,7 @@ from instances.admin.growth import (
     TagAdmin,
 )
 from instances.admin.instance import InstanceAdmin
+from instances.admin.limit import SizeLimitAdmin
 from instances.admin.session import SyncSessionAdmin
 from instances.admin.size import DatabaseSizeAdmin, InstanceSizeAdmin
 from instances.admin.statement import StatementRunAdmin
@@ -29,6 +31,7 @@ __all__ = [
     "InstanceSizeAggregateAdmin",
     "SizeAnomalyAdmin",
     "StatementRunAdmin",
+    "SizeLimitAdmin",
     "SyncSessionAdmin",
     "TagAdmin",
 ]

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
-from instances.admin.filters import HappenedSince
+from instances.admin.filters import since
 from instances.dialects.tables import MOST_CHARACTERS
 from instances.exceptions import StatementRefused
 from instances.models import Instance, StatementRun
@@ -95,7 +95,7 @@ def run_view(request: HttpRequest) -> HttpResponse:
 @admin.register(StatementRun)
 class StatementRunAdmin(HistoryAdmin[StatementRun]):
     list_display = ("at", "by", "source", "beginning", "on", "outcome", "rows", "length")
-    list_filter = ("source", "writes", HappenedSince)
+    list_filter = ("source", "writes", since("at"))
     list_select_related = ("by",)
     ordering = ("-id",)
     fields = (

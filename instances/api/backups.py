@@ -8,9 +8,8 @@ import django_filters
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from instances.api.accounts import OfInstance
+from instances.api.filters import OfInstance, changed_since
 from instances.models import Backup
-from jobsite.rest.filters import Since
 from jobsite.rest.permissions import of_model
 from jobsite.rest.views import HouseViewSet, Lists, Shows
 
@@ -39,11 +38,11 @@ class BackupFilters(OfInstance):
     restore_tested = django_filters.BooleanFilter(
         field_name="restored_at", lookup_expr="isnull", exclude=True
     )
-    since = Since(field_name="finished_at", help_text=_("Finished then or later: a time with its offset."))
+    changed_since = changed_since("finished_at", "restored_at", "removed_at")
 
     class Meta:
         model = Backup
-        fields = ("database", "instance")
+        fields = ("database", "dialect", "environment", "instance", "instance_state", "tag")
 
 
 class BackupViewSet(Lists, Shows, HouseViewSet):

@@ -11,11 +11,9 @@ from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from instances.exceptions import WrongState
+from instances.api.filters import changed_since
 from instances.models import SyncRecord, SyncSession
-from instances.services import requests, sessions
-from jobsite.rest.errors import Conflict
-from jobsite.rest.filters import Since
+from instances.services import requests
 from jobsite.rest.idempotency import key_of, once
 from jobsite.rest.permissions import of_model
 from jobsite.rest.schema import IDEMPOTENT
@@ -31,7 +29,7 @@ class SessionSerializer(serializers.ModelSerializer):
         model = SyncSession
         fields = (
             "id", "category", "origin", "status", "total", "succeeded", "failed", "skipped", "created_by",
-            "execution", "started_at", "finished_at", "cancel_requested_at", "retry_of",
+            "execution", "started_at", "finished_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -49,19 +47,16 @@ class RecordSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
+class SessionCancelSerializer(serializers.Serializer):
+    cancelled = serializers.IntegerField(help_text=_("Instances that are not visited any more."))
+
+
 class SessionFilters(django_filters.FilterSet):
-    instance = django_filters.NumberFilter(
-        field_name="records__instance_id", min_value=1, max_value=2**63 - 1, decimal_places=0
-    )
-    since = Since(field_name="started_at", help_text=_("Started then or later: a time with its offset."))
+    since = changed_since("started_at")
 
     class Meta:
         model = SyncSession
-        fields = ("category", "instance", "origin", "since", "status")
-
-
-class CancelledSerializer(serializers.Serializer):
-    cancelled = serializers.IntegerField(help_text=_("Instances that are not visited any more."))
+        fields = ("category", "origin", "since", "status")
 
 
 class SessionViewSet(Lists, Shows, HouseViewSet):
@@ -75,8 +70,8 @@ class SessionViewSet(Lists, Shows, HouseViewSet):
     }
     needs: ClassVar[dict[str, tuple[str, ...]]] = {
         **of_model("instances.syncsession", "list", "retrieve"),
-        "cancel": ("instances.change_instance", "scheduling.run_task"),
-        "retry": ("instances.change_instance", "scheduling.run_task"),
+        "cancel": ("instances.view_syncsession", "scheduling.run_task"),
+        "retry": ("instances.view_syncsession", "scheduling.run_task"),
         "records": ("instances.view_syncsession", "instances.view_syncrecord"),
     }
 
@@ -88,14 +83,12 @@ class SessionViewSet(Lists, Shows, HouseViewSet):
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(RecordSerializer(page, many=True).data)
 
-    @extend_schema(request=None, responses=CancelledSerializer, filters=False)
+    @extend_schema(request=None, responses={202: SessionCancelSerializer}, filters=False)
     @action(detail=True, methods=["post"], pagination_class=None)
     def cancel(self, request: Any, pk: str) -> Response:
-        """What has not begun does not begin; what is under way ends by itself, and then the session."""
-        try:
-            return Response({"cancelled": sessions.request_cancel(self.get_object())})
-        except WrongState as error:
-            raise Conflict(str(error), "session_ended") from error
+        """Ends the session between instances: what has not begun does not begin, what is under way ends by itself."""
+        cancelled = requests.cancel(self.get_object(), actor=self.actor())
+        return Response({"cancelled": cancelled}, status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(request=None, responses={202: ExecutionSerializer}, parameters=[IDEMPOTENT], filters=False)
     @action(detail=True, methods=["post"], pagination_class=None)

@@ -9,6 +9,7 @@ from instances.models.backup import Backup
 from instances.models.credential import Credential
 from instances.models.database import InstanceDatabase
 from instances.models.instance import Instance
+from instances.models.limit import SizeLimit
 from instances.models.session import SyncRecord, SyncSession
 from instances.models.size import DatabaseSize, InstanceSize
 from instances.models.statement import StatementRun
@@ -28,6 +29,7 @@ __all__ = [
     "Period",
     "SizeAnomaly",
     "StatementRun",
+    "SizeLimit",
     "SyncRecord",
     "SyncSession",
     "Tag",

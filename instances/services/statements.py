@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from instances.dialects.tables import MOST_CHARACTERS, Script, Table, script
 from instances.models import Instance, StatementRun
 from instances.services import visits
+from jobsite.exports import FORMULA
 from scheduling import clock
 from scheduling.context import RunCancelled, current_run
 from scheduling.services.actor import SYSTEM, Actor
@@ -23,8 +24,6 @@ from scheduling.text import storable_characters
 
 MOST_ROWS = 10_000
 MOST_SECONDS = 3_600.0
-#: With what a formula begins.
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 #: What somebody gets who waits for the answer on a page or by the API.
 MOST_INSTANCES_WAITED_FOR, MOST_ROWS_WAITED_FOR, MOST_SECONDS_WAITED_FOR = 20, 1_000, 30
 #: How often it is looked whether the run is cancelled.
@@ -127,7 +126,7 @@ def as_spreadsheet(answers: list[Answer]) -> str:
 def harmless(value: Any) -> Any:
     if value is None:
         return ""
-    return f"'{value}" if isinstance(value, str) and value[:1] in FORMULAS else value
+    return f"'{value}" if isinstance(value, str) and value[:1] in FORMULA else value
 
 
 def _begin(

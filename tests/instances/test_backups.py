@@ -180,7 +180,7 @@ def test_pages_and_api_tell_of_it_and_hand_out_no_file(
     assert (row["restored_at"] is not None, row["removed_at"] is not None) == (True, True)
     queries = {
         "": 3, "kept=true": 2, "kept=false": 1, "restore_tested=true": 1, "restore_tested=false": 2,
-        f"instance={lite.pk}": 3, "dialect=sqlite": 3, "dialect=mysql": 0, "since=2999-01-01T00:00:00Z": 0,
+        f"instance={lite.pk}": 3, "dialect=sqlite": 3, "dialect=mysql": 0, "changed_since=2999-01-01T00:00:00Z": 0,
     }  # fmt: skip
     for query, found in queries.items():
         assert len(admin_client.get(f"/api/v1/backups/?{query}").json()["results"]) == found, query
