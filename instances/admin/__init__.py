@@ -30,8 +30,8 @@ __all__ = [
     "InstanceSizeAdmin",
     "InstanceSizeAggregateAdmin",
     "SizeAnomalyAdmin",
-    "StatementRunAdmin",
     "SizeLimitAdmin",
+    "StatementRunAdmin",
     "SyncSessionAdmin",
     "TagAdmin",
 ]

@@ -13,8 +13,8 @@ from instances.api.backups import BackupViewSet
 from instances.api.credentials import CredentialViewSet
 from instances.api.growth import FleetView, GrowersView
 from instances.api.instances import InstanceViewSet
-from instances.api.partitions import PartitionsView, PartitionVerbView
 from instances.api.limits import AnomalyViewSet, SizeLimitViewSet
+from instances.api.partitions import PartitionsView, PartitionVerbView
 from instances.api.sessions import SessionViewSet
 from instances.api.sizes import DatabaseSizeViewSet, InstanceSizeViewSet
 from instances.api.statements import StatementView
@@ -39,8 +39,6 @@ urlpatterns = [
     path("partitions/", PartitionsView.as_view(), name="partitions"),
     re_path(r"^partitions/(?P<name>\w{1,50})/$", PartitionVerbView.as_view(), name="partition-verb"),
     path("sql/", StatementView.as_view(), name="sql"),
-
-urlpatterns = [
     path("fleet/", FleetView.as_view(), name="fleet"),
     path("fleet/growers/", GrowersView.as_view(), name="fleet-growers"),
 ]

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from instances.dialects.tables import MOST_CHARACTERS, Script, Table, script
 from instances.models import Instance, StatementRun
 from instances.services import visits
-from jobsite.exports import FORMULA
+from jobsite.exports import guarded
 from scheduling import clock
 from scheduling.context import RunCancelled, current_run
 from scheduling.services.actor import SYSTEM, Actor
@@ -114,19 +114,17 @@ def as_spreadsheet(answers: list[Answer]) -> str:
     for answer in answers:
         table = answer.table
         if table is None:
-            writer.writerow([answer.instance.name, harmless(answer.error)])
+            writer.writerow([answer.instance.name, _cell(answer.error)])
             continue
         if table.columns != columns:  # the same statement can mean other columns elsewhere
             columns = table.columns
-            writer.writerow([_("instance"), *(harmless(name) for name in columns)])
-        writer.writerows([answer.instance.name, *(harmless(value) for value in row)] for row in table.rows)
+            writer.writerow([_("instance"), *(_cell(name) for name in columns)])
+        writer.writerows([answer.instance.name, *(_cell(value) for value in row)] for row in table.rows)
     return output.getvalue()
 
 
-def harmless(value: Any) -> Any:
-    if value is None:
-        return ""
-    return f"'{value}" if isinstance(value, str) and value[:1] in FORMULA else value
+def _cell(value: Any) -> Any:
+    return "" if value is None else guarded(value)
 
 
 def _begin(

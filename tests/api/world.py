@@ -227,7 +227,7 @@ def address(door: Door, user: Any) -> str:
     models = {
         "credentials": Credential, "instances": Instance, "executions": Execution, "nodes": Node,
         "sync-sessions": SyncSession, "accounts": InstanceAccount, "backups": Backup,
-        "sync-sessions": SyncSession, "accounts": InstanceAccount, "size-limits": SizeLimit,
+        "size-limits": SizeLimit,
     }  # fmt: skip
     first = place.split("/")[0]
     if "{pk}" in place:

@@ -28,8 +28,8 @@ from instances.models import (
     InstanceSize,
     InstanceSizeAggregate,
     SizeAnomaly,
-    StatementRun,
     SizeLimit,
+    StatementRun,
     Tag,
 )
 from instances.services import credentials, instances, sessions

@@ -179,23 +179,18 @@ def test_lists_are_narrowed_by_instance_and_by_change(admin_client: Client, make
         AccountChange.objects.create(
             instance=instance, account=account, name=account.name, kind="added", at=now - timedelta(days=days)
         )
-    lists = {
-        "/admin/instances/instanceaccount/": "changed",
-        "/admin/instances/accountchange/": "since",
-    }
-    for address, since in lists.items():
-        for query in ("instance__dialect=postgresql", "instance__environment=production",
-                      f"instance__tags__id__exact={tag.pk}", f"{since}=7d"):  # fmt: skip
+    lists = ("/admin/instances/instanceaccount/", "/admin/instances/accountchange/")
+    for address in lists:
+        for query in ("dialect=postgresql", "environment=production", "tag=shop", "since=7"):
             page = admin_client.get(f"{address}?{query}").content.decode()
             assert ("of one" in page, "of two" in page) == (True, False), (address, query)
-        assert "of two" in admin_client.get(f"{address}?{since}=30d").content.decode()
-    places = {"accounts": "changed_since", "account-changes": "since"}
+        assert "of two" in admin_client.get(f"{address}?since=30").content.decode()
     moment = (now - timedelta(days=7)).isoformat().replace("+00:00", "Z")
-    for place, since in places.items():
-        for query in ("dialect=postgresql", "environment=production", "tag=shop", f"{since}={moment}"):
+    for place in ("accounts", "account-changes"):
+        for query in ("dialect=postgresql", "environment=production", "tag=shop", f"changed_since={moment}"):
             rows = admin_client.get(f"/api/v1/{place}/?{query}").json()["results"]
             assert [row["name"] for row in rows] == ["of one"], (place, query)
-        assert admin_client.get(f"/api/v1/{place}/?{since}=2026-01-01").status_code == 400
+        assert admin_client.get(f"/api/v1/{place}/?changed_since=once").status_code == 400
 
 
 def test_the_page_that_says_who_can(admin_client: Client, make_instance: Any) -> None:

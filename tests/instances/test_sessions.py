@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import json
+import uuid
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.test import Client
 
 from instances import tasks
 from instances.exceptions import WrongState
@@ -16,7 +16,7 @@ from instances.services import sessions
 from instances.services.sessions import RowCounts
 from scheduling.models import Execution
 from scheduling.services.actor import Actor
-from tests.conftest import ROOT, TESTER
+from tests.conftest import TESTER
 from tests.instances.servers import TRUSTED
 
 pytestmark = pytest.mark.django_db
@@ -188,7 +188,6 @@ class TestCancel:
 
 class TestLost:
     def test_one_whose_execution_has_ended_is_closed(self, begin: Any, make_task: Any, clock: Any) -> None:
-        from scheduling.models import Execution
         from scheduling.services import tasks
 
         session, (first, _second, third) = begin(3)
@@ -254,76 +253,28 @@ class TestRetry:
             requests.retry(first, actor=TRUSTED)
 
 
-# --- by command and API
+# --- by command
 
 
-def ended(make_instance: Any, *failing: str) -> SyncSession:
-    """A session of three instances, of which these failed."""
-    chosen = [make_instance(name) for name in ("one", "two", "three")]
+def test_the_command_shows_what_came_of_each(make_instance: Any) -> None:
+    chosen = [make_instance(name) for name in ("one", "two")]
     session = sessions.create("size", "api", chosen, actor=TESTER)
-    for record in session.records.select_related("instance"):
+    first, second = session.records.order_by("instance__name")
+    for record in (first, second):
         sessions.start(record)
-        if record.instance.name in failing:
-            sessions.fail(record, "no route", "unreachable")
-        else:
-            sessions.complete(record, RowCounts(created=2))
-    return sessions.finish(session)
-
-
-def test_the_command_lists_shows_and_visits_again(make_instance: Any) -> None:
-    session = ended(make_instance, "two")
-    call_command("load_tasks", str(ROOT / "instances" / "default_tasks.yaml"), stdout=StringIO())
-    assert session.status == "partly_failed"
+    sessions.fail(first, "no route", "unreachable")
+    sessions.complete(second, RowCounts(created=2), {"notes": ["half of it"]})
+    assert sessions.finish(session).status == "partly_failed"
     output = StringIO()
-    call_command("session", "list", "--status", "partly_failed", "--json", stdout=output)
-    (row,) = (json.loads(line) for line in output.getvalue().splitlines())
-    assert (row["session"], row["total"], row["failed"]) == (str(session.pk), 3, 1)
-    output = StringIO()
-    call_command("session", "show", str(session.pk)[:8], "--state", "failed", stdout=output)
-    assert "two" in output.getvalue()
-    assert "no route" in output.getvalue()
-    assert "one" not in output.getvalue()
-    output = StringIO()
-    call_command("session", "retry", str(session.pk), "--json", stdout=output)
-    asked = Execution.objects.get(pk=json.loads(output.getvalue())["id"])
-    assert asked.parameters == {"retry_of": str(session.pk)}
-
-
-def test_the_command_cancels_what_has_not_begun(make_instance: Any) -> None:
-    chosen = [make_instance(name) for name in ("one", "two")]
-    session = sessions.create("size", "api", chosen, actor=TESTER)
-    sessions.start(session.records.order_by("pk")[0])
-    output, told = StringIO(), StringIO()
-    call_command("session", "cancel", str(session.pk), "--json", stdout=output)
-    assert json.loads(output.getvalue()) == {"session": str(session.pk), "cancelled": 1}
-    sessions.complete(session.records.order_by("pk")[0], RowCounts())
-    assert sessions.finish(session).status == "cancelled"
-    for wrong in ("cancel", "retry"):
-        with pytest.raises(CommandError):
-            call_command("session", wrong, str(session.pk), "--reason", "x", stdout=StringIO(), stderr=told)
-    for text in ("x", "0000", "ffff-0000"):
-        with pytest.raises(CommandError):
-            call_command("session", "show", text, stdout=StringIO(), stderr=told)
-    assert "There is no such session" in told.getvalue()
-
-
-def test_the_api_cancels_and_tells(make_instance: Any, admin_client: Client) -> None:
-    chosen = [make_instance(name) for name in ("one", "two")]
-    session = sessions.create("size", "api", chosen, actor=TESTER)
-    place = f"/api/v1/sync-sessions/{session.pk}/"
-    assert admin_client.post(f"{place}cancel/").json() == {"cancelled": 2}
-    sessions.finish(session)
-    answer = admin_client.post(f"{place}cancel/")
-    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (409, "session_ended")
-    assert admin_client.get(place).json()["cancel_requested_at"] is not None
-    for query, found in (
-        (f"instance={chosen[0].pk}", 1),
-        (f"instance={chosen[1].pk + 1}", 0),
-        ("since=2000-01-01T00:00:00Z", 1),
-        ("since=2999-01-01T00:00:00Z", 0),
-    ):
-        assert len(admin_client.get(f"/api/v1/sync-sessions/?{query}").json()["results"]) == found
-    assert admin_client.get("/api/v1/sync-sessions/?since=yesterday").status_code == 400
+    call_command("sync_session", "show", str(session.pk), "--json", stdout=output)
+    told, *rows = (json.loads(line) for line in output.getvalue().splitlines())
+    assert (told["id"], told["status"], told["failed"]) == (str(session.pk), "partly_failed", 1)
+    assert [(row["instance"], row["state"], row["error"], row["notes"]) for row in rows] == [
+        ("one", "failed", "no route", []),
+        ("two", "completed", None, ["half of it"]),
+    ]
+    with pytest.raises(CommandError):
+        call_command("sync_session", "show", str(uuid.uuid4()), stdout=StringIO(), stderr=StringIO())
 
 
 def test_old_ones_go_and_running_ones_stay(make_instance: Any, clock: Any) -> None:

@@ -39,7 +39,9 @@ class Command(VerbCommand):
         def work(id: str) -> str:
             session = self._session(id)
             records = session.records.select_related("instance").order_by("instance__name")
-            return "\n".join([self.told(session, options), *(self._record(each, options) for each in records)])
+            return "\n".join(
+                [self.told(session, options), *(self._record(each, options) for each in records)]
+            )
 
         self.each(map(str, options["ids"]), work)
 
@@ -56,7 +58,9 @@ class Command(VerbCommand):
             "error": record.error or None,
             "notes": record.details.get("notes", []),
         }
-        return self.show(row, f"  {record.instance.name:<40} {record.state:<10} {record.error}".rstrip(), options)
+        return self.show(
+            row, f"  {record.instance.name:<40} {record.state:<10} {record.error}".rstrip(), options
+        )
 
     def verb_cancel(self, options: dict[str, Any]) -> None:
         def work(id: str) -> str:
