@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db.models import Count
 
+from scheduling import clock
 from scheduling.models import ACTIVE, Attempt, Dependency, Execution, Node, State, Task, TaskVersion
 from scheduling.services import doctor
 
@@ -250,8 +251,9 @@ def _dependents_ran_once(rows: list[Execution], verdict: Verdict) -> None:
 
 
 def examine(verdict: Verdict, *, leave_out: Iterable[str] = ()) -> None:
-    """Asks the program's own audit as well, while a node is alive; by the names of its examinations."""
-    for finding in doctor.examine():
-        if finding.name not in leave_out:
-            for text in finding.found:
-                verdict.blame(finding.promise or "doctor", text)
+    """Asks the program's own audit as well, while a node is alive; without the examinations of those names."""
+    for finding in doctor.look(clock.refresh()):
+        if not finding.is_healthy and finding.name not in leave_out:
+            verdict.blame(
+                finding.kind.promise or "doctor", f"{finding.name} {finding.state}: {finding.found}"
+            )
