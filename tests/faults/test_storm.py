@@ -16,7 +16,7 @@ from tests.faults.storm import Plan, Storm
 
 pytestmark = pytest.mark.processes
 
-SECONDS = 6
+SECONDS = 5
 
 
 def test_a_storm_of_faults_keeps_the_promises(nursery: Nursery, transactional_db: None) -> None:
