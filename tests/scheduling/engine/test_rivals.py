@@ -1,4 +1,4 @@
-"""Pain 24: a tick and a rival in the same database, let in at the wrong moment: a real deadlock, a lock that is held."""
+"""Pain 24: a tick and a rival, let in at the wrong moment: a real deadlock, and a lock that is held."""
 
 from __future__ import annotations
 
