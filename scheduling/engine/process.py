@@ -229,7 +229,7 @@ class Process:
         if left:
             # The rows stay as they are: they are the journal's to end, or the next watcher's to give up.
             if not self._keep_in_journal(state, left):
-                return DEAD
+                self._dead.set()
         else:
             self._heart.stop()  # or it would find its row ended, and take that for the others' verdict
             self._try("end", lambda: self._end_rows(state))
