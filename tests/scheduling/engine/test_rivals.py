@@ -59,10 +59,11 @@ class Meeting:
 
 
 def ended_run(node: HandNode) -> Execution:
-    """Its result waits to be stored."""
+    """Its result waits to be stored, and another one to be claimed in the same transaction."""
     execution = tasks.run_now(stored("task").pk, actor=TESTER)
     node.tick()
     node.await_results(1)
+    tasks.run_now(stored("next").pk, actor=TESTER)
     return execution
 
 
