@@ -368,6 +368,8 @@ JOBSITE_ALLOW_COMMANDS = environment.flag("JOBSITE_ALLOW_COMMANDS", False)
 JOBSITE_COMMAND_USER = environment.text("JOBSITE_COMMAND_USER")
 #: Hosts, addresses and networks that http_request may reach although they are not public.
 JOBSITE_HTTP_ALLOW = environment.words("JOBSITE_HTTP_ALLOW")
+#: Files with templates of tasks, beside those that come with the apps; of the same key, theirs win.
+JOBSITE_TASK_TEMPLATES = [Path(name) for name in environment.words("JOBSITE_TASK_TEMPLATES")]
 #: Where the diagnostic function append_line may write; None: nowhere.
 JOBSITE_SCRATCH = environment.folder("JOBSITE_SCRATCH", None)
 

@@ -109,7 +109,12 @@ def clone(task_id: int, key: str, *, actor: Actor, name: str = "") -> Task:
 
 def copied_key(key: str) -> str:
     """A free key for a copy: with "-copy", or "-copy-2" and so on."""
-    wanted = [key[:92] + "-copy", *(f"{key[:88]}-copy-{number}" for number in range(2, 100))]
+    return free_key(key[:88] + "-copy")
+
+
+def free_key(key: str) -> str:
+    """The key itself, or with "-2" and so on."""
+    wanted = [key[:97], *(f"{key[:97]}-{number}" for number in range(2, 100))]
     taken = set(Task.objects.filter(key__in=wanted).values_list("key", flat=True))
     return next((name for name in wanted if name not in taken), wanted[-1])
 
@@ -121,9 +126,9 @@ def edit_many(edited: list[Task], *, actor: Actor) -> list[Task]:
     """
 
     def work() -> list[Task]:
-        now = clock.refresh()
         ids = [task.pk for task in edited]
         times = liverows.lock_many(ids, skip_locked=False)
+        now = clock.refresh()
         for task_id in ids:
             if task_id not in times or ((at := times[task_id]) is not None and at <= now):
                 admission.settle(task_id, now)
@@ -228,8 +233,9 @@ def change(
     """One change of one task, by the order that keeps every promise: lock, settle, apply, check, write, move."""
 
     def work() -> Task:
-        now = clock.refresh()
         liverows.lock(task_id)
+        # Read under the lock: whatever was admitted while this waited for it lies before the change.
+        now = clock.refresh()
         before = _locked(task_id)
         admission.settle(task_id, now)
         task = _locked(task_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, TimeoutError
 from pytest_django.live_server_helper import LiveServer
 
@@ -74,8 +75,13 @@ def everything_to_see(world: World) -> list[str]:  # noqa: F811
     ]
 
 
-def test_no_page_has_a_barrier(world: World, person: Callable[..., Person]) -> None:  # noqa: F811
-    somebody = person()
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+def test_no_page_has_a_barrier(
+    locale: str,
+    world: World,  # noqa: F811
+    person: Callable[..., Person],
+) -> None:
+    somebody = person(locale=locale)
     found, seen = [], 0
     for path in everything_to_see(world):
         page = somebody.page

@@ -28,6 +28,7 @@ from instances.models import (
     InstanceSize,
     InstanceSizeAggregate,
     SizeAnomaly,
+    SizeLimit,
     Tag,
 )
 from instances.services import credentials, instances, sessions
@@ -119,6 +120,7 @@ def world(db: None, settings: Any, tmp_path: Path, admin_user: Any) -> World:
             usual_bytes=0, tolerance_bytes=1, found_at=now,
         )
     )  # fmt: skip
+    made.add(SizeLimit.objects.create(instance=instance, limit_bytes=9, full_on=day, computed_at=now))
     AuthToken.objects.create(admin_user)
     session = made.add(sessions.create("size", "manual_batch", [instance], actor=SYSTEM))
     made.add(session.records.get())
