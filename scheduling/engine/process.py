@@ -228,13 +228,23 @@ class Process:
         left = state.recorder.unstored()
         if left:
             # The rows stay as they are: they are the journal's to end, or the next watcher's to give up.
-            path = journal.write(state.node_id, left)
-            logger.warning("results kept in a journal", extra={"results": len(left), "path": str(path)})
+            if not self._keep_in_journal(state, left):
+                self._dead.set()
         else:
             self._heart.stop()  # or it would find its row ended, and take that for the others' verdict
             self._try("end", lambda: self._end_rows(state))
         drop_connection()
         return DEAD if self._dead.is_set() else STOPPED
+
+    def _keep_in_journal(self, state: NodeState, left: list[Result]) -> bool:
+        """Whether it could: the disk may be full as well as the database away. Then the others give the runs up."""
+        try:
+            path = journal.write(state.node_id, left)
+        except OSError as error:
+            logger.critical("results cannot be kept", extra={"results": len(left), "cause": str(error)})
+            return False
+        logger.warning("results kept in a journal", extra={"results": len(left), "path": str(path)})
+        return True
 
     def _end_rows(self, state: NodeState) -> None:
         """Gives up what still runs and says that the node has ended."""

@@ -1,4 +1,4 @@
-"""Pain 24: a tick and a rival in the same database, let in at the wrong moment: a real deadlock, a lock that is held."""
+"""Pain 24: a tick and a rival, let in at the wrong moment: a real deadlock, and a lock that is held."""
 
 from __future__ import annotations
 
@@ -59,10 +59,11 @@ class Meeting:
 
 
 def ended_run(node: HandNode) -> Execution:
-    """Its result waits to be stored."""
+    """Its result waits to be stored, and another one to be claimed in the same transaction."""
     execution = tasks.run_now(stored("task").pk, actor=TESTER)
     node.tick()
     node.await_results(1)
+    tasks.run_now(stored("next").pk, actor=TESTER)
     return execution
 
 
