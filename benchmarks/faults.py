@@ -41,6 +41,9 @@ def main() -> None:
         sys.exit(max(one_after_the_other(options.database)))
     if options.database:
         os.environ["DATABASE_URL"] = options.database[0]
+    os.environ.setdefault(
+        "JOBSITE_LOG_LEVEL", "ERROR"
+    )  # what people ask of nodes would stand between the lines
     contest.set_up()
     sys.exit(every_step(options.only) if options.every_step else storms(options))
 
@@ -65,9 +68,13 @@ def nursery(**environment: str) -> Iterator[object]:
 
 
 def wipe() -> None:
+    """Numbers begin anew, so what this process remembers of tasks by their number is to be forgotten."""
     from django.core.management import call_command
 
+    from scheduling.services.plans import plans
+
     call_command("flush", interactive=False, verbosity=0)
+    plans.forget()
 
 
 def storms(options: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -27,7 +28,7 @@ NAMED = 10
 
 
 def _label(name: str) -> Any:
-    return Calendar._meta.get_field(name).verbose_name  # type: ignore[union-attr]  # these have one
+    return capfirst(Calendar._meta.get_field(name).verbose_name)  # type: ignore[union-attr]  # these have one
 
 
 class CalendarForm(ServiceForm[Calendar]):
@@ -46,7 +47,8 @@ class CalendarForm(ServiceForm[Calendar]):
         read=read_window,
         write=write_window,
         help_text=_(
-            "One a line, then a name: 2027-01-31 22:00..2027-02-01 06:00 once, or SAT,SUN 22:00..06:00 every week."
+            "One a line, then a name: 2027-01-31..2027-02-07 once, each with a time of day if need be, or "
+            "SAT,SUN 22:00..06:00 every week."
         ),
     )
 

@@ -38,7 +38,6 @@ def test_what_functions_there_are_is_kept_by_who_asked(address: str, admin_clien
     [
         "/scheduler/",
         "/scheduler/cards/",
-        "/admin/",
         "/admin/scheduling/task/",
         "/api/v1/tasks/",
         "/api/v1/tasks/nightly/",

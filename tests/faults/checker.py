@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db.models import Count
 
+from scheduling import clock
 from scheduling.models import ACTIVE, Attempt, Dependency, Execution, Node, State, Task, TaskVersion
 from scheduling.services import doctor
 
@@ -64,12 +65,12 @@ def _rows_are_single(verdict: Verdict) -> None:
     """P1, by the database's own count and without the constraint's help."""
     several = (
         Execution.objects.order_by()
-        .values_list("task_key", "scheduled_for", "slot")
+        .values_list("task_id", "scheduled_for", "slot")
         .annotate(number=Count("id"))
         .filter(number__gt=1)
     )
-    for key, at, slot, number in several:
-        verdict.blame("P1", f"{key} at {at} {slot!r} has {number} rows")
+    for task_id, at, slot, number in several:
+        verdict.blame("P1", f"task {task_id} at {at} {slot!r} has {number} rows")
 
 
 def _all_have_ended(rows: list[Execution], verdict: Verdict) -> None:
@@ -135,10 +136,14 @@ def _nothing_due_has_vanished(rows: list[Execution], until: datetime, verdict: V
     for row in rows:
         if row.origin == "schedule":
             scheduled[row.task_id].append(row)
+    versions: dict[int, list[TaskVersion]] = defaultdict(list)
+    for version in TaskVersion.objects.order_by("version"):
+        versions[version.task_id].append(version)
     for task in Task.objects.order_by("pk"):
         if task.schedule_error or task.follows_end:
             continue  # it says itself why there is none; when a run will end nobody can work out
-        due = set(_due(task, until))
+        stretches = _stretches(task, versions[task.pk], until)
+        due = {at for stretch in stretches for at in _instants(stretch)}
         verdict.due += len(due)
         told: Counter[datetime] = Counter()
         for row in scheduled[task.pk]:
@@ -175,14 +180,8 @@ class Stretch:
     anchor: datetime
 
 
-def _due(task: Task, until: datetime) -> Iterator[datetime]:
-    for stretch in _stretches(task, until):
-        yield from _instants(stretch)
-
-
-def _stretches(task: Task, until: datetime) -> Iterator[Stretch]:
+def _stretches(task: Task, versions: list[TaskVersion], until: datetime) -> Iterator[Stretch]:
     """When the task was in force, and how; from its versions, or as it is when it has none (tests that make many)."""
-    versions = list(TaskVersion.objects.filter(task=task).order_by("version"))
     if not versions:
         yield Stretch(EPOCH, until, task.trigger, task.trigger_params, task.anchor_at)
         return
@@ -252,8 +251,9 @@ def _dependents_ran_once(rows: list[Execution], verdict: Verdict) -> None:
 
 
 def examine(verdict: Verdict, *, leave_out: Iterable[str] = ()) -> None:
-    """Asks the program's own audit as well, while a node is alive; by the names of its examinations."""
-    for finding in doctor.examine():
-        if finding.name not in leave_out:
-            for text in finding.found:
-                verdict.blame(finding.promise or "doctor", text)
+    """Asks the program's own audit as well, while a node is alive; without the examinations of those names."""
+    for finding in doctor.look(clock.refresh()):
+        if not finding.is_healthy and finding.name not in leave_out:
+            verdict.blame(
+                finding.kind.promise or "doctor", f"{finding.name} {finding.state}: {finding.found}"
+            )

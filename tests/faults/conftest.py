@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -26,3 +27,17 @@ def ward(nursery: Nursery, transactional_db: None) -> Iterator[Ward]:
     made = Ward(nursery)
     yield made
     nursery.kill_all()
+
+
+class Recorded:
+    """The steps of this database's engine: recorded once, by whoever needs them first."""
+
+    file: Path | None = None
+
+
+@pytest.fixture
+def recorded(ward: Ward) -> Path:
+    """A file of the steps that an undisturbed scheduler comes by (failpoints.read_steps)."""
+    if Recorded.file is None:
+        Recorded.file = ward.record()
+    return Recorded.file

@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
@@ -54,7 +54,7 @@ class Node:
         """Once: a second signal would end it at once."""
         if not self.asked and self.exit_code is None:
             self.asked = True
-            os.kill(self.pid, signal.SIGTERM)
+            self.process.terminate()
 
     def stop(self, seconds: float = 60) -> int | None:
         self.ask_to_stop()
@@ -68,7 +68,9 @@ class Node:
         os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        os.kill(self.pid, signal.SIGCONT)
+        """Nothing, if it has been killed meanwhile."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGCONT)
 
     def said(self) -> str:
         return self.log.read_text(errors="replace")

@@ -103,7 +103,6 @@ class Storm:
         self.lines = self.nursery.scratch / f"storm-{time.monotonic_ns()}"
         self.slots: list[Node] = []
         self.extra: list[Node] = []
-        self.later: list[tuple[float, Callable[[], None]]] = []
         self.threads: list[threading.Thread] = []
         self.down: dict[int, float] = {}
 
@@ -160,13 +159,16 @@ class Storm:
     # --- what happens
 
     def _happen(self, event: Event) -> None:
-        if event.what in PEOPLE:
-            try:
+        try:
+            if event.what in PEOPLE:
                 self._change(event)
-            except (Refused, ValidationError, Error):
-                self.refused += 1
-                connection.close()
-            return
+            else:
+                self._go_wrong(event)
+        except (Refused, ValidationError, Error):
+            self.refused += 1
+            connection.close()
+
+    def _go_wrong(self, event: Event) -> None:
         node = self.slots[event.which % len(self.slots)]
         match event.what:
             case "exit":
@@ -181,8 +183,7 @@ class Storm:
             case "drain":
                 live = list(NodeRow.objects.filter(state__in=NodeRow.LIVE).order_by("started_at"))
                 if live:
-                    with contextlib.suppress(Refused):
-                        node_services.drain(live[event.which % len(live)].pk, actor=TESTER)
+                    node_services.drain(live[event.which % len(live)].pk, actor=TESTER)
             case "hold":
                 self._beside(lambda: hold(event))
             case "cut":
@@ -191,7 +192,10 @@ class Storm:
     def _freeze(self, node: Node, seconds: float) -> None:
         if node.exit_code is None:
             node.freeze()
-            self.later.append((time.monotonic() + seconds, node.thaw))
+            # On a thread of its own: this one may have to wait for a lock that the frozen one holds.
+            thaw = threading.Timer(seconds, node.thaw)
+            thaw.start()
+            self.threads.append(thaw)
 
     def _beside(self, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=work, daemon=True)
@@ -232,9 +236,6 @@ class Storm:
 
     def _supervise(self) -> None:
         now = time.monotonic()
-        for at, act in [entry for entry in self.later if entry[0] <= now]:
-            act()
-            self.later.remove((at, act))
         for place, node in enumerate(self.slots):
             if node.exit_code is None:
                 continue
@@ -247,8 +248,6 @@ class Storm:
 
     def _come_to_rest(self) -> Verdict:
         """Faults end, schedules end, all schedulers but a fresh one are asked to stop; then the checker judges."""
-        for _at, act in self.later:
-            act()
         for thread in self.threads:
             thread.join(30)
         verdict = Verdict()

@@ -11,7 +11,6 @@ import pytest
 from django.db import connection
 
 from tests.faults.failpoints import BEFORE, ENGINE, read_driver, read_steps
-from tests.faults.ward import Ward
 
 #: The database's own ways, beside Django's cursors; and doors to other connections than the one that is watched.
 DRIVERS = {"psycopg", "psycopg2", "MySQLdb", "pymysql", "sqlite3"}
@@ -77,17 +76,16 @@ def test_a_way_past_the_hook_is_found(no_database: None, source: str) -> None:
 
 
 @pytest.mark.processes
-def test_the_driver_sends_what_the_hook_has_seen(ward: Ward) -> None:
+def test_the_driver_sends_what_the_hook_has_seen(recorded: Path) -> None:
     """Counted below Django, by SQLite itself, from the start of a scheduler to its end."""
     if connection.vendor != "sqlite":
         pytest.skip(
             "only SQLite's driver tells what it is given; the other databases share all code but sql/*.py"
         )
     seen: Counter[str] = Counter()
-    file = ward.record()
-    for point, times in read_steps(file).items():
+    for point, times in read_steps(recorded).items():
         if point.moment == BEFORE:
             seen[point.verb] += times
-    sent = read_driver(file)
+    sent = read_driver(recorded)
     assert sent == seen
     assert sent["COMMIT"] > 15

@@ -7,13 +7,13 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count
 from django.test import Client
 
 from scheduling import clock
 from scheduling.models import Execution, Task
 from scheduling.services import liverows, tasks
 from tests.conftest import TESTER, Nodes, await_, new_task
+from tests.faults import checker
 
 SECOND = timedelta(seconds=1)
 
@@ -77,24 +77,11 @@ def count(**filters: Any) -> int:
 
 
 def check(nodes: Nodes, number: int) -> Counter[str]:
-    """Asserts P1 to P3 from rows and lines; ``number`` of tasks; returns how many executions ended in which state."""
-    path = lines_file(nodes)
-    lines = [tuple(map(int, line.split())) for line in path.read_text().splitlines()] if path.exists() else []
-    rows = {row[0]: row[1:] for row in Execution.objects.values_list("id", "state", "attempt", "task_id")}
-    ran = Counter(execution for execution, _attempt in lines)
-    assert [execution for execution, times in ran.items() if times > 1] == [], "an execution ran twice"
-    assert ran.keys() <= rows.keys(), "something ran that has no row"
-    succeeded = {id for id, (state, _attempt, _task) in rows.items() if state == "succeeded"}
-    assert succeeded <= ran.keys(), "a succeeded row did not run"
-    assert {id for id in ran if rows[id][0] not in ("succeeded", "lost")} == set(), (
-        "a line's row tells otherwise"
-    )
-    assert len({task for _state, _attempt, task in rows.values()}) == number, "an occurrence is missing"
-    twice = (
-        Execution.objects.values("task_id", "scheduled_for", "slot").annotate(n=Count("id")).filter(n__gt=1)
-    )
-    assert not twice.exists(), "an occurrence has two rows"
-    return Counter(state for state, _attempt, _task in rows.values())
+    """Asserts P1 to P5 from rows and lines; ``number`` of tasks; returns how many executions ended in which state."""
+    verdict = checker.judge(lines_file(nodes), until=clock.refresh())
+    assert verdict.violations == []
+    assert Execution.objects.values("task_id").distinct().count() == number, "an occurrence is missing"
+    return verdict.states
 
 
 def assert_each_once(task: Task, step: timedelta) -> None:

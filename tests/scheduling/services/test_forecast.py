@@ -138,14 +138,14 @@ def test_ten_thousand_tasks(clock: clocks.SettableClock) -> None:
     for row in rows:
         tasks.prepare_new(row, clock.now())
     Task.objects.bulk_create(rows)
-    begun = time.perf_counter()
+    begun = time.process_time()
     found = forecast.of_hours()
-    cold = time.perf_counter() - begun
+    cold = time.process_time() - begun
     assert found.tasks == 10_000
     assert found.total.runs > 2_000 * (1 + 24 + 24 * 2 + 144)
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert forecast.of_hours() is found
-    warm = time.perf_counter() - begun
+    warm = time.process_time() - begun
     print(f"cold {cold:.2f} s, warm {warm * 1000:.0f} ms")
     assert cold < 12
     assert warm < 0.8
