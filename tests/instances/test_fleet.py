@@ -1,4 +1,4 @@
-"""The fleet at a glance: totals that a missing instance does not dent, holes, shares, growth, and who needs somebody."""
+"""The fleet at a glance: totals that a missing instance does not dent, holes, shares, growth, who needs somebody."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ class TestPages:
         self, admin_client: Client, fill: Any, today: date, django_assert_max_num_queries: Any
     ) -> None:
         for number in range(12):
-            one = fill(f"i{number}", {age: 10 for age in range(number, 40)})
+            one = fill(f"i{number}", dict.fromkeys(range(number, 40), 10))
             limits.save(SizeLimit(instance=one, limit_bytes=GIB), actor=TRUSTED)
         Instance.objects.update(status="failed")
         admin_client.get(page("fleet"))
