@@ -32,12 +32,17 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 page(_("Board"), "dashboard", "board", "scheduling.view_task")
                 | {"active": lambda asked: asked.path == reverse("board")},  # other pages stand below it
                 rows(_("Tasks"), "event_repeat", "scheduling", "task"),
+                page(
+                    _("Templates"), "library_add", "admin:scheduling_task_templates", "scheduling.view_task"
+                ),
                 rows(_("Executions"), "history", "scheduling", "execution"),
+                page(_("Forecast"), "calendar_view_week", "forecast", "scheduling.view_task"),
                 rows(_("Groups"), "folder", "scheduling", "group"),
                 rows(_("Pools"), "dataset", "scheduling", "pool"),
                 page(_("Queues"), "low_priority", "queues", "scheduling.view_task"),
                 rows(_("Nodes"), "dns", "scheduling", "node"),
                 rows(_("Notices"), "mail", "scheduling", "notice"),
+                page(_("Guarantees"), "verified", "doctor", "scheduling.view_examination"),
                 rows(_("Changes"), "difference", "scheduling", "taskversion"),
             ],
         },

@@ -8,6 +8,7 @@ from django.core.checks import CheckMessage, Error, register
 
 from scheduling import executors, registry
 from scheduling.exceptions import UnknownExecutor, UnknownTrigger
+from scheduling.services import templates
 from scheduling.triggers import kinds
 
 
@@ -38,4 +39,23 @@ def triggers_can_be_imported(**_: Any) -> list[CheckMessage]:
         except UnknownTrigger as error:
             hint = 'SCHEDULER["triggers"] maps a name to the dotted path of a scheduling.triggers.Trigger.'
             found.append(Error(str(error), hint=hint, id="scheduling.E011"))
+    return found
+
+
+@register("scheduling")
+def templates_can_be_read(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for path in templates.files():
+        try:
+            read = templates.read(path)
+        except templates.TemplatesUnreadable as error:
+            found.append(
+                Error(str(error), hint="docs/schedules.md tells how it is written.", id="scheduling.E013")
+            )
+            continue
+        found += [
+            Error(f"{path}: {template.key}: there is no function {template.function}.", id="scheduling.E013")
+            for template in read
+            if template.function not in registry.functions()
+        ]
     return found

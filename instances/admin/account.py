@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from instances.models import AccountChange, InstanceAccount
-from instances.services import facts, histories
+from instances.services import facts, histories, sheets
 from jobsite.admin_base import HistoryAdmin
 
 #: Lines of rights, changes, and lines of one change that a page shows.
@@ -27,6 +27,7 @@ class InstancesMedia:
 
 @admin.register(InstanceAccount)
 class InstanceAccountAdmin(HistoryAdmin[InstanceAccount]):
+    sheet = sheets.ACCOUNTS
     list_display = (
         "name",
         "instance",
@@ -96,6 +97,7 @@ def _rights(account: InstanceAccount) -> Iterator[dict[str, Any]]:
 
 @admin.register(AccountChange)
 class AccountChangeAdmin(HistoryAdmin[AccountChange]):
+    sheet = sheets.ACCOUNT_CHANGES
     list_display = ("at", "instance", "name", "kind", "sentence")
     list_filter = ("kind",)
     list_select_related = ("instance",)

@@ -17,7 +17,7 @@ from instances.admin.filters import since
 from instances.admin.instance_list import InstanceColumns, InstanceList, RecycleBin
 from instances.admin.instance_page import InstancePage
 from instances.models import Instance
-from instances.services import instances
+from instances.services import instances, sheets
 from jobsite.admin_base import ChangeList, ServiceForm, actor_of
 
 #: Connections tested by one click, at most: the page waits for them.
@@ -57,6 +57,7 @@ class InstanceForm(ServiceForm[Instance]):
 @admin.register(Instance)
 class InstanceAdmin(InstanceColumns, InstancePage):
     form = InstanceForm
+    sheet = sheets.INSTANCES
     list_display = ("name", "state", "dialect", "place", "main_version", "total", "curve", "active")
     list_filter = ("dialect", "environment", "tags", "status", "active", since("updated_at"), RecycleBin)
     list_select_related = ("credential",)

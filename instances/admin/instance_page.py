@@ -86,7 +86,7 @@ class InstancePage(ServiceAdmin[Instance]):
         return bool(request.user.has_perm("instances.change_instance"))
 
     def may_collect(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("scheduling.run_task"))
+        return bool(request.user.has_perms(("instances.view_instance", "scheduling.run_task")))
 
     def test_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         instance = self._found(pk, allowed=self.may_test(request))

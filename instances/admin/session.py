@@ -19,9 +19,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from instances.admin.filters import since
-from instances.exceptions import WrongState
 from instances.models import SyncRecord, SyncSession
-from instances.services import requests, sessions
+from instances.services import requests
 from instances.templatetags.instances import sync_badge
 from jobsite.admin_base import HistoryAdmin, actor_of, sentences
 from jobsite.templatetags.jobsite import duration
@@ -78,13 +77,13 @@ class SyncSessionAdmin(HistoryAdmin[SyncSession]):
     def cancel_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         session = self._found(request, pk)
         try:
-            count = sessions.request_cancel(session)
+            count = requests.cancel(session, actor=actor_of(request))
             text = ngettext(
                 "%d instance is not visited any more.", "%d instances are not visited any more.", count
             )
             self.message_user(request, text % count, messages.SUCCESS)
-        except WrongState as error:
-            self.message_user(request, str(error), messages.ERROR)
+        except Refused as error:
+            self.message_user(request, sentences(error), messages.ERROR)
         return self._back(pk)
 
     def retry_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
@@ -99,7 +98,7 @@ class SyncSessionAdmin(HistoryAdmin[SyncSession]):
 
     def _found(self, request: HttpRequest, pk: uuid.UUID) -> SyncSession:
         """Raises PermissionDenied, before it says whether there is such a session, and Http404."""
-        if not request.user.has_perm("scheduling.run_task"):
+        if not request.user.has_perms(("instances.view_syncsession", "scheduling.run_task")):
             raise PermissionDenied
         session = SyncSession.objects.filter(pk=pk).first()
         if session is None:

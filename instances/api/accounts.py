@@ -9,8 +9,9 @@ from rest_framework import serializers
 
 from instances.api.filters import OfInstance, changed_since
 from instances.models import AccountChange, InstanceAccount, InstanceDatabase
+from instances.services import sheets
 from jobsite.rest.permissions import of_model
-from jobsite.rest.views import HouseViewSet, Lists, Shows
+from jobsite.rest.views import Exports, HouseViewSet, Lists, Shows
 
 ACCOUNT = (
     "id", "instance", "name", "username", "host", "kind", "superuser", "locked", "grant_admin", "expires_at",
@@ -52,18 +53,21 @@ class AccountFilters(OfInstance):
         )  # fmt: skip
 
 
-class AccountViewSet(Lists, Shows, HouseViewSet):
+class AccountViewSet(Lists, Exports, Shows, HouseViewSet):
     """With rights and attributes where one is shown alone."""
 
     queryset = InstanceAccount.objects.all()
     filterset_class = AccountFilters
+    sheet = sheets.ACCOUNTS
     lookup_value_regex = r"\d{1,18}"
     orderings: ClassVar[dict[str, tuple[str, ...]]] = BY_INSTANCE
-    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.instanceaccount", "list", "retrieve")
+    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model(
+        "instances.instanceaccount", "list", "export", "retrieve"
+    )
 
     def get_queryset(self) -> Any:
         rows = InstanceAccount.objects.all()
-        return rows.defer("attributes", "privileges", "facts") if self.action == "list" else rows
+        return rows.defer("attributes", "privileges", "facts") if self.action in ("list", "export") else rows
 
     def get_serializer_class(self) -> Any:
         return AccountSerializer if self.action == "list" else AccountDetailSerializer
@@ -94,14 +98,15 @@ class AccountChangeFilters(OfInstance):
         )  # fmt: skip
 
 
-class AccountChangeViewSet(Lists, HouseViewSet):
+class AccountChangeViewSet(Lists, Exports, HouseViewSet):
     """Newest first."""
 
     queryset = AccountChange.objects.all()
     serializer_class = AccountChangeSerializer
     filterset_class = AccountChangeFilters
+    sheet = sheets.ACCOUNT_CHANGES
     orderings: ClassVar[dict[str, tuple[str, ...]]] = {"-id": ("-id",), "id": ("id",)}
-    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.accountchange", "list")
+    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.accountchange", "list", "export")
 
 
 class DatabaseSerializer(serializers.ModelSerializer):
@@ -125,11 +130,12 @@ class DatabaseFilters(OfInstance):
         )  # fmt: skip
 
 
-class DatabaseViewSet(Lists, HouseViewSet):
+class DatabaseViewSet(Lists, Exports, HouseViewSet):
     """Since when they are there, and until when."""
 
     queryset = InstanceDatabase.objects.all()
     serializer_class = DatabaseSerializer
     filterset_class = DatabaseFilters
+    sheet = sheets.DATABASES
     orderings: ClassVar[dict[str, tuple[str, ...]]] = BY_INSTANCE
-    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.instancedatabase", "list")
+    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.instancedatabase", "list", "export")

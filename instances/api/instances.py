@@ -28,13 +28,13 @@ from instances.api.growth import (
 )
 from instances.exceptions import FileNotUnderstood
 from instances.models import Credential, Instance
-from instances.services import exchange, instances, requests, visits
+from instances.services import exchange, instances, requests, sheets, visits
 from jobsite.rest import fields
 from jobsite.rest.idempotency import key_of, once
 from jobsite.rest.permissions import of_model
 from jobsite.rest.schema import IDEMPOTENT
 from jobsite.rest.serializers import CleanModelSerializer, StrictSerializer
-from jobsite.rest.views import Creates, Edits, HouseViewSet, Lists, Removes, Shows
+from jobsite.rest.views import Creates, Edits, Exports, HouseViewSet, Lists, Removes, Shows
 from scheduling.api.execution_serializers import ExecutionSerializer
 from scheduling.sql.transactions import in_transaction
 
@@ -135,10 +135,11 @@ class ImportAnswerSerializer(serializers.Serializer):
     rows = FateSerializer(many=True)
 
 
-class InstanceViewSet(Lists, Shows, Creates, Edits, Removes, HouseViewSet):
+class InstanceViewSet(Lists, Exports, Shows, Creates, Edits, Removes, HouseViewSet):
     queryset = Instance.objects.select_related("credential").prefetch_related("tags")
     serializer_class = InstanceSerializer
     filterset_class = InstanceFilters
+    sheet = sheets.INSTANCES
     lookup_value_regex = r"\d{1,18}"
     orderings: ClassVar[dict[str, tuple[str, ...]]] = {"name": ("name",), "-name": ("-name",)}
     needs: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -148,8 +149,8 @@ class InstanceViewSet(Lists, Shows, Creates, Edits, Removes, HouseViewSet):
         "load": ("instances.add_instance", "instances.change_instance"),
         "restore": ("instances.delete_instance",),
         "test": ("instances.change_instance",),
-        "sync_sizes": ("instances.change_instance", "scheduling.run_task"),
-        "sync_accounts": ("instances.change_instance", "scheduling.run_task"),
+        "sync_sizes": ("instances.view_instance", "scheduling.run_task"),
+        "sync_accounts": ("instances.view_instance", "scheduling.run_task"),
     }
 
     def store_new(self, serializer: InstanceSerializer) -> Instance:

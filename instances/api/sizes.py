@@ -9,8 +9,9 @@ from rest_framework import serializers
 
 from instances.api.filters import OfInstance
 from instances.models import DatabaseSize, InstanceSize
+from instances.services import sheets
 from jobsite.rest.permissions import of_model
-from jobsite.rest.views import HouseViewSet, Lists
+from jobsite.rest.views import Exports, HouseViewSet, Lists
 
 
 class DatabaseSizeSerializer(serializers.ModelSerializer):
@@ -63,21 +64,23 @@ NEWEST: dict[str, tuple[str, ...]] = {
 }
 
 
-class DatabaseSizeViewSet(Lists, HouseViewSet):
+class DatabaseSizeViewSet(Lists, Exports, HouseViewSet):
     """Of each database, newest first."""
 
     queryset = DatabaseSize.objects.all()
     serializer_class = DatabaseSizeSerializer
     filterset_class = DatabaseSizeFilters
+    sheet = sheets.DATABASE_SIZES
     orderings: ClassVar[dict[str, tuple[str, ...]]] = NEWEST
-    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.databasesize", "list")
+    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.databasesize", "list", "export")
 
 
-class InstanceSizeViewSet(Lists, HouseViewSet):
+class InstanceSizeViewSet(Lists, Exports, HouseViewSet):
     """Of each instance as a whole, newest first."""
 
     queryset = InstanceSize.objects.all()
     serializer_class = InstanceSizeSerializer
     filterset_class = InstanceSizeFilters
+    sheet = sheets.INSTANCE_SIZES
     orderings: ClassVar[dict[str, tuple[str, ...]]] = NEWEST
-    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.instancesize", "list")
+    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.instancesize", "list", "export")

@@ -23,7 +23,7 @@ from instances.models import (
 from instances.services import credentials, instances, sessions
 from jobsite import tokens
 from scheduling import clock
-from scheduling.models import Calendar, Execution, Group, Node, Pool
+from scheduling.models import Calendar, Examination, Execution, Group, Node, Pool
 from scheduling.services import calendars, definitions, executions, tasks
 from scheduling.services.actor import Actor
 from tests.api.doors import Door
@@ -64,11 +64,14 @@ CALLS: dict[str, Call] = {
     "POST instances/import/": Call(
         200, {"format": "yaml", "dry_run": True, "text": "instances: [{name: x, dialect: sqlite}]"}
     ),
+    "POST sync-sessions/{pk}/cancel/": Call(202),
     "POST size-limits/": Call(201, {"instance": "one", "database": "b", "limit_bytes": 5}),
     "PUT size-limits/{pk}/": Call(200, {"instance": "one", "limit_bytes": 5}),
     "PATCH size-limits/{pk}/": Call(200, {"limit_bytes": 5}),
     "DELETE size-limits/{pk}/": Call(204),
     "POST sync-sessions/{pk}/retry/": Call(409),  # it is still running
+    "GET doctor/": Call(200),
+    "POST doctor/": Call(200),
     "GET queues/": Call(200),
     "GET calendars/": Call(200),
     "GET calendars/{key}/": Call(200),
@@ -78,6 +81,7 @@ CALLS: dict[str, Call] = {
     "DELETE calendars/{key}/": Call(204),
     "GET tasks/{key}/dependencies/": Call(200),
     "GET tasks/{key}/explain/": Call(200),
+    "GET executions/{pk}/explain/": Call(200),
     "PUT tasks/{key}/dependencies/": Call(200, {"dependencies": [{"task": "prune_history"}]}),
     "POST queues/{name}/pause/": Call(204, {"reason": "night"}),
     "POST queues/{name}/resume/": Call(409),  # it is not paused
@@ -97,6 +101,7 @@ CALLS: dict[str, Call] = {
     "POST tasks/{key}/rollback/": Call(200, {"version": 1}),
     "POST tasks/{key}/impact/": Call(200, {"trigger_params": {"hour": 4}}),
     "POST tasks/{key}/run/": Call(202, {}),
+    "POST templates/{key}/create-task/": Call(201, {"key": "made"}),
     "POST tokens/": Call(201, {}),
     "DELETE tokens/{key}/": Call(204),
     "POST triggers/preview/": Call(200, CRON),
@@ -132,11 +137,21 @@ for _place in (
         "pools/{key}/",
         "sizes/",
         "sizes/totals/",
+        "forecast/",
+        "forecast/tasks/",
         "stats/",
         "stats/tasks/{key}/",
     ),
     *("sync-sessions/", "sync-sessions/{pk}/", "sync-sessions/{pk}/records/", "tasks/{key}/"),
-    *("tasks/{key}/next-runs/", "tasks/{key}/versions/"),
+    *("tasks/{key}/next-runs/", "tasks/{key}/versions/", "templates/", "templates/{key}/"),
+    *(
+        "tasks/export/",
+        "executions/export/",
+        "instances/export/",
+        "accounts/export/",
+        "account-changes/export/",
+    ),
+    *("databases/export/", "sizes/export/", "sizes/totals/export/"),
 ):
     CALLS[f"GET {_place}"] = Call()
 for _place in (
@@ -151,6 +166,7 @@ def build() -> None:
     now = clock.now()
     group = Group.objects.create(key="night", name="Night")
     pool = Pool.objects.create(key="db", capacity=3)
+    Examination.objects.create(at=now, took_ms=1, source="command", kept=1, broken=0, unknown=0)
     calendars.save(Calendar(key="cn", weekend=["SAT", "SUN"]), actor=TESTER)
     task = tasks.create(new_task("one", group=group, pool=pool), actor=TESTER)
     task.description = "second version"
@@ -214,6 +230,7 @@ def address(door: Door, user: Any) -> str:
         "functions": "noop",
         "queues": "default",
         "calendars": "cn",
+        "templates": "log_cleanup",
     }
     key = tokens.make(user)[0].token_key if "tokens/{" in place else keys.get(first, "")
     return re.sub(r"\{\w+\}", key, place)
