@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from instances.admin.filters import OF_INSTANCE, since
 from instances.models import AccountChange, InstanceAccount
 from instances.services import facts, histories, sheets
 from jobsite.admin_base import HistoryAdmin
@@ -38,7 +39,7 @@ class InstanceAccountAdmin(HistoryAdmin[InstanceAccount]):
         "active",
         "last_seen_at",
     )
-    list_filter = ("kind", "superuser", "locked", "grant_admin", "active")
+    list_filter = ("kind", "superuser", "locked", "grant_admin", "active", *OF_INSTANCE)
     list_select_related = ("instance",)
     search_fields = ("name",)
     ordering = ("name", "instance")  # along an index
@@ -99,7 +100,7 @@ def _rights(account: InstanceAccount) -> Iterator[dict[str, Any]]:
 class AccountChangeAdmin(HistoryAdmin[AccountChange]):
     sheet = sheets.ACCOUNT_CHANGES
     list_display = ("at", "instance", "name", "kind", "sentence")
-    list_filter = ("kind",)
+    list_filter = ("kind", since("at"), *OF_INSTANCE)
     list_select_related = ("instance",)
     ordering = ("-id",)
     fields = ("at", "instance", "name", "kind", "session")
