@@ -65,6 +65,7 @@ CALLS: dict[str, Call] = {
     "POST sync-sessions/{pk}/retry/": Call(409),  # it is still running
     "GET doctor/": Call(200),
     "POST doctor/": Call(200),
+    "GET stats/events/": Call(200),
     "GET queues/": Call(200),
     "GET calendars/": Call(200),
     "GET calendars/{key}/": Call(200),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from scheduling.engine.keepers.base import Keeper
 from scheduling.engine.keepers.control import Control
 from scheduling.engine.keepers.drain import Drain
+from scheduling.engine.keepers.events import Events
 from scheduling.engine.keepers.following import Following
 from scheduling.engine.keepers.guards import Guards
 from scheduling.engine.keepers.handover import Handover
@@ -31,6 +32,7 @@ def keepers() -> list[Keeper]:
         Logs(),
         LiveRows(),
         Tallies(),
+        Events(),
         Notices(),
     ]
 
