@@ -11,7 +11,7 @@ from scheduling.sql.transactions import in_transaction
 
 APPS = ("scheduling", "instances")
 #: What people make, change and delete. Everything else is written by the program, whatever somebody's role.
-EDITED = {"task", "group", "pool", "calendar", "instance", "credential", "tag"}
+EDITED = {"task", "group", "pool", "calendar", "instance", "credential", "tag", "sizelimit"}
 WRITES = ("add_", "change_", "delete_")
 RUNS = ("run_", "pause_", "cancel_")
 

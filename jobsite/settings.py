@@ -363,6 +363,8 @@ SCHEDULER: dict[str, Any] = {
     "job_defaults": {"coalesce": True, "max_instances": 1, "misfire_grace_time": 300},
     # Third-party triggers: name → dotted path of a scheduling.triggers.Trigger.
     "triggers": {},
+    # Who knows which database hosts a run visits, for the forecast: dotted path of a function that makes the answer.
+    "hosts": "instances.services.hosts.visited",
     "keep_succeeded_days": environment.whole("JOBSITE_KEEP_SUCCEEDED_DAYS", 30, least=1, most=36_500),
     "keep_other_days": environment.whole("JOBSITE_KEEP_OTHER_DAYS", 90, least=1, most=36_500),
     "keep_log_days": environment.whole("JOBSITE_KEEP_LOG_DAYS", 14, least=1, most=36_500),
@@ -376,6 +378,8 @@ JOBSITE_ALLOW_COMMANDS = environment.flag("JOBSITE_ALLOW_COMMANDS", False)
 JOBSITE_COMMAND_USER = environment.text("JOBSITE_COMMAND_USER")
 #: Hosts, addresses and networks that http_request may reach although they are not public.
 JOBSITE_HTTP_ALLOW = environment.words("JOBSITE_HTTP_ALLOW")
+#: Files with templates of tasks, beside those that come with the apps; of the same key, theirs win.
+JOBSITE_TASK_TEMPLATES = [Path(name) for name in environment.words("JOBSITE_TASK_TEMPLATES")]
 #: Where the diagnostic function append_line may write; None: nowhere.
 JOBSITE_SCRATCH = environment.folder("JOBSITE_SCRATCH", None)
 

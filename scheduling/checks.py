@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, Error, register
 
 from scheduling import executors, job_stores, registry
 from scheduling.exceptions import UnknownExecutor, UnknownJobStore, UnknownTrigger
+from scheduling.services import templates
 from scheduling.triggers import kinds
 from scheduling.words import did_you_mean
 
@@ -62,7 +63,26 @@ def job_defaults_are_known(**_: Any) -> list[CheckMessage]:
     return [
         Error(
             f'SCHEDULER["job_defaults"]: {name!r} is not known.{did_you_mean(name, job_stores.DEFAULTS)}',
-            id="scheduling.E013",
+            id="scheduling.E014",
         )
         for name in unknown
     ]
+
+
+@register("scheduling")
+def templates_can_be_read(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for path in templates.files():
+        try:
+            read = templates.read(path)
+        except templates.TemplatesUnreadable as error:
+            found.append(
+                Error(str(error), hint="docs/schedules.md tells how it is written.", id="scheduling.E013")
+            )
+            continue
+        found += [
+            Error(f"{path}: {template.key}: there is no function {template.function}.", id="scheduling.E013")
+            for template in read
+            if template.function not in registry.functions()
+        ]
+    return found

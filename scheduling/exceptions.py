@@ -38,6 +38,10 @@ class UnknownFunction(SchedulingError):
     """No registered function has this name."""
 
 
+class UnknownTemplate(SchedulingError):
+    """No template of tasks has this name."""
+
+
 class UnknownTrigger(SchedulingError):
     """No kind of trigger has this name."""
 

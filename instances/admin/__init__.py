@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from instances.admin.account import AccountChangeAdmin, InstanceAccountAdmin, InstanceDatabaseAdmin
+from instances.admin.account import AccountChangeAdmin, InstanceAccountAdmin
 from instances.admin.credential import CredentialAdmin
+from instances.admin.database import InstanceDatabaseAdmin
 from instances.admin.growth import (
     BackupAdmin,
     DatabaseSizeAggregateAdmin,
@@ -12,6 +13,7 @@ from instances.admin.growth import (
     TagAdmin,
 )
 from instances.admin.instance import InstanceAdmin
+from instances.admin.limit import SizeLimitAdmin
 from instances.admin.session import SyncSessionAdmin
 from instances.admin.size import DatabaseSizeAdmin, InstanceSizeAdmin
 
@@ -27,6 +29,7 @@ __all__ = [
     "InstanceSizeAdmin",
     "InstanceSizeAggregateAdmin",
     "SizeAnomalyAdmin",
+    "SizeLimitAdmin",
     "SyncSessionAdmin",
     "TagAdmin",
 ]

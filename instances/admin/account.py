@@ -1,4 +1,4 @@
-"""Accounts with their rights, what changed about them, and databases; for reading."""
+"""Accounts with their rights, and what changed about them; for reading."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from instances.models import AccountChange, InstanceAccount, InstanceDatabase
-from instances.services import facts, histories
+from instances.models import AccountChange, InstanceAccount
+from instances.services import facts, histories, sheets
 from jobsite.admin_base import HistoryAdmin
 
 #: Lines of rights, changes, and lines of one change that a page shows.
@@ -27,6 +27,7 @@ class InstancesMedia:
 
 @admin.register(InstanceAccount)
 class InstanceAccountAdmin(HistoryAdmin[InstanceAccount]):
+    sheet = sheets.ACCOUNTS
     list_display = (
         "name",
         "instance",
@@ -96,6 +97,7 @@ def _rights(account: InstanceAccount) -> Iterator[dict[str, Any]]:
 
 @admin.register(AccountChange)
 class AccountChangeAdmin(HistoryAdmin[AccountChange]):
+    sheet = sheets.ACCOUNT_CHANGES
     list_display = ("at", "instance", "name", "kind", "sentence")
     list_filter = ("kind",)
     list_select_related = ("instance",)
@@ -122,20 +124,3 @@ class AccountChangeAdmin(HistoryAdmin[AccountChange]):
                 "left_out": len(lines) > MOST_CHANGE_LINES,
             }
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **known})
-
-
-@admin.register(InstanceDatabase)
-class InstanceDatabaseAdmin(HistoryAdmin[InstanceDatabase]):
-    list_display = (
-        "name",
-        "instance",
-        "active",
-        "first_seen_at",
-        "last_seen_at",
-        "dropped_at",
-        "returned_at",
-    )
-    list_filter = ("active",)
-    list_select_related = ("instance",)
-    search_fields = ("name",)
-    ordering = ("name", "instance")

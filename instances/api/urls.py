@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.urls import path
+
 from instances.api.accounts import AccountChangeViewSet, AccountViewSet, DatabaseViewSet
 from instances.api.aggregations import DatabaseAggregateViewSet, InstanceAggregateViewSet
 from instances.api.credentials import CredentialViewSet
+from instances.api.growth import FleetView, GrowersView
 from instances.api.instances import InstanceViewSet
+from instances.api.limits import AnomalyViewSet, SizeLimitViewSet
 from instances.api.sessions import SessionViewSet
 from instances.api.sizes import DatabaseSizeViewSet, InstanceSizeViewSet
 
@@ -18,8 +22,15 @@ routes: tuple[tuple[str, Any, str], ...] = (
     ("sizes", DatabaseSizeViewSet, "database-size"),
     ("aggregations/totals", InstanceAggregateViewSet, "instance-aggregation"),
     ("aggregations", DatabaseAggregateViewSet, "database-aggregation"),
+    ("anomalies", AnomalyViewSet, "anomaly"),
+    ("size-limits", SizeLimitViewSet, "size-limit"),
     ("databases", DatabaseViewSet, "database"),
     ("accounts", AccountViewSet, "account"),
     ("account-changes", AccountChangeViewSet, "account-change"),
     ("sync-sessions", SessionViewSet, "sync-session"),
 )
+
+urlpatterns = [
+    path("fleet/", FleetView.as_view(), name="fleet"),
+    path("fleet/growers/", GrowersView.as_view(), name="fleet-growers"),
+]

@@ -9,6 +9,7 @@ from instances.models.backup import Backup
 from instances.models.credential import Credential
 from instances.models.database import InstanceDatabase
 from instances.models.instance import Instance
+from instances.models.limit import SizeLimit
 from instances.models.session import SyncRecord, SyncSession
 from instances.models.size import DatabaseSize, InstanceSize
 from instances.models.tag import Tag
@@ -26,6 +27,7 @@ __all__ = [
     "InstanceSizeAggregate",
     "Period",
     "SizeAnomaly",
+    "SizeLimit",
     "SyncRecord",
     "SyncSession",
     "Tag",

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from instances.exceptions import FileNotUnderstood
 from instances.models import Credential, Instance, Tag
 from instances.services import instances
+from jobsite.exports import FORMULA, guarded
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 from scheduling.words import did_you_mean
@@ -32,9 +33,6 @@ COLUMNS = (
 
 MOST_BYTES = 2 * 1024 * 1024
 MOST_ROWS = 10_000
-
-#: Spreadsheets take a cell that begins so for a formula; an apostrophe before it makes it text.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 CREATED, UPDATED, UNCHANGED, REFUSED = "created", "updated", "unchanged", "refused"
 
@@ -118,9 +116,8 @@ def _entry(instance: Instance) -> dict[str, Any]:
     }
 
 
-def _guarded(value: Any) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+def _guarded(value: Any) -> Any:
+    return guarded("" if value is None else str(value))
 
 
 def _unguarded(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from instances.exceptions import WrongState
 from instances.models import Instance, SyncSession
 from instances.services import sessions
 from scheduling.exceptions import Refused
@@ -44,6 +45,14 @@ def retry(session: SyncSession, *, actor: Actor, idempotency_key: str = "") -> E
     if not sessions.failed_instances(session):
         raise Refused("nothing_failed", _("No active instance of this session has failed."))
     return _ask(key, {"retry_of": str(session.pk)}, actor=actor, idempotency_key=idempotency_key)
+
+
+def cancel(session: SyncSession, *, actor: Actor) -> int:
+    """Ends a session between instances; gives how many are not visited any more. Raises Refused."""
+    try:
+        return sessions.request_cancel(session, actor=actor)
+    except WrongState as error:
+        raise Refused("session_ended", _("The session has ended already.")) from error
 
 
 def _named(chosen: Sequence[Instance]) -> dict[str, Any]:

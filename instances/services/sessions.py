@@ -92,7 +92,7 @@ def create(
     return in_transaction(write)
 
 
-def request_cancel(session: SyncSession) -> int:
+def request_cancel(session: SyncSession, *, actor: Actor) -> int:
     """Cancels what has not begun; gives how many that were. What is under way ends by itself, and then the session.
 
     Raises ``WrongState`` for a session that has ended.
@@ -105,7 +105,9 @@ def request_cancel(session: SyncSession) -> int:
         now = clock.now()
         pending = SyncRecord.objects.filter(session=session, state=State.PENDING)
         count = pending.update(state=State.CANCELLED, finished_at=now)
-        SyncSession.objects.filter(pk=session.pk).update(cancel_requested_at=now)
+        SyncSession.objects.filter(pk=session.pk).update(
+            cancel_requested_at=now, cancel_requested_by_id=actor.user_id
+        )
         return count
 
     return in_transaction(write)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 from django.conf import settings
@@ -12,10 +13,12 @@ from django.conf import settings
 from instances.dialects.tables import Script, Table, script
 from instances.models import Instance
 from instances.services import visits
-from scheduling.context import current_run
+from scheduling.context import RunCancelled, current_run
 
 MOST_ROWS = 10_000
 MOST_SECONDS = 3_600.0
+#: How often it is looked whether the run is cancelled.
+LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +42,20 @@ def run(
     """Runs the statements on each instance; one instance's failure is its own.
 
     ``database`` is where, on servers that have several; ``seconds`` is what all statements of one instance may take.
-    Raises ``StatementRefused`` before anything is sent. Call it outside a transaction.
+    When the current run is cancelled, the servers are told to end what they do. Raises ``StatementRefused`` before
+    anything is sent. Call it outside a transaction.
     """
+    stop = threading.Event()
     wanted = script(text, writes=writes, most_rows=min(most_rows, MOST_ROWS))
+    wanted = replace(wanted, stopped=stop.is_set)
     with ThreadPoolExecutor(settings.JOBSITE_SYNC_PARALLEL, thread_name_prefix="sql") as pool:
         futures = [(instance, _begin(pool, instance, wanted, database, seconds)) for instance in instances]
-        answers = []
-        for instance, future in futures:
-            current_run().check_cancelled()
-            answers.append(_answer(instance, future))
-    return answers
+        try:
+            return [_answer(instance, future) for instance, future in futures]
+        except RunCancelled:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def as_csv(table: Table) -> str:
@@ -76,6 +83,9 @@ def _begin(
 
 
 def _answer(instance: Instance, future: Future[Table]) -> Answer:
+    while not future.done():
+        current_run().check_cancelled()
+        wait([future], LOOK_SECONDS)
     error = future.exception()
     if error is None:
         return Answer(instance, future.result())

@@ -13,11 +13,12 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
+from jobsite.exports import Batches
 from jobsite.rest.filters import StrictFilters
 from jobsite.rest.idempotency import key_of, once
 from jobsite.rest.permissions import of_model
 from jobsite.rest.schema import IDEMPOTENT
-from jobsite.rest.views import HouseViewSet, Shows
+from jobsite.rest.views import Exports, HouseViewSet, Shows
 from scheduling.api.execution_filters import ExecutionFilters, wanted
 from scheduling.api.execution_pages import HistoryPages, rows_of
 from scheduling.api.execution_serializers import (
@@ -29,7 +30,7 @@ from scheduling.api.execution_serializers import (
 )
 from scheduling.api.task_serializers import ExplanationSerializer
 from scheduling.models import Execution, ExecutionLog
-from scheduling.services import executions
+from scheduling.services import executions, sheets
 from scheduling.services import explain as explain_service
 
 #: Pieces of a log in one answer, 8 KiB each at most.
@@ -41,14 +42,15 @@ AFTER = OpenApiParameter(
 )
 
 
-class ExecutionViewSet(Shows, HouseViewSet):
+class ExecutionViewSet(Exports, Shows, HouseViewSet):
     queryset = Execution.objects.all()
     pagination_class = HistoryPages
+    sheet = sheets.EXECUTIONS
     filterset_class = ExecutionFilters
     lookup_value_regex = r"\d{1,18}"
     orderings: ClassVar[dict[str, tuple[str, ...]]] = {"-id": ("-id",), "id": ("id",)}
     needs: ClassVar[dict[str, tuple[str, ...]]] = {
-        **of_model("scheduling.execution", "list", "retrieve"),
+        **of_model("scheduling.execution", "list", "export", "retrieve"),
         "log": ("scheduling.view_execution",),
         "explain": ("scheduling.view_execution",),
         "cancel": ("scheduling.cancel_execution",),
@@ -64,6 +66,10 @@ class ExecutionViewSet(Shows, HouseViewSet):
         pages: HistoryPages = self.paginator
         ids = pages.find(request, wanted(filters.form.cleaned_data), self.orderings)
         return pages.get_paginated_response(self.get_serializer(rows_of(ids), many=True).data)
+
+    def exported(self) -> Batches:
+        filters = StrictFilters().checked(self.request, self.get_queryset(), self)
+        return sheets.executions(wanted(filters.form.cleaned_data))
 
     def get_serializer_class(self) -> Any:
         return ExecutionDetailSerializer if self.action == "retrieve" else ExecutionSerializer

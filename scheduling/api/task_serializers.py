@@ -206,6 +206,17 @@ MOST_KEYS = 1_000
 class BulkSerializer(ReasonSerializer):
     action = fields.Choice(choices=list(BULK_ACTIONS))
     keys = serializers.ListField(child=fields.Text(max_length=100), min_length=1, max_length=MOST_KEYS)
+    parameters = fields.Json(
+        required=False, help_text=_("For run alone: replace those of each task, one by one.")
+    )
+
+    def validate_parameters(self, value: Any) -> dict[str, Any]:
+        return as_mapping(value)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "parameters" in attrs and attrs["action"] != "run":
+            raise serializers.ValidationError({"parameters": [_("Only a run takes parameters.")]})
+        return attrs
 
 
 class BulkResultSerializer(serializers.Serializer):

@@ -15,13 +15,13 @@ from jobsite.rest.errors import PreconditionFailed
 from jobsite.rest.idempotency import key_of, once
 from jobsite.rest.permissions import of_model
 from jobsite.rest.schema import IDEMPOTENT, IF_MATCH
-from jobsite.rest.views import Creates, Edits, HouseViewSet, Lists, Removes, Shows
+from jobsite.rest.views import Creates, Edits, Exports, HouseViewSet, Lists, Removes, Shows
 from scheduling.api import task_bulk, task_filters, task_history
 from scheduling.api.execution_serializers import ExecutionSerializer
 from scheduling.api.task_serializers import ReasonSerializer, RunSerializer, TaskSerializer
 from scheduling.exceptions import EditedMeanwhile
 from scheduling.models import Task
-from scheduling.services import listing, tasks
+from scheduling.services import listing, sheets, tasks
 
 BREAK = OpenApiParameter(
     "break_dependents", bool, description="Also when others run after it: they then run after it no more."
@@ -30,11 +30,12 @@ KEY = "[a-z0-9][a-z0-9_.-]{0,99}"
 
 
 class TaskViewSet(
-    Lists, Shows, Creates, Edits, Removes, task_history.TaskHistory, task_bulk.TaskBulk, HouseViewSet
+    Lists, Exports, Shows, Creates, Edits, Removes, task_history.TaskHistory, task_bulk.TaskBulk, HouseViewSet
 ):
     queryset = Task.objects.present().select_related("group", "pool", "owner", "calendar")
     serializer_class = TaskSerializer
     filterset_class = task_filters.TaskFilters
+    sheet = sheets.TASKS
     lookup_field = "key"
     lookup_value_regex = KEY
     orderings: ClassVar[dict[str, tuple[str, ...]]] = {"key": ("key",), "-key": ("-key",)}

@@ -9,6 +9,7 @@ from django.urls import path, re_path
 from scheduling.api.calendars import CalendarViewSet
 from scheduling.api.doctor import DoctorView
 from scheduling.api.executions import ExecutionViewSet
+from scheduling.api.forecast import ForecastTasksView, ForecastView
 from scheduling.api.functions import FunctionsView, FunctionView
 from scheduling.api.groups import GroupViewSet
 from scheduling.api.health import HealthAlias, HealthView
@@ -17,6 +18,7 @@ from scheduling.api.pools import PoolViewSet
 from scheduling.api.queues import PauseQueueView, QueuesView, ResumeQueueView
 from scheduling.api.stats import EventStatsView, StatsView, TaskStatsView
 from scheduling.api.tasks import KEY, TaskViewSet
+from scheduling.api.templates import CreateTaskView, TemplatesView, TemplateView
 from scheduling.api.triggers import PreviewView
 
 QUEUE = "[a-z0-9][a-z0-9_.-]{0,49}"
@@ -40,5 +42,10 @@ urlpatterns = [
     path("stats/", StatsView.as_view(), name="stats"),
     path("stats/events/", EventStatsView.as_view(), name="event-stats"),
     re_path(rf"^stats/tasks/(?P<key>{KEY})/$", TaskStatsView.as_view(), name="task-stats"),
+    path("templates/", TemplatesView.as_view(), name="templates"),
+    re_path(rf"^templates/(?P<key>{KEY})/$", TemplateView.as_view(), name="template"),
+    re_path(rf"^templates/(?P<key>{KEY})/create-task/$", CreateTaskView.as_view(), name="template-task"),
+    path("forecast/", ForecastView.as_view(), name="forecast"),
+    path("forecast/tasks/", ForecastTasksView.as_view(), name="forecast-tasks"),
     path("triggers/preview/", PreviewView.as_view(), name="preview"),
 ]

@@ -24,6 +24,7 @@ class NodeState:
     holds: dict[str, str] = field(
         default_factory=dict
     )  # what else stands against claiming: kind → a sentence
+    shown_detail: str = ""  # what the node's row says of them
     draining: bool = False
     drain_asked: bool = False  # by somebody elsewhere: the process ends when nothing runs any more
     some_wait: bool = True  # the last sweep has found waiting executions

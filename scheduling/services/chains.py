@@ -23,6 +23,7 @@ from scheduling.models.execution import reason_text
 from scheduling.services import dependencies, liverows, replacement
 from scheduling.services.admission import count_active, new_row
 from scheduling.services.plans import Plan, plans
+from scheduling.sql.prepared import Prepared
 
 #: Names a run's own chain: the same whoever computes it, and when.
 SPACE = uuid.UUID("5f1c7a52-4a7c-5c0e-9b0a-6a6f62736974")
@@ -64,8 +65,11 @@ def react(execution_ids: Iterable[int], now: datetime) -> list[int]:
     return made
 
 
+ANY_DEPENDENCY = Prepared(lambda: Dependency.objects.values_list("id")[:1])
+
+
 def _react_once(execution_ids: list[int], now: datetime) -> list[int]:
-    if not execution_ids or not Dependency.objects.values_list("id")[:1]:
+    if not execution_ids or not ANY_DEPENDENCY.rows():
         return []  # the ordinary case, at the price of one step in an index
     waited_for = Dependency.objects.filter(task__deleted_at=None).values("upstream_id")
     rows = Execution.objects.filter(pk__in=execution_ids, state__in=ENDED, task_id__in=waited_for)

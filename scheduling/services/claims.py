@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import BigIntegerField, Sum
 
 from scheduling import sql
 from scheduling.executors import paths
 from scheduling.models import Execution, Pool, State
 from scheduling.services import nodes
+from scheduling.sql.prepared import Param, Prepared, Query
 from scheduling.sql.transactions import in_transaction
 
 COLUMNS = (
@@ -55,9 +56,6 @@ class Candidate:
     pool_id: int
     memory_limit_mb: int | None
     cpu_limit_seconds: int | None
-
-    def deadline(self, now: datetime) -> datetime | None:
-        return now + timedelta(seconds=self.timeout_seconds) if self.timeout_seconds else None
 
 
 def claim(
@@ -101,13 +99,14 @@ def claim(
         left[candidate.executor] -= 1
         taken.append(candidate)
     _pay((room[pool_id] for pool_id in {candidate.pool_id for candidate in taken} if pool_id), now)
-    sql.claim_executions(
-        [{"id": candidate.id, "deadline_at": candidate.deadline(now)} for candidate in taken],
-        node_id,
-        claim_id,
-        now,
-    )
+    _set_running(taken, node_id, claim_id, now)
     return taken
+
+
+def _set_running(taken: list[Candidate], node_id: uuid.UUID, claim_id: uuid.UUID, now: datetime) -> None:
+    timeouts = {candidate.timeout_seconds for candidate in taken if candidate.timeout_seconds}
+    deadlines = {seconds: now + timedelta(seconds=seconds) for seconds in timeouts}
+    sql.claim_executions([candidate.id for candidate in taken], deadlines, node_id, claim_id, now)
 
 
 def claim_one(node_id: uuid.UUID, claim_id: uuid.UUID, execution_id: int, now: datetime) -> Candidate | None:
@@ -137,9 +136,7 @@ def claim_one(node_id: uuid.UUID, claim_id: uuid.UUID, execution_id: int, now: d
                 rows.update(handed_at=now - FULL_POOL_PAUSE)
                 return None
             _pay([pool], now)
-        sql.claim_executions(
-            [{"id": candidate.id, "deadline_at": candidate.deadline(now)}], node_id, claim_id, now
-        )
+        _set_running([candidate], node_id, claim_id, now)
         return candidate
 
     return in_transaction(work)
@@ -161,28 +158,37 @@ def _before(candidate: Candidate) -> Candidate:
 def queued_for(queues: Sequence[str], free: Mapping[str, int], *, idle: bool = True) -> dict[str, int]:
     """Those of the executors with free seats for which something is queued: asked before a transaction is begun.
 
-    Mostly nothing is queued at all, which one question a queue tells. Each looks along the index of claims: after a
-    burst, when the statistics still tell of many queued rows, PostgreSQL would otherwise look for the first one
-    through the whole table. A node that is idle gives one seat to what is queued for an executor that it does not
-    know: the run ends at once, and says so.
+    Mostly nothing is queued at all, which one question tells. A node that is idle gives one seat to what is queued
+    for an executor that it does not know: the run ends at once, and says so.
     """
-    if not any(seats > 0 for seats in free.values()) or not anything_queued(queues):
+    able = tuple(name for name, seats in free.items() if seats > 0)
+    if not able or not queues:
         return {}
-    found = {
-        name: seats for name, seats in free.items() if seats > 0 and anything_queued(queues, executor=name)
-    }
-    if not found and idle:
+    heads = {executor for (executor,) in HEADS.rows(tuple(queues), able)}
+    found = {name: free[name] for name in able if name in heads}
+    if heads and not found and idle:
         unknown = Execution.objects.filter(state=State.QUEUED, queue__in=queues).exclude(executor__in=free)
         found = dict.fromkeys(unknown.values_list("executor", flat=True)[:1], 1)
     return found
 
 
-def anything_queued(queues: Sequence[str], *, executor: str | None = None) -> bool:
-    """Whether something is queued there, for that executor or for any."""
+def _heads(queues: tuple[str, ...], able: tuple[str, ...]) -> list[Query]:
+    """Of each queue the first of all, and the first of each executor.
+
+    Each looks along the index of claims: after a burst, when the statistics still tell of many queued rows,
+    PostgreSQL would otherwise look for the first one through the whole table.
+    """
     queued = Execution.objects.filter(state=State.QUEUED).order_by("executor", "pool_id", "rank", "id")
-    if executor is not None:
-        queued = queued.filter(executor=executor)
-    return any(queued.filter(queue=queue).values_list("id", flat=True)[:1] for queue in queues)
+    return [
+        (queued if executor is None else queued.filter(executor=executor))
+        .filter(queue=queue)
+        .values_list("executor")[:1]
+        for queue in queues
+        for executor in (None, *able)
+    ]
+
+
+HEADS = Prepared(_heads)
 
 
 @dataclass(slots=True)
@@ -207,9 +213,20 @@ class _Room:
         return self.weight if self.tokens is None else min(self.weight, int(self.tokens))
 
 
+POOL_COLUMNS = ("id", "capacity", "tokens_per_minute", "tokens", "refilled_at")
+POOLS = Prepared(
+    lambda: (
+        Pool.objects.select_for_update(skip_locked=True)
+        .filter(paused=False)
+        .order_by("pk")
+        .values_list(*POOL_COLUMNS)
+    )
+)
+
+
 def _hold_pools(now: datetime) -> dict[int, _Room]:
     """Locks the pools that nobody else holds; returns the free room of each. Held ones are served next time."""
-    held = list(Pool.objects.select_for_update(skip_locked=True).filter(paused=False).order_by("pk"))
+    held = [Pool(**dict(zip(POOL_COLUMNS, row, strict=True))) for row in POOLS.rows()]
     if not held:
         return {}
     used = (
@@ -235,10 +252,19 @@ def _line(queue: str, executor: str, pool_id: int, most: int) -> Iterator[Candid
     """The head of one line in exact index order: sorting would lock every queued row on MySQL."""
     if most < 1:
         return iter(())
-    rows: Iterable[tuple[Any, ...]] = (
+    return iter([Candidate(*row) for row in LINE.rows(most, queue=queue, executor=executor, pool=pool_id)])
+
+
+LINE = Prepared(
+    lambda most: (
         Execution.objects.select_for_update(skip_locked=True)
-        .filter(state=State.QUEUED, queue=queue, executor=executor, pool_id=pool_id)
+        .filter(
+            state=State.QUEUED,
+            queue=Param("queue"),
+            executor=Param("executor"),
+            pool_id=Param("pool", BigIntegerField()),
+        )
         .order_by("rank", "id")
         .values_list(*COLUMNS)[:most]
     )
-    return iter([Candidate(*row) for row in rows])
+)

@@ -76,9 +76,9 @@ def _set(
     """``change`` gets what the task runs after and gives what it shall; ``new``: the tasks that may come to it."""
 
     def work() -> list[Dependency]:
-        now = clock.refresh()
         # All of them, so that two edits that would close a circle together come one after the other.
         liverows.lock_many([task_id, *new], skip_locked=False)
+        now = clock.refresh()
         task = Task.objects.present().select_for_update().filter(pk=task_id).first()
         if task is None:
             raise Refused("task_deleted", _("The task has been deleted."))

@@ -15,6 +15,7 @@ from functools import cache
 from django_apscheduler.models import DjangoJob
 
 from scheduling import sql
+from scheduling.sql.prepared import Prepared
 
 
 def refuse() -> None:
@@ -92,11 +93,25 @@ def lock_due(now: datetime, limit: int, strangers: Iterable[str] = ()) -> list[t
 
 def earliest(strangers: Iterable[str] = ()) -> datetime | None:
     """The earliest next time of all; None when nothing is scheduled. One step in an index."""
-    rows = DjangoJob.objects.filter(next_run_time__isnull=False)
-    if strangers:
-        rows = rows.exclude(pk__in=list(strangers))
-    first: datetime | None = rows.order_by("next_run_time").values_list("next_run_time", flat=True).first()
-    return first
+    first = EARLIEST.rows(tuple(sorted(strangers)))
+    return first[0][0] if first else None
+
+
+EARLIEST = Prepared(
+    lambda strangers: (
+        DjangoJob.objects.filter(next_run_time__isnull=False)
+        .exclude(pk__in=strangers)
+        .order_by("next_run_time")
+        .values_list("next_run_time")[:1]
+    )
+)
+
+
+def due_within(start: datetime, end: datetime, limit: int) -> list[int]:
+    """The tasks that come due after ``start`` and no later than ``end``, the first ones first, unlocked."""
+    rows = DjangoJob.objects.filter(next_run_time__gt=start, next_run_time__lte=end)
+    ids = rows.order_by("next_run_time").values_list("pk", flat=True)[:limit]
+    return [int(id) for id in ids if id.isdecimal()]
 
 
 def next_time(task_id: int) -> datetime | None:

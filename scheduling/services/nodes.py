@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db.models import F
+from django.db.models import F, UUIDField
 from django.utils.translation import gettext as _
 
 from jobsite import __version__
@@ -19,6 +19,7 @@ from scheduling.exceptions import NodeIsDead, Refused
 from scheduling.models import Attempt, Execution, Node, Reason, State, Task
 from scheduling.services import chains, notices
 from scheduling.services.actor import Actor
+from scheduling.sql.prepared import Param, Prepared
 from scheduling.sql.transactions import in_transaction
 
 logger = logging.getLogger(__name__)
@@ -78,10 +79,15 @@ def hold_active(node_id: uuid.UUID) -> bool:
 
     Whoever declares this node dead has to wait for the lock, so it sees every row claimed under it.
     """
-    states = list(Node.objects.select_for_update().filter(pk=node_id).values_list("state", flat=True))
+    states: list[str] = [state for (state,) in OWN_STATE.rows(node=node_id)]
     if not states or states[0] not in Node.LIVE:
         raise NodeIsDead(f"Node {node_id} was declared dead by another node.")
     return states[0] == Node.State.ACTIVE
+
+
+OWN_STATE = Prepared(
+    lambda: Node.objects.select_for_update().filter(pk=Param("node", UUIDField())).values_list("state")
+)
 
 
 def beats() -> list[tuple[uuid.UUID, int, float]]:

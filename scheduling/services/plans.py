@@ -113,6 +113,11 @@ class Plans:
             known |= fresh
         return known
 
+    def unknown(self, task_ids: Iterable[int]) -> list[int]:
+        """Those of the tasks of which no version is kept."""
+        with self._lock:
+            return [task_id for task_id in task_ids if task_id not in self._plans]
+
     def forget(self) -> None:
         """Drops all of them (tests, whose rolled back tasks come again with the same ids and versions)."""
         with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Set
+from contextlib import suppress
 from datetime import datetime
 
 from django.db.models import Q
@@ -12,7 +13,11 @@ from django_apscheduler.models import DjangoJob
 from scheduling.exceptions import InvalidTrigger
 from scheduling.models import Task
 from scheduling.services import liverows
+from scheduling.services.plans import plans
 from scheduling.sql.transactions import in_transaction
+
+#: Tasks without a next time that are looked at in one call; the others come later.
+LOOKED_AT = 10_000
 
 AT_REST = Q(enabled=False) | Q(paused=True) | Q(group__paused=True)
 
@@ -25,6 +30,10 @@ def mend_live_rows(now: datetime, ended: set[tuple[int, int]] | None = None) -> 
     ended = set() if ended is None else ended
     mended: Counter[str] = Counter()
     found = differences(ended)
+    still = sorted(found["still"])[:LOOKED_AT]
+    over = _over(still, now)
+    ended |= over
+    found["still"] = set(still) - {task_id for task_id, _version in over}
     for kind in ("missing", "restless", "still"):
         for task_id in sorted(found[kind]):
             if in_transaction(lambda task_id=task_id: _mend(task_id, now)):  # type: ignore[misc]
@@ -35,6 +44,17 @@ def mend_live_rows(now: datetime, ended: set[tuple[int, int]] | None = None) -> 
         liverows.delete(task_id)
         mended["deleted"] += 1
     return dict(mended)
+
+
+def _over(task_ids: list[int], now: datetime) -> set[tuple[int, int]]:
+    """Those whose schedule has ended, as (task, version): asked without a lock, since that is what most are."""
+    over = set()
+    for start in range(0, len(task_ids), 500):
+        for plan in plans.read(task_ids[start : start + 500]).values():
+            with suppress(InvalidTrigger):
+                if plans.trigger(plan).next_after(now) is None:
+                    over.add((plan.id, plan.version))
+    return over
 
 
 def differences(ended: Set[tuple[int, int]] = frozenset()) -> dict[str, set[int]]:

@@ -1,7 +1,7 @@
 """The statements the ORM has no words for: set-based writes of many different rows, and the database's time.
 
-One file per database says only what differs. Rows travel as one JSON parameter, so a batch of any size is
-one statement and one round trip. Everything else in the project goes through the ORM.
+One file per database says only what differs. What differs from row to row travels as one JSON parameter, so a
+batch of any size is one statement and one round trip. Everything else in the project goes through the ORM.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cache
-from typing import Any
+from pathlib import Path
+from uuid import UUID
 
 from django.db import connection
 
@@ -56,10 +57,12 @@ def move_live_rows(moves: list[tuple[str, datetime | None]]) -> None:
         statements().move_live_rows(moves)
 
 
-def claim_executions(rows: list[Row], node: Any, claim: Any, at: datetime) -> None:
-    """Sets queued executions running. Rows: ``id`` and ``deadline_at``; the caller holds their locks."""
-    if rows:
-        statements().claim_executions(rows, node, claim, at)
+def claim_executions(
+    ids: list[int], deadlines: dict[int, datetime], node: UUID, claim: UUID, at: datetime
+) -> None:
+    """Sets queued executions running, whose locks the caller holds. ``deadlines``: by their timeout in seconds."""
+    if ids:
+        statements().claim_executions(ids, deadlines, node, claim, at)
 
 
 def finish_executions(rows: list[Row]) -> set[int]:
@@ -68,6 +71,19 @@ def finish_executions(rows: list[Row]) -> set[int]:
     Returns the ids whose row took the result; the others were no longer this attempt's to write.
     """
     return statements().finish_executions(sorted(rows, key=lambda row: row["id"])) if rows else set()
+
+
+def why_no_writes() -> str:
+    """Why the database takes no writes, as far as reading can tell; empty when nothing speaks against it.
+
+    An account that may write all the same is not known to do so: ask when writing seems to have stopped.
+    """
+    return statements().why_no_writes()
+
+
+def folder() -> Path | None:
+    """Where this machine keeps the database itself; None where a server does."""
+    return statements().folder
 
 
 def prepare_engine_session() -> None:

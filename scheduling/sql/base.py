@@ -6,7 +6,9 @@ import json
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.db import connection
 
@@ -74,11 +76,60 @@ FINISHED: dict[str, str] = {
     "peak_memory_bytes": "bigint",
 }
 NAMED: dict[str, str] = {"id": "bigint", "attempt": "int"}
-CLAIMED: dict[str, str] = {"id": "bigint", "deadline_at": "moment"}
 MOVED: dict[str, str] = {"id": "text", "next_run_time": "moment"}
+#: What tells a row from the others: it travels with the row, also in a batch of one.
+NAMES = {"id", "task_id", "attempt"}
 
 EXECUTION = "scheduling_execution"
 LIVE_ROW = "django_apscheduler_djangojob"
+
+
+class Batch:
+    """Rows for one statement: what all of them share is said once, the rest travels as one JSON text.
+
+    Most columns are alike in all rows of a batch. To say them again for each row costs more than to write them.
+    """
+
+    def __init__(self, statements: Statements, rows: list[Row], columns: dict[str, str]) -> None:
+        self.columns = columns
+        #: Column → its value in every row.
+        self.shared: dict[str, Any] = {}
+        #: The other columns, with their kinds, and their values from row to row.
+        self.differing: dict[str, str] = {}
+        self._values: dict[str, list[Any]] = {}
+        for column, kind in columns.items():
+            values = [row.get(column) for row in rows]
+            if kind == "json":  # as texts, since True and 1 are equal but not alike
+                values = [statements.encode(value, kind) for value in values]
+            if column not in NAMES and values.count(values[0]) == len(values) and _travels(values[0]):
+                self.shared[column] = statements.encode(values[0], kind)
+            else:
+                self.differing[column] = kind
+                self._values[column] = [statements.encode(value, kind) for value in values]
+
+    @property
+    def json(self) -> str:
+        """The differing columns of each row. One that is None is left out, which every database reads as NULL.
+
+        JSON values travel as text inside the text, since not every database hands on an object whole.
+        """
+        return json.dumps(
+            [
+                {column: value for column, value in zip(self._values, line, strict=True) if value is not None}
+                for line in zip(*self._values.values(), strict=True)
+            ],
+            separators=(",", ":"),
+        )
+
+    def longest(self, column: str) -> int:
+        """The length of the longest text in a differing column, in characters."""
+        return max(len(value or "") for value in self._values[column])
+
+
+def _travels(value: Any) -> bool:
+    """Whether a driver takes the value as a parameter. NUL and lone surrogates it refuses with errors of its own;
+    in JSON they reach the database, whose refusal is what finds the one row at fault."""
+    return not isinstance(value, str) or value.isprintable()
 
 
 class Statements(ABC):
@@ -86,22 +137,20 @@ class Statements(ABC):
 
     quote: ClassVar[str] = '"'
     false: ClassVar[str] = "false"
+    #: A parameter that is a moment, and what tells an execution's own column from a record's.
+    moment_mark: ClassVar[str] = "%s"
+    kept: ClassVar[str] = "e."
 
     @abstractmethod
     def now(self) -> datetime: ...
 
-    @property
     @abstractmethod
-    def insert_statement(self) -> str:
-        """Inserts executions; takes rows of ``INSERTED`` as JSON."""
-
-    @property
-    @abstractmethod
-    def move_statement(self) -> str:
-        """Sets next times; takes rows of ``MOVED`` as JSON."""
+    def insert(self, batch: Batch) -> None:
+        """Inserts executions of ``INSERTED``; one whose occurrence exists leaves that one untouched."""
 
     @abstractmethod
-    def claim_executions(self, rows: list[Row], node: Any, claim: Any, at: datetime) -> None: ...
+    def move(self, batch: Batch) -> None:
+        """Sets the next times of live rows, of ``MOVED``."""
 
     @abstractmethod
     def finish_executions(self, rows: list[Row]) -> set[int]: ...
@@ -113,21 +162,46 @@ class Statements(ABC):
     def at_most(self, seconds: float) -> AbstractContextManager[None]:
         """Within the block, which only reads, a statement that takes longer is ended and raises DatabaseError."""
 
+    @abstractmethod
+    def why_no_writes(self) -> str: ...
+
+    @property
+    def folder(self) -> Path | None:
+        return None
+
+    @abstractmethod
+    def value(self, batch: Batch, column: str) -> str:
+        """Where a column's value comes from: a parameter, where it is shared, or the batch's records ``v``."""
+
     # --- shared by them
 
     def insert_executions(self, rows: list[Row]) -> None:
-        self.execute(self.insert_statement, self.encode(rows, INSERTED))
+        self.insert(Batch(self, rows, INSERTED))
 
     def move_live_rows(self, moves: list[tuple[str, datetime | None]]) -> None:
+        self.move(Batch(self, [{"id": id, "next_run_time": at} for id, at in moves], MOVED))
+
+    def claim_executions(
+        self, ids: list[int], deadlines: dict[int, datetime], node: UUID, claim: UUID, at: datetime
+    ) -> None:
+        deadline = "CASE timeout_seconds " + f"WHEN %s THEN {self.moment_mark} " * len(deadlines) + "END"
         self.execute(
-            self.move_statement, self.encode([{"id": id, "next_run_time": at} for id, at in moves], MOVED)
+            f"UPDATE {EXECUTION} SET state = 'running', node_id = %s, claim_id = %s, attempt = attempt + 1,"
+            f" started_at = {self.moment_mark}, overdue = {self.false},"
+            f" deadline_at = {deadline if deadlines else 'NULL'}"
+            f" WHERE id IN ({', '.join(['%s'] * len(ids))})",
+            uuid_value(node),
+            uuid_value(claim),
+            self.moment(at),
+            *(value for seconds, moment in deadlines.items() for value in (seconds, self.moment(moment))),
+            *ids,
         )
 
     def name(self, column: str) -> str:
         return f"{self.quote}{column}{self.quote}"
 
-    def names(self, columns: dict[str, str], prefix: str = "") -> str:
-        return ", ".join(prefix + self.name(column) for column in columns)
+    def names(self, columns: dict[str, str]) -> str:
+        return ", ".join(map(self.name, columns))
 
     def constants(self) -> str:
         return ", ".join(literal.format(false=self.false) for literal in CONSTANT.values())
@@ -139,24 +213,23 @@ class Statements(ABC):
     def boolean(self, value: bool) -> Any:
         return int(value)
 
-    def encode(self, rows: list[Row], columns: dict[str, str]) -> str:
-        """The rows as one JSON text. A column that is None is left out, which every database reads as NULL.
+    def values(self, batch: Batch) -> str:
+        return ", ".join(self.value(batch, column) for column in batch.columns)
 
-        JSON values travel as text inside the text, since not every database hands on an object whole.
-        """
-        return json.dumps(
-            [
-                {
-                    column: self._encode(row[column], kind)
-                    for column, kind in columns.items()
-                    if row.get(column) is not None
-                }
-                for row in rows
-            ],
-            separators=(",", ":"),
+    def assignments(self, batch: Batch, prefix: str = "") -> str:
+        """``available_at`` keeps its value unless the row brings one (a retry does)."""
+        return ", ".join(
+            f"{prefix}{self.name(column)} = "
+            + (f"COALESCE({value}, {self.kept}{column})" if column == "available_at" else value)
+            for column in batch.columns
+            if column not in NAMED
+            for value in (self.value(batch, column),)
         )
 
-    def _encode(self, value: Any, kind: str) -> Any:
+    def encode(self, value: Any, kind: str) -> Any:
+        """A value as JSON and as a parameter."""
+        if value is None:
+            return None
         if kind == "moment":
             return self.moment(value)
         if kind == "bool":
@@ -176,6 +249,6 @@ class Statements(ABC):
             return list(cursor.fetchall())
 
 
-def uuid_value(value: Any) -> Any:
+def uuid_value(value: UUID) -> str:
     """A UUID as the connection's database stores it."""
-    return value if connection.features.has_native_uuid_field else value.hex
+    return str(value) if connection.features.has_native_uuid_field else value.hex

@@ -5,90 +5,55 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import Any
 
 from django.db import connection
 
-from scheduling.sql.base import (
-    CLAIMED,
-    CONSTANT,
-    EXECUTION,
-    FINISHED,
-    INSERTED,
-    LIVE_ROW,
-    MOVED,
-    NAMED,
-    Row,
-    Statements,
-    uuid_value,
-)  # fmt: skip
+from scheduling.sql.base import CONSTANT, EXECUTION, FINISHED, LIVE_ROW, NAMED, Batch, Row, Statements
 
-TYPES = {
-    "bigint": "BIGINT",
-    "int": "INT",
-    "text": "LONGTEXT",
-    "json": "LONGTEXT",
-    "moment": "DATETIME(6)",
-    "bool": "TINYINT",
-}
+TYPES = {"bigint": "BIGINT", "int": "INT", "moment": "DATETIME(6)", "bool": "TINYINT"}
+#: Texts up to this length are not LONGTEXT, which a temporary table has to keep on the disk.
+SHORT = 500
 
 
 class MySQL(Statements):
     quote = "`"
     false = "0"
 
-    def records(self, columns: dict[str, str]) -> str:
-        # Identifiers of live rows are shorter than the longest text, and compared by an index.
+    def records(self, batch: Batch) -> str:
         typed = ", ".join(
-            f"{self.name(column)} {'VARCHAR(255)' if columns is MOVED and column == 'id' else TYPES[kind]}"
-            f" PATH '$.{column}'"
-            for column, kind in columns.items()
+            f"{self.name(column)} {self._type(batch, column)} PATH '$.{column}'" for column in batch.differing
         )
         return f"JSON_TABLE(%s, '$[*]' COLUMNS ({typed})) v"
 
-    def assignments(self, columns: dict[str, str]) -> str:
-        return ", ".join(
-            f"e.{self.name(column)} = "
-            + (f"COALESCE(v.{column}, e.{column})" if column == "available_at" else f"v.{self.name(column)}")
-            for column in columns
-        )
+    def _type(self, batch: Batch, column: str) -> str:
+        kind = batch.columns[column]
+        if kind in TYPES:
+            return TYPES[kind]
+        return f"VARCHAR({SHORT})" if batch.longest(column) <= SHORT else "LONGTEXT"
+
+    def value(self, batch: Batch, column: str) -> str:
+        return "%s" if column in batch.shared else f"v.{self.name(column)}"
 
     def now(self) -> datetime:
         moment: datetime = self.query("SELECT UTC_TIMESTAMP(6)")[0][0]
         return moment.replace(tzinfo=UTC)
 
-    @cached_property
-    def insert_statement(self) -> str:
+    def insert(self, batch: Batch) -> None:
         # The duplicate clause changes nothing; INSERT IGNORE would hide other faults too.
-        return (
-            f"INSERT INTO {EXECUTION} ({self.names(INSERTED)}, {self.names(CONSTANT)})"
-            f" SELECT {self.names(INSERTED, 'v.')}, {self.constants()} FROM {self.records(INSERTED)}"
-            f" ON DUPLICATE KEY UPDATE task_id = {EXECUTION}.task_id"
-        )
-
-    @cached_property
-    def move_statement(self) -> str:
-        return f"UPDATE {LIVE_ROW} j JOIN {self.records(MOVED)} ON v.id = j.id SET j.next_run_time = v.next_run_time"
-
-    @cached_property
-    def _claim(self) -> str:
-        return (
-            f"UPDATE {EXECUTION} e JOIN {self.records(CLAIMED)} ON v.id = e.id SET e.state = 'running',"
-            " e.node_id = %s, e.claim_id = %s, e.attempt = e.attempt + 1, e.started_at = %s,"
-            " e.deadline_at = v.deadline_at, e.overdue = 0"
-        )
-
-    def claim_executions(self, rows: list[Row], node: Any, claim: Any, at: datetime) -> None:
         self.execute(
-            self._claim, self.encode(rows, CLAIMED), uuid_value(node), uuid_value(claim), self.moment(at)
+            f"INSERT INTO {EXECUTION} ({self.names(batch.columns)}, {self.names(CONSTANT)})"
+            f" SELECT {self.values(batch)}, {self.constants()} FROM {self.records(batch)}"
+            f" ON DUPLICATE KEY UPDATE task_id = {EXECUTION}.task_id",
+            *batch.shared.values(),
+            batch.json,
         )
 
-    @cached_property
-    def _finish(self) -> str:
-        return (
-            f"UPDATE {EXECUTION} e JOIN {self.records(NAMED | FINISHED)} ON v.id = e.id AND v.attempt = e.attempt"
-            f" SET {self.assignments(FINISHED)} WHERE e.state = 'running'"
+    def move(self, batch: Batch) -> None:
+        self.execute(
+            f"UPDATE {LIVE_ROW} j JOIN {self.records(batch)} ON v.id = j.id"
+            f" SET j.next_run_time = {self.value(batch, 'next_run_time')}",
+            batch.json,
+            *batch.shared.values(),
         )
 
     def finish_executions(self, rows: list[Row]) -> set[int]:
@@ -103,7 +68,13 @@ class MySQL(Statements):
         )
         ours = [row for row in rows if held.get(row["id"]) == row["attempt"]]
         if ours:
-            self.execute(self._finish, self.encode(ours, NAMED | FINISHED))
+            batch = Batch(self, ours, NAMED | FINISHED)
+            self.execute(
+                f"UPDATE {EXECUTION} e JOIN {self.records(batch)} ON v.id = e.id AND v.attempt = e.attempt"
+                f" SET {self.assignments(batch, 'e.')} WHERE e.state = 'running'",
+                batch.json,
+                *batch.shared.values(),
+            )
         return {row["id"] for row in ours}
 
     def prepare_engine_session(self) -> None:
@@ -123,3 +94,7 @@ class MySQL(Statements):
             yield
         finally:
             self.execute(f"SET SESSION {name} = {before}")
+
+    def why_no_writes(self) -> str:
+        ((read_only,),) = self.query("SELECT @@global.read_only")
+        return "the database is read-only" if read_only else ""

@@ -2,86 +2,64 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from django.db import connection
 
-from scheduling.sql.base import (
-    CLAIMED,
-    CONSTANT,
-    EXECUTION,
-    FINISHED,
-    INSERTED,
-    LIVE_ROW,
-    NAMED,
-    Row,
-    Statements,
-)  # fmt: skip
+from scheduling.sql.base import CONSTANT, EXECUTION, FINISHED, LIVE_ROW, NAMED, Batch, Row, Statements
 
 #: Steps of SQLite's machine between two looks at the time: some milliseconds.
 STEPS_BETWEEN_LOOKS = 100_000
+#: A disk with less than this takes no transaction that is worth the name.
+LEAST_FREE_BYTES = 256 * 1024
 
 
 class SQLite(Statements):
     false = "0"
+    kept = ""
 
-    def value(self, column: str) -> str:
-        return f"v.value->>'{column}'"
+    def value(self, batch: Batch, column: str) -> str:
+        return "%s" if column in batch.shared else f"v.value->>'{column}'"
 
     def now(self) -> datetime:
         return datetime.now(UTC)
 
-    @cached_property
-    def insert_statement(self) -> str:
+    def insert(self, batch: Batch) -> None:
         # "WHERE true" tells the parser that ON CONFLICT is not a join's ON.
-        values = ", ".join(self.value(column) for column in INSERTED)
-        return (
-            f"INSERT INTO {EXECUTION} ({self.names(INSERTED)}, {self.names(CONSTANT)})"
-            f" SELECT {values}, {self.constants()} FROM json_each(%s) v WHERE true"
-            " ON CONFLICT (task_id, scheduled_for, slot) DO NOTHING"
+        self.execute(
+            f"INSERT INTO {EXECUTION} ({self.names(batch.columns)}, {self.names(CONSTANT)})"
+            f" SELECT {self.values(batch)}, {self.constants()} FROM json_each(%s) v WHERE true"
+            " ON CONFLICT (task_id, scheduled_for, slot) DO NOTHING",
+            *batch.shared.values(),
+            batch.json,
         )
 
-    @cached_property
-    def move_statement(self) -> str:
-        return (
-            f"UPDATE {LIVE_ROW} SET next_run_time = {self.value('next_run_time')} FROM json_each(%s) v"
-            f" WHERE {LIVE_ROW}.id = {self.value('id')}"
-        )
-
-    @cached_property
-    def _claim(self) -> str:
-        return (
-            f"UPDATE {EXECUTION} SET state = 'running', node_id = %s, claim_id = %s, attempt = attempt + 1,"
-            f" started_at = %s, deadline_at = {self.value('deadline_at')}, overdue = 0 FROM json_each(%s) v"
-            f" WHERE {EXECUTION}.id = {self.value('id')}"
-        )
-
-    def claim_executions(self, rows: list[Row], node: Any, claim: Any, at: datetime) -> None:
-        self.execute(self._claim, node.hex, claim.hex, self.moment(at), self.encode(rows, CLAIMED))
-
-    @cached_property
-    def _finish(self) -> str:
-        assignments = ", ".join(
-            f"{self.name(column)} = "
-            + (
-                f"COALESCE({self.value(column)}, {column})"
-                if column == "available_at"
-                else self.value(column)
-            )
-            for column in FINISHED
-        )
-        return (
-            f"UPDATE {EXECUTION} SET {assignments} FROM json_each(%s) v WHERE {EXECUTION}.id = {self.value('id')}"
-            f" AND attempt = {self.value('attempt')} AND state = 'running' RETURNING {EXECUTION}.id"
+    def move(self, batch: Batch) -> None:
+        self.execute(
+            f"UPDATE {LIVE_ROW} SET next_run_time = {self.value(batch, 'next_run_time')} FROM json_each(%s) v"
+            f" WHERE {LIVE_ROW}.id = {self.value(batch, 'id')}",
+            *batch.shared.values(),
+            batch.json,
         )
 
     def finish_executions(self, rows: list[Row]) -> set[int]:
-        return {id for (id,) in self.query(self._finish, self.encode(rows, NAMED | FINISHED))}
+        batch = Batch(self, rows, NAMED | FINISHED)
+        # The sign keeps the planner from the index of claims: it would go through all that runs for each row.
+        accepted = self.query(
+            f"UPDATE {EXECUTION} SET {self.assignments(batch)} FROM json_each(%s) v"
+            f" WHERE {EXECUTION}.id = {self.value(batch, 'id')} AND attempt = {self.value(batch, 'attempt')}"
+            f" AND +state = 'running' RETURNING {EXECUTION}.id",
+            *batch.shared.values(),
+            batch.json,
+        )
+        return {id for (id,) in accepted}
 
     def prepare_engine_session(self) -> None:
         """Nothing to bound: a frozen writer is waited for, and the waiting says so."""
@@ -97,3 +75,14 @@ class SQLite(Statements):
             yield
         finally:
             driver.set_progress_handler(None, 0)
+
+    @property
+    def folder(self) -> Path:
+        return Path(connection.settings_dict["NAME"]).parent
+
+    def why_no_writes(self) -> str:
+        if not os.access(connection.settings_dict["NAME"], os.W_OK):
+            return "the database's file is read-only"
+        if shutil.disk_usage(self.folder).free < LEAST_FREE_BYTES:
+            return "the disk that holds the database is full"
+        return ""

@@ -202,6 +202,21 @@ def test_bulk_tells_each_result(api: Api, make_task: MakeTask) -> None:
     assert set(errors(wrong)) == {"action", "keys"}
 
 
+def test_bulk_runs_with_the_same_parameters(api: Api, make_task: MakeTask) -> None:
+    make_task("slow", function="sleep", parameters={"seconds": 3})
+    make_task("plain", function="noop")
+    body = {"action": "run", "keys": ["slow", "plain"], "parameters": {"seconds": 1}}
+    results = api.post("tasks/bulk/", body).data["results"]
+    assert [(row["key"], row["ok"], row["code"]) for row in results] == [
+        ("slow", True, ""), ("plain", False, "invalid"),
+    ]  # fmt: skip
+    assert "seconds" in results[1]["detail"]
+    assert Execution.objects.get().parameters == {"seconds": 1}
+    for wrong in ({"parameters": [1]}, {"action": "pause"}):
+        answer = api.post("tasks/bulk/", body | wrong)
+        assert (answer.status_code, list(errors(answer))) == (400, ["parameters"])
+
+
 def test_by_func(api: Api) -> None:
     answer = api.post(
         "tasks/by-func/", {"function": "noop", "trigger": "interval", "trigger_params": {"hours": 1}}

@@ -16,6 +16,8 @@ from instances.models import (
     InstanceDatabase,
     InstanceSize,
     InstanceSizeAggregate,
+    SizeAnomaly,
+    SizeLimit,
     SyncSession,
 )
 from instances.services import credentials, instances, sessions
@@ -62,6 +64,11 @@ CALLS: dict[str, Call] = {
     "POST instances/import/": Call(
         200, {"format": "yaml", "dry_run": True, "text": "instances: [{name: x, dialect: sqlite}]"}
     ),
+    "POST sync-sessions/{pk}/cancel/": Call(202),
+    "POST size-limits/": Call(201, {"instance": "one", "database": "b", "limit_bytes": 5}),
+    "PUT size-limits/{pk}/": Call(200, {"instance": "one", "limit_bytes": 5}),
+    "PATCH size-limits/{pk}/": Call(200, {"limit_bytes": 5}),
+    "DELETE size-limits/{pk}/": Call(204),
     "POST sync-sessions/{pk}/retry/": Call(409),  # it is still running
     "GET doctor/": Call(200),
     "POST doctor/": Call(200),
@@ -95,6 +102,7 @@ CALLS: dict[str, Call] = {
     "POST tasks/{key}/rollback/": Call(200, {"version": 1}),
     "POST tasks/{key}/impact/": Call(200, {"trigger_params": {"hour": 4}}),
     "POST tasks/{key}/run/": Call(202, {}),
+    "POST templates/{key}/create-task/": Call(201, {"key": "made"}),
     "POST tokens/": Call(201, {}),
     "DELETE tokens/{key}/": Call(204),
     "POST triggers/preview/": Call(200, CRON),
@@ -108,7 +116,10 @@ for _place in (
         "databases/",
         "aggregations/",
         "aggregations/totals/",
+        "anomalies/",
     ),
+    *("fleet/", "fleet/growers/", "instances/{pk}/growth/", "instances/{pk}/forecast/"),
+    *("size-limits/", "size-limits/{pk}/"),
     *(
         "credentials/",
         "executions/",
@@ -127,11 +138,21 @@ for _place in (
         "pools/{key}/",
         "sizes/",
         "sizes/totals/",
+        "forecast/",
+        "forecast/tasks/",
         "stats/",
         "stats/tasks/{key}/",
     ),
     *("sync-sessions/", "sync-sessions/{pk}/", "sync-sessions/{pk}/records/", "tasks/{key}/"),
-    *("tasks/{key}/next-runs/", "tasks/{key}/versions/"),
+    *("tasks/{key}/next-runs/", "tasks/{key}/versions/", "templates/", "templates/{key}/"),
+    *(
+        "tasks/export/",
+        "executions/export/",
+        "instances/export/",
+        "accounts/export/",
+        "account-changes/export/",
+    ),
+    *("databases/export/", "sizes/export/", "sizes/totals/export/"),
 ):
     CALLS[f"GET {_place}"] = Call()
 for _place in (
@@ -183,6 +204,11 @@ def build() -> None:
     of_day = {"instance": instance, "period": "day", "samples": 1, "final": True, "computed_at": now}
     DatabaseSizeAggregate.objects.create(database="a", **of_day, **numbers, **dates)
     InstanceSizeAggregate.objects.create(database_count=1, **of_day, **numbers, **dates)
+    SizeLimit.objects.create(instance=instance, limit_bytes=9, full_on=day, computed_at=now)
+    jump = ("before_bytes", "after_bytes", "daily_bytes", "usual_bytes", "tolerance_bytes")
+    SizeAnomaly.objects.create(
+        instance=instance, database="a", date=day, before_date=day, found_at=now, **dict.fromkeys(jump, 1)
+    )
 
 
 def address(door: Door, user: Any) -> str:
@@ -190,7 +216,7 @@ def address(door: Door, user: Any) -> str:
     place = door.place
     models = {
         "credentials": Credential, "instances": Instance, "executions": Execution, "nodes": Node,
-        "sync-sessions": SyncSession, "accounts": InstanceAccount,
+        "sync-sessions": SyncSession, "accounts": InstanceAccount, "size-limits": SizeLimit,
     }  # fmt: skip
     first = place.split("/")[0]
     if "{pk}" in place:
@@ -205,6 +231,7 @@ def address(door: Door, user: Any) -> str:
         "functions": "noop",
         "queues": "default",
         "calendars": "cn",
+        "templates": "log_cleanup",
     }
     key = tokens.make(user)[0].token_key if "tokens/{" in place else keys.get(first, "")
     return re.sub(r"\{\w+\}", key, place)

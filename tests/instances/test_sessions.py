@@ -148,7 +148,7 @@ class TestCancel:
     def test_what_has_not_begun_does_not_begin(self, begin: Any) -> None:
         session, (first, second, third) = begin(3)
         sessions.start(first)
-        assert sessions.request_cancel(session) == 2
+        assert sessions.request_cancel(session, actor=TRUSTED) == 2
         with pytest.raises(WrongState):
             sessions.start(second)
         sessions.complete(first, RowCounts())
@@ -156,7 +156,7 @@ class TestCancel:
         assert counts(session) == ("cancelled", 3, 1, 0, 2)
         assert SyncRecord.objects.get(pk=third.pk).finished_at is not None
         with pytest.raises(WrongState, match="already"):
-            sessions.request_cancel(session)
+            sessions.request_cancel(session, actor=TRUSTED)
 
     def test_a_collection_stops_between_instances(
         self, make_instance: Any, monkeypatch: pytest.MonkeyPatch, settings: Any
@@ -170,7 +170,7 @@ class TestCancel:
         real = collection._save_sizes
 
         def save_and_cancel(record: SyncRecord, reading: SizesReading) -> RowCounts:
-            sessions.request_cancel(record.session)
+            sessions.request_cancel(record.session, actor=TRUSTED)
             return real(record, reading)
 
         reading = SizesReading(ServerReading("x", "1", "X", 1), (DatabaseSizeReading("d", 1),))

@@ -150,7 +150,6 @@ def test_no_statement_of_a_tick_sorts_or_reads_a_whole_table(
     queues = ["default", "reports"]
     asked: dict[str, Callable[[], Any]] = {
         "claim": lambda: claims.claim(node.pk, uuid.uuid4(), queues, 64, now),
-        "is anything queued": lambda: claims.anything_queued(queues),
         "what is queued for it": lambda: claims.queued_for(queues, {"thread": 4, "process": 1}),
         "lock what is due": lambda: liverows.lock_due(now, 500),
         "what is due next": lambda: liverows.earliest(),

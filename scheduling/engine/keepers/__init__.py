@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scheduling.engine.keepers.ahead import Ahead
 from scheduling.engine.keepers.base import Keeper
 from scheduling.engine.keepers.control import Control
 from scheduling.engine.keepers.drain import Drain
@@ -34,6 +35,7 @@ def keepers() -> list[Keeper]:
         Tallies(),
         Events(),
         Notices(),
+        Ahead(),
     ]
 
 

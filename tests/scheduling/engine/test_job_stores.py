@@ -49,7 +49,7 @@ def configured(settings: Any, keys: dict[str, str]) -> dict[str, str]:
 
 
 def said(found: list[Any]) -> str:
-    return " ".join(str(each.msg) for each in found if each.id in ("scheduling.E012", "scheduling.E013"))
+    return " ".join(str(each.msg) for each in found if each.id in ("scheduling.E012", "scheduling.E014"))
 
 
 def start(node: HandNode) -> None:

@@ -9,7 +9,8 @@ import pytest
 from scheduling import clock
 from scheduling.engine.keepers import tallies as keeper
 from scheduling.models import Execution, Node, Tally
-from scheduling.services import nodes, stats, tallies, tasks
+from scheduling.services import liverows, nodes, stats, tallies, tasks
+from scheduling.services.plans import plans
 from tests.conftest import TESTER
 from tests.scheduling.engine.conftest import HandNode, make_due, stored
 
@@ -53,3 +54,24 @@ def test_a_node_that_is_asked_to_drain_claims_nothing_more(node: HandNode) -> No
     execution = tasks.run_now(stored("echo").pk, actor=TESTER)
     node.tick()
     assert Execution.objects.get(pk=execution.pk).state == "queued"
+
+
+def test_what_soon_comes_due_is_read_ahead(node: HandNode) -> None:
+    with clock.use(clock.SettableClock(clock.refresh())) as settable:
+        soon, far = stored("soon"), stored("far")
+        liverows.move(
+            {
+                soon.pk: settable.now() + timedelta(seconds=10),
+                far.pk: settable.now() + timedelta(seconds=100),
+            }
+        )
+        plans.forget()
+        node.settle()
+        node.tick()
+        assert plans.unknown([soon.pk, far.pk]) == [far.pk]
+        # An edit is in effect all the same: a plan is used at its own version only.
+        soon.function, soon.parameters = "noop", {}
+        tasks.edit(soon, actor=TESTER)
+        make_due(soon)
+        node.settle()
+        assert Execution.objects.get(task=soon).function == "noop"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django_apscheduler.models import DjangoJob
 
 from scheduling.clock import SettableClock
 from scheduling.models import Task
-from scheduling.services import repair, tasks
+from scheduling.services import liverows, repair, tasks
 from scheduling.services.actor import Actor
+from tests.conftest import new_task
 
 pytestmark = pytest.mark.django_db
 ACTOR = Actor(source="command")
@@ -59,3 +61,17 @@ def test_rows_of_others_are_named_and_kept(clock: SettableClock, make_task: Make
     repair.mend_live_rows(clock.at)
     assert repair.strangers() == ["theirs"]
     assert DjangoJob.objects.filter(pk="theirs").exists()
+
+
+def test_tasks_that_have_had_their_last_run_cost_a_start_no_lock_each(
+    clock: SettableClock, django_assert_max_num_queries: Any
+) -> None:
+    common = {"anchor_at": clock.at, "created_at": clock.at, "updated_at": clock.at}
+    once = {"trigger": "date", "trigger_params": {"run_date": clock.at.isoformat()}}
+    Task.objects.bulk_create([new_task(f"over-{number}", **once, **common) for number in range(300)])
+    ids = list(Task.objects.values_list("pk", flat=True))
+    liverows.create_many((id, None) for id in ids)
+    ended: set[tuple[int, int]] = set()
+    with django_assert_max_num_queries(12):
+        assert repair.mend_live_rows(clock.at, ended) == {}
+    assert {id for id, _version in ended} == set(ids)

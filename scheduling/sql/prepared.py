@@ -1,0 +1,75 @@
+"""Questions that are asked many times a second: the ORM puts each into words once.
+
+To build and compile a query takes the ORM five times as long as PostgreSQL takes to answer it, and the engine asks
+a dozen for each batch. What differs from time to time stands in the query as a ``Param``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple
+
+from django.db import connection
+from django.db.models import CharField, Expression, Field, QuerySet
+
+Query = QuerySet[Any, Any]
+Row = tuple[Any, ...]
+
+
+class Param(Expression):
+    """A value that is given when the query is asked; ``output_field`` says how it is stored."""
+
+    def __init__(self, name: str, output_field: Field[Any, Any] | None = None) -> None:
+        super().__init__(output_field=output_field or CharField())
+        self.name = name
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        return "%s", (self,)
+
+    def stored(self, value: Any) -> Any:
+        return self.output_field.get_db_prep_value(value, connection=connection)
+
+
+class _Words(NamedTuple):
+    text: str
+    params: tuple[Any, ...]  # Param where a value is to be put
+    compiler: Any
+    converters: Any
+
+
+class Prepared:
+    """A query with ``values_list``, or several of the same columns, whose rows are put together in no order.
+
+    ``build`` gets what the words themselves depend on (how many rows, which parts): few different things, for the
+    words of each are kept. Ask it in a transaction where it locks.
+    """
+
+    def __init__(self, build: Callable[..., Query | list[Query]]) -> None:
+        self._build = build
+        self._known: dict[tuple[Hashable, ...], _Words] = {}
+
+    def rows(self, *shape: Hashable, **values: Any) -> list[Row]:
+        words = self._known.get(shape) or self._known.setdefault(shape, self._put(shape))
+        params = [
+            param.stored(values[param.name]) if isinstance(param, Param) else param for param in words.params
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(words.text, params)
+            rows: list[Row] = cursor.fetchall()
+        if words.converters:
+            return [tuple(row) for row in words.compiler.apply_converters(rows, words.converters)]
+        return rows
+
+    def _put(self, shape: tuple[Hashable, ...]) -> _Words:
+        built = self._build(*shape)
+        queries = built if isinstance(built, list) else [built]
+        compilers = [query.query.get_compiler(connection=connection) for query in queries]
+        texts, params = zip(*(compiler.as_sql() for compiler in compilers), strict=True)
+        text = texts[0]
+        if len(texts) > 1:
+            text = " UNION ALL ".join(
+                f"SELECT * FROM ({part}) AS part{place}" for place, part in enumerate(texts)
+            )
+        first = compilers[0]
+        converters = first.get_converters([column for column, _sql, _alias in first.select])
+        return _Words(text, tuple(each for part in params for each in part), first, converters)
