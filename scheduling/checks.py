@@ -8,10 +8,11 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.utils.module_loading import import_string
 
-from scheduling import executors, registry
-from scheduling.exceptions import UnknownExecutor, UnknownTrigger
+from scheduling import executors, job_stores, registry
+from scheduling.exceptions import UnknownExecutor, UnknownJobStore, UnknownTrigger
 from scheduling.services import templates
 from scheduling.triggers import kinds
+from scheduling.words import did_you_mean
 
 
 @register("scheduling")
@@ -54,8 +55,33 @@ def hosts_can_be_told(**_: Any) -> list[CheckMessage]:
         hint = (
             'SCHEDULER["hosts"] is the dotted path of who knows which database hosts a run visits, or empty.'
         )
-        return [Error(str(error), hint=hint, id="scheduling.E014")]
+        return [Error(str(error), hint=hint, id="scheduling.E015")]
     return []
+
+
+@register("scheduling")
+def job_stores_can_be_made(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for name in job_stores.named():
+        try:
+            job_stores.build(name)
+        except UnknownJobStore as error:
+            hint = 'SCHEDULER["job_stores"] maps a name to {"kind": …, and the options of that kind} (docs/engine.md).'
+            found.append(Error(str(error), hint=hint, id="scheduling.E012"))
+    return found
+
+
+@register("scheduling")
+def job_defaults_are_known(**_: Any) -> list[CheckMessage]:
+    defaults = settings.SCHEDULER.get("job_defaults", {})
+    unknown = sorted(set(defaults) - set(job_stores.DEFAULTS))
+    return [
+        Error(
+            f'SCHEDULER["job_defaults"]: {name!r} is not known.{did_you_mean(name, job_stores.DEFAULTS)}',
+            id="scheduling.E014",
+        )
+        for name in unknown
+    ]
 
 
 @register("scheduling")

@@ -73,6 +73,7 @@ CALLS: dict[str, Call] = {
     "POST sync-sessions/{pk}/retry/": Call(409),  # it is still running
     "GET doctor/": Call(200),
     "POST doctor/": Call(200),
+    "GET stats/events/": Call(200),
     "GET queues/": Call(200),
     "GET partitions/": Call(200),
     "POST partitions/{name}/": Call(202, {}),
