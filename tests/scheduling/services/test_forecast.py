@@ -159,8 +159,8 @@ def test_who_knows_the_hosts_must_exist(settings: Any) -> None:
     def found() -> list[str | None]:
         return [message.id for message in run_checks(tags=["scheduling"])]
 
-    assert "scheduling.E014" not in found()
+    assert "scheduling.E015" not in found()
     settings.SCHEDULER = settings.SCHEDULER | {"hosts": "instances.services.hosts.nobody"}
-    assert "scheduling.E014" in found()
+    assert "scheduling.E015" in found()
     settings.SCHEDULER = settings.SCHEDULER | {"hosts": ""}
-    assert "scheduling.E014" not in found()
+    assert "scheduling.E015" not in found()
