@@ -8,6 +8,7 @@ Prints a table; exit code 1 when a mutant survives.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -31,11 +32,14 @@ class Mutant:
     tests: tuple[str, ...]
     #: Databases on which the safeguard is written; empty: all.
     vendors: tuple[str, ...] = ()
+    #: Where those tests die, of all the steps that there are (JOBSITE_TEST_STEPS).
+    steps: str = ""
 
 
 MODEL = "tests/promises/test_model.py"
 RESULTS = "tests/scheduling/services/test_claims_and_results.py"
 OPEN = "tests/promises/test_open_claims.py"
+FAILPOINTS = "tests/faults/test_failpoints.py"
 
 MUTANTS = (
     Mutant(
@@ -108,6 +112,30 @@ MUTANTS = (
         {"scheduling/services/admission.py": [("    if decision.missed:\n", "    if False and decision.missed:\n")]},
         (MODEL,),
     ),
+    Mutant(
+        "admission in one piece", "P3",
+        {
+            "scheduling/services/admission.py": [
+                ("    sql.insert_executions(admitted.rows)\n", "    transaction.on_commit(lambda: sql.insert_executions(admitted.rows))\n"),
+                ("from django.db.models import Count, F\n", "from django.db import transaction\nfrom django.db.models import Count, F\n"),
+            ]
+        },
+        (FAILPOINTS,), steps="admit_due:[0-9]+ COMMIT",
+    ),
+    Mutant(
+        "ends in one piece", "P3",
+        {
+            "scheduling/services/results.py": [
+                ("    chains.react([id for id in accepted if id not in superseded], now)\n",
+                 "    ended = [id for id in accepted if id not in superseded]\n"
+                 "    transaction.on_commit(lambda: in_transaction(lambda: chains.react(ended, now)))\n"),
+                ("from django.db.models import Min, Q\n",
+                 "from django.db import transaction\nfrom django.db.models import Min, Q\n"
+                 "from scheduling.sql.transactions import in_transaction\n"),
+            ]
+        },
+        (FAILPOINTS,), steps="_exchange:[0-9]+ COMMIT",
+    ),
 )  # fmt: skip
 
 
@@ -153,7 +181,8 @@ def notice(mutant: Mutant) -> str:
             "no:cacheprovider",
             *mutant.tests,
         ]
-        done = subprocess.run(command, cwd=tree, capture_output=True, text=True)
+        environment = os.environ | ({"JOBSITE_TEST_STEPS": mutant.steps} if mutant.steps else {})
+        done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
     if done.returncode == 0:
         return ""
     failed = [
@@ -169,8 +198,6 @@ def notice(mutant: Mutant) -> str:
 
 
 if __name__ == "__main__":
-    import os
-
     sys.path.insert(0, str(ROOT))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jobsite.settings")
     import django

@@ -23,6 +23,7 @@ MOST_MS = 300
 MOST_QUERIES = 12
 #: Links of a page that are followed, at most for each parameter.
 LINKS_EACH = 3
+HEAD = f"  {'page':<66} http  sql  p50 ms   p95 ms      KiB"
 
 
 @dataclass(frozen=True)
@@ -134,27 +135,34 @@ def measure(client: Any, name: str, address: str, rounds: int) -> Figures:
     return Figures(name, answer.status_code, queries, statistics.median(taken), p95, len(content) / 1024)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--only", default="", help="addresses whose name has this in it")
-    options = parser.parse_args()
-    contest.set_up(wipes=False)
+def superuser() -> Any:
+    """A client that is logged in as one."""
     from django.contrib.auth import get_user_model
-    from django.db import connection
     from django.test import Client
 
     users = get_user_model()._default_manager
     user = users.filter(username="benchmark").first() or users.create_superuser("benchmark", password=None)
     client = Client(raise_request_exception=False, SERVER_NAME="localhost")
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--only", default="", help="addresses whose name has this in it")
+    options = parser.parse_args()
+    contest.set_up(wipes=False)
+    from django.db import connection
+
+    client = superuser()
     found = list(addresses())
     listed = next((address for name, address in found if name == "executions"), "")
     found += links(client, listed) if listed else []
     print(
         f"{connection.vendor}: at most {MOST_MS} ms at p95 and {MOST_QUERIES} queries; ! marks what takes more"
     )
-    print(f"  {'page':<66} http  sql  p50 ms   p95 ms      KiB")
+    print(HEAD)
     results = []
     for name, address in found:
         if options.only in name:

@@ -55,6 +55,12 @@ class TimedOut(DialectError):
     code = "timed_out"
 
 
+class Stopped(DialectError):
+    """The statement was ended because somebody has cancelled it."""
+
+    code = "cancelled"
+
+
 class QueryFailed(DialectError):
     """The server refuses the question."""
 

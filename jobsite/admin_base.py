@@ -6,17 +6,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib import messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ORDER_VAR
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import IntegrityError
 from django.db.models import Model, ProtectedError, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.urls import path, reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext, ngettext
+from django.views.decorators.http import require_GET
 
+from jobsite import exports
 from jobsite.keyset import AFTER, BEFORE, Keyset, KeysetPaginator
 from jobsite.moments import mend_form, shown
 from scheduling.exceptions import Refused
@@ -130,6 +134,31 @@ class ServiceAdmin(BaseAdmin[AnyModel]):
     """Pages whose writes are services: what a service refuses is told, and never a fault of the page."""
 
     REFUSALS = (Refused, ValidationError, ProtectedError)
+    #: How the rows look in a CSV file; None: the list is not exported.
+    sheet: exports.Sheet | None = None
+
+    def get_urls(self) -> list[Any]:
+        if self.sheet is None:
+            return super().get_urls()
+        view = self.admin_site.admin_view(require_GET(self.export_view))
+        name = f"{self.opts.app_label}_{self.opts.model_name}_export"
+        return [path("export/", view, name=name), *super().get_urls()]
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """The list as its filters and its search have it, on every page of it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        assert self.sheet is not None  # noqa: S101  (for mypy)
+        request.is_export = True  # type: ignore[attr-defined]
+        try:
+            changes = self.get_changelist_instance(request)
+        except IncorrectLookupParameters as error:
+            raise Http404(gettext("The list has no such filter.")) from error
+        return exports.answer(self.sheet, self.exported(changes))
+
+    def exported(self, changes: Any) -> exports.Batches:
+        assert self.sheet is not None  # noqa: S101  (for mypy)
+        return exports.batches(self.sheet, changes.queryset)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, obj, change, **kwargs)

@@ -13,8 +13,27 @@ from typing import Any, NamedTuple
 
 from django.db.models import Q
 
-from instances.models import Credential, DatabaseSize, Instance, InstanceSize
-from instances.services import credentials, instances
+from instances.models import (
+    Credential,
+    DatabaseSize,
+    DatabaseSizeAggregate,
+    Instance,
+    InstanceDatabase,
+    InstanceSize,
+    InstanceSizeAggregate,
+    SizeAnomaly,
+    SizeLimit,
+)
+from instances.services import (
+    aggregation,
+    anomalies,
+    credentials,
+    databases,
+    instances,
+    limits,
+    periods,
+    sizes,
+)
 from scheduling import clock
 from scheduling.models import Execution, ExecutionLog, Group, Pool, Reason, State, Tally, Task
 from scheduling.services import groups, pools, tallies, tasks
@@ -62,10 +81,13 @@ SAMPLES = (
 )  # fmt: skip
 
 FLEET = (
-    ("demo.orders-primary", "mysql", 310, 1.4, ("orders", "orders_archive", "catalog")),
-    ("demo.billing", "postgresql", 120, 0.5, ("billing", "ledger")),
-    ("demo.reports", "postgresql", 640, 4.2, ("reports", "staging", "数据仓库")),
-)  # name, dialect, GiB at the beginning, GiB a day, databases
+    ("demo.orders-primary", "mysql", "production", 310, 1.4, ("orders", "orders_archive", "catalog")),
+    ("demo.billing", "postgresql", "production", 120, 0.5, ("billing", "ledger")),
+    ("demo.reports", "postgresql", "staging", 640, 4.2, ("reports", "staging", "数据仓库")),
+)  # name, dialect, environment, GiB at the beginning, GiB a day, databases
+#: The disk of the first of them, in GiB, and a night on which the last of them took in a year of old reports.
+DISK_GIB = 600
+JUMP_DAY, JUMP_GIB = SIZE_DAYS - 12, 180
 
 
 def build(seed: int = 1) -> dict[str, int]:
@@ -99,13 +121,16 @@ def remove() -> dict[str, int]:
     Tally.objects.all().delete()  # what is left is counted again by the scheduler
     removed = Execution.objects.filter(task_id__in=ids).exclude(state=State.RUNNING).delete()[0]
     fleet = list(Instance.objects.filter(name__startswith=PREFIX))
-    sizes = DatabaseSize.objects.filter(instance__in=fleet).delete()[0]
-    sizes += InstanceSize.objects.filter(instance__in=fleet).delete()[0]
+    removed_sizes = sum(
+        model.objects.filter(instance__in=fleet).delete()[0] for model in (DatabaseSize, InstanceSize)
+    )
+    for derived in (DatabaseSizeAggregate, InstanceSizeAggregate, SizeAnomaly, SizeLimit, InstanceDatabase):
+        derived.objects.filter(instance__in=fleet).delete()
     for instance in fleet:
         instances.delete(instance, actor=ACTOR)
     for holder in (Group.objects, Pool.objects):
         holder.filter(key__startswith=PREFIX, tasks__isnull=True).delete()
-    return {"tasks": len(made), "executions": removed, "sizes": sizes}
+    return {"tasks": len(made), "executions": removed, "sizes": removed_sizes}
 
 
 def _task(sample: Sample, group: Group, pool: Pool) -> Task | None:
@@ -174,36 +199,42 @@ def _row(task: Task, sample: Sample, at: datetime, chance: random.Random) -> Exe
 def _fleet(now: datetime, chance: random.Random) -> int:
     """Writes the fleet's sizes, with a gap as real collections have; returns how many rows."""
     count = 0
-    for name, dialect, start, growth, names in FLEET:
+    for name, dialect, environment, start, growth, names in FLEET:
         if Instance.objects.filter(name=name).exists():
             continue
-        instance = _instance(name, dialect)
-        databases, totals = [], []
+        instance = _instance(name, dialect, environment)
+        days: list[DatabaseSize] = []
+        totals = []
         for day, (at, gib) in enumerate(_days(now, start, growth, chance)):
             if 60 < day < 66:
                 continue  # nobody collected
-            shares = _shares(gib, names)
+            shares = _shares(gib + (JUMP_GIB if name == FLEET[-1][0] and day >= JUMP_DAY else 0), names)
             total = sum(size for _database, size in shares)
-            totals.append(
-                InstanceSize(
-                    instance=instance,
-                    date=at.date(),
-                    total_bytes=total,
-                    database_count=len(shares),
-                    collected_at=at,
-                )
-            )
-            databases += [
+            of_day: dict[str, Any] = {"instance": instance, "date": sizes.day_of(at), "collected_at": at}
+            totals.append(InstanceSize(total_bytes=total, database_count=len(shares), **of_day))
+            days += [
                 DatabaseSize(
-                    instance=instance, database=database, date=at.date(), total_bytes=size,
-                    data_bytes=size * 3 // 4, index_bytes=size - size * 3 // 4, collected_at=at,
+                    database=database, total_bytes=size, data_bytes=size * 3 // 4,
+                    index_bytes=size - size * 3 // 4, **of_day,
                 )
                 for database, size in shares
             ]  # fmt: skip
         InstanceSize.objects.bulk_create(totals, batch_size=BATCH)
-        DatabaseSize.objects.bulk_create(databases, batch_size=BATCH)
-        count += len(totals) + len(databases)
+        DatabaseSize.objects.bulk_create(days, batch_size=BATCH)
+        count += len(totals) + len(days)
+        _conclude(instance, names, now)
     return count
+
+
+def _conclude(instance: Instance, names: tuple[str, ...], now: datetime) -> None:
+    """What the nightly tasks would have written down."""
+    today = sizes.day_of(now)
+    databases.note(instance, names, whole=True, now=now)
+    aggregation.compute(instance, periods.due(today), now=now)
+    for back in range(SIZE_DAYS, -1, -anomalies.RECENT_DAYS):
+        anomalies.detect(instance, today - timedelta(days=back), now=now)
+    if instance.name == FLEET[0][0]:
+        limits.save(SizeLimit(instance=instance, limit_bytes=DISK_GIB * 2**30), actor=ACTOR)
 
 
 def _days(
@@ -223,13 +254,13 @@ def _shares(gib: float, names: tuple[str, ...]) -> list[tuple[str, int]]:
     ]
 
 
-def _instance(name: str, dialect: str) -> Instance:
+def _instance(name: str, dialect: str, environment: str) -> Instance:
     host = f"{name.removeprefix(PREFIX)}.example.com"
     credential = Credential.objects.filter(name=f"{PREFIX}collector").first() or credentials.create(
         Credential(name=f"{PREFIX}collector", username="jobsite", active=False), password="", actor=ACTOR
     )
     instance = Instance(
-        name=name, dialect=dialect, host=host, credential=credential, active=False,
+        name=name, dialect=dialect, environment=environment, host=host, credential=credential, active=False,
         description="Made up by manage.py demo; nobody connects to it.",
     )  # fmt: skip
     return instances.create(instance, actor=ACTOR)

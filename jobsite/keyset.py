@@ -6,8 +6,8 @@ The address carries the row as ``after`` or ``before``; one that cannot be read 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,39 @@ class Page:
     # Cursors of the neighbouring pages; empty where there is none.
     older: str
     newer: str
+
+
+def beyond(order: Iterable[tuple[str, bool]], values: Iterable[Any]) -> Q:
+    """Rows that come after the one with these values; ``order``: each column, and whether it descends."""
+    steps = [
+        (column, "lt" if descends else "gt", value)
+        for (column, descends), value in zip(order, values, strict=True)
+    ]
+    condition, equal = Q(), Q()
+    for column, step, value in steps:
+        condition |= equal & Q(**{f"{column}__{step}": value})
+        equal &= Q(**{column: value})
+    # The same once more for the first column alone: by it every database finds the place in the index.
+    column, step, value = steps[0]
+    return Q(**{f"{column}__{step}e": value}) & condition
+
+
+def to_cursor(values: list[Any]) -> str:
+    """Texts and numbers as a word for addresses."""
+    text = json.dumps(values, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def from_cursor(cursor: str) -> list[Any]:
+    """What ``to_cursor`` was given. Raises ValueError where this is no cursor."""
+    try:
+        padded = (cursor + "=" * (-len(cursor) % 4)).encode("ascii")
+        values = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except RecursionError as error:
+        raise ValueError(cursor[:100]) from error
+    if not isinstance(values, list) or not values:
+        raise ValueError(cursor[:100])
+    return values
 
 
 class Keyset:
@@ -60,30 +93,17 @@ class Keyset:
         )
 
     def _beyond(self, values: list[Any], back: bool) -> Q:
-        """Rows that come later in the order than one with these values."""
-        condition, equal = Q(), Q()
-        for (field, descends), value in zip(self._parts, values, strict=True):
-            less = descends != back
-            condition |= equal & Q(**{f"{field.attname}__{'lt' if less else 'gt'}": value})
-            equal &= Q(**{field.attname: value})
-        # The same once more for the first column alone: by it every database finds the place in the index.
-        (field, descends), value = self._parts[0], values[0]
-        return Q(**{f"{field.attname}__{'lte' if descends != back else 'gte'}": value}) & condition
+        return beyond([(field.attname, descends != back) for field, descends in self._parts], values)
 
     def _encode(self, row: Any) -> str:
-        texts = [field.value_to_string(row) for field, _descends in self._parts]
-        return base64.urlsafe_b64encode(json.dumps(texts).encode()).decode().rstrip("=")
+        return to_cursor([field.value_to_string(row) for field, _descends in self._parts])
 
     def _decode(self, cursor: str) -> list[Any] | None:
         """The values that a cursor names; None when it names none."""
-        if not cursor:
-            return None
         try:
-            texts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-            if not isinstance(texts, list) or len(texts) != len(self._parts):
-                return None
+            texts = from_cursor(cursor)
             return [field.to_python(text) for (field, _), text in zip(self._parts, texts, strict=True)]
-        except (ValueError, binascii.Error, ValidationError, TypeError, RecursionError):
+        except (ValueError, TypeError, ValidationError):
             return None
 
 

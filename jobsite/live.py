@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils.translation import get_language
+
+from jobsite import zones
+from jobsite.belief import Belief
+
+#: Parts and their cursors, for everybody who is to see the same.
+shared: Belief[tuple[str, str]] = Belief()
 
 
 def cursor_of(html: str) -> str:
@@ -18,6 +26,24 @@ def part(request: HttpRequest, template: str, context: dict[str, Any]) -> tuple[
     """The part and its cursor, for the page that holds it first."""
     html = render_to_string(template, context, request)
     return html, cursor_of(html)
+
+
+def shared_part(
+    request: HttpRequest,
+    template: str,
+    context: Callable[[], dict[str, Any]],
+    *seen_with: Hashable,
+    afresh: bool = False,
+) -> tuple[str, str]:
+    """A part that is the same for everybody of the same language, zone and ``seen_with``: made once for all of them.
+
+    ``seen_with``: whatever else decides how it looks, such as what the person may do. Who has just pressed a button
+    asks with ``?fresh=1`` and is told nothing that was known before.
+    """
+    # Times read in the zone without JavaScript, and name it where the person has chosen one.
+    key = (template, get_language(), zones.chosen(), str(zones.current()), *seen_with)
+    afresh = afresh or "fresh" in request.GET
+    return shared.get(key, lambda: part(request, template, context()), afresh=afresh)
 
 
 def answer(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:

@@ -31,31 +31,57 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 page(_("Board"), "dashboard", "board", "scheduling.view_task")
                 | {"active": lambda asked: asked.path == reverse("board")},  # other pages stand below it
-                rows(_("Tasks"), "event_repeat", "scheduling", "task"),
+                rows(_("Tasks"), "event_repeat", "scheduling", "task")
+                | {
+                    "active": lambda asked: (
+                        "/scheduling/task/" in asked.path and "/templates/" not in asked.path
+                    )
+                },
+                page(
+                    _("Templates"), "library_add", "admin:scheduling_task_templates", "scheduling.view_task"
+                ),
                 rows(_("Executions"), "history", "scheduling", "execution"),
+                page(_("Forecast"), "calendar_view_week", "forecast", "scheduling.view_task"),
                 rows(_("Groups"), "folder", "scheduling", "group"),
                 rows(_("Pools"), "dataset", "scheduling", "pool"),
                 page(_("Queues"), "low_priority", "queues", "scheduling.view_task"),
                 rows(_("Nodes"), "dns", "scheduling", "node"),
                 rows(_("Notices"), "mail", "scheduling", "notice"),
+                page(_("Guarantees"), "verified", "doctor", "scheduling.view_examination"),
                 rows(_("Changes"), "difference", "scheduling", "taskversion"),
             ],
         },
         {
             "title": _("Instances"),
             "items": [
-                rows(_("Instances"), "database", "instances", "instance"),
+                page(_("Fleet"), "donut_small", "admin:instances_fleet", "instances.view_instancesize"),
+                rows(_("Instances"), "database", "instances", "instance")
+                | {
+                    "active": lambda asked: _is_below(
+                        "admin:instances_instance_changelist", "admin:instances_fleet", asked
+                    )
+                },
                 rows(_("Credentials"), "key", "instances", "credential"),
                 rows(_("Databases"), "table", "instances", "instancedatabase"),
                 rows(_("Sizes"), "monitoring", "instances", "instancesize"),
                 rows(_("Sizes by period"), "stacked_line_chart", "instances", "databasesizeaggregate"),
                 rows(_("Jumps in size"), "trending_up", "instances", "sizeanomaly"),
+                rows(_("Size limits"), "vertical_align_top", "instances", "sizelimit"),
                 page(
                     _("Partitions"), "view_week", "admin:instances_partitions", "instances.view_databasesize"
                 ),
-                rows(_("Accounts"), "badge", "instances", "instanceaccount"),
+                rows(_("Accounts"), "badge", "instances", "instanceaccount")
+                | {
+                    "active": lambda asked: (
+                        "/instanceaccount/" in asked.path and "/who-can/" not in asked.path
+                    )
+                },
+                page(_("Who can"), "lock_open", "admin:instances_who_can", "instances.view_instanceaccount"),
                 rows(_("Account changes"), "person_edit", "instances", "accountchange"),
                 rows(_("Sync sessions"), "sync", "instances", "syncsession"),
+                page(_("Run SQL"), "terminal", "admin:instances_sql", "instances.run_sql"),
+                rows(_("Statements"), "receipt_long", "instances", "statementrun")
+                | {"active": lambda asked: "/statementrun/" in asked.path and "/run/" not in asked.path},
                 rows(_("Backups"), "backup", "instances", "backup"),
                 rows(_("Tags"), "sell", "instances", "tag"),
             ],
@@ -71,6 +97,11 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
     ]
+
+
+def _is_below(address: str, but: str, asked: HttpRequest) -> bool:
+    """Is the page that is asked for, or one below it, shown; ``but`` has an entry of its own."""
+    return asked.path.startswith(reverse(address)) and not asked.path.startswith(reverse(but))
 
 
 def account(request: HttpRequest) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from scheduling.sql.transactions import in_transaction
 
 APPS = ("scheduling", "instances")
 #: What people make, change and delete. Everything else is written by the program, whatever somebody's role.
-EDITED = {"task", "group", "pool", "calendar", "instance", "credential", "tag"}
+EDITED = {"task", "group", "pool", "calendar", "instance", "credential", "tag", "sizelimit"}
 WRITES = ("add_", "change_", "delete_")
 RUNS = ("run_", "pause_", "cancel_")
 
@@ -29,8 +29,12 @@ class Right:
         return self.code.startswith("view_")
 
 
+#: What not everybody reads who may look around: user names of servers, and statements with whatever stands in them.
+CONFIDENTIAL = {"credential", "statementrun"}
+
+
 def _views(right: Right) -> bool:
-    return right.is_view and right.model != "credential"
+    return right.is_view and right.model not in CONFIDENTIAL
 
 
 def _operates(right: Right) -> bool:

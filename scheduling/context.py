@@ -81,6 +81,7 @@ class RunContext:
         "_wake",
         "attempt",
         "cpu_limit_seconds",
+        "cpu_ms",
         "deadline_at",
         "execution_id",
         "function",
@@ -89,6 +90,7 @@ class RunContext:
         "memory_limit_mb",
         "origin",
         "parameters",
+        "peak_memory_bytes",
         "scheduled_for",
         "task_key",
         "upstream",
@@ -125,6 +127,9 @@ class RunContext:
         # Of the programs that the run starts.
         self.memory_limit_mb = memory_limit_mb
         self.cpu_limit_seconds = cpu_limit_seconds
+        # What the programs that it has started have used, as far as it was seen.
+        self.cpu_ms: int | None = None
+        self.peak_memory_bytes: int | None = None
         # What the run runs after: key of the task → {"execution_id": …, "state": …, "result": …}.
         self.upstream: Mapping[str, Any] = upstream or {}
         self._deadline = _monotonic_deadline(deadline_at, timeout_seconds)
@@ -263,6 +268,13 @@ class RunContext:
     def take_progress(self, progress: Progress) -> None:
         """Notes the progress that the run has told in another process."""
         self._progress = progress
+
+    def note_use(self, cpu_ms: int | None, peak_memory_bytes: int | None) -> None:
+        """Adds what a program of the run has used: the time together, of the memory the most."""
+        if cpu_ms is not None:
+            self.cpu_ms = (self.cpu_ms or 0) + cpu_ms
+        if peak_memory_bytes is not None:
+            self.peak_memory_bytes = max(self.peak_memory_bytes or 0, peak_memory_bytes)
 
     def _write(self, level: str, text: str) -> None:
         self.log_buffer.append(clock.now(), level, text)

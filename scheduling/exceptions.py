@@ -38,12 +38,20 @@ class UnknownFunction(SchedulingError):
     """No registered function has this name."""
 
 
+class UnknownTemplate(SchedulingError):
+    """No template of tasks has this name."""
+
+
 class UnknownTrigger(SchedulingError):
     """No kind of trigger has this name."""
 
 
 class InvalidCalendar(FieldErrors):
     """The calendar's days or windows cannot be understood."""
+
+
+class UnknownJobStore(SchedulingError):
+    """A setting names a job store that there is not, or that cannot be made of what it says."""
 
 
 class UnknownExecutor(SchedulingError):

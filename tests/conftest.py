@@ -19,12 +19,12 @@ from django.conf import settings
 from django.db import connection
 from django.utils import translation
 
+from jobsite import belief
 from scheduling import clock as clocks
 from scheduling.models import Task
 from scheduling.services import health, tasks
 from scheduling.services.actor import Actor
 from scheduling.services.plans import plans
-from scheduling.views import belief
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTER = Actor(source="command", reason="a test")

@@ -5,7 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from types import TracebackType
+from urllib.parse import urlsplit, urlunsplit
+
+#: Near end, which the scheduler holds, and far end, which the database holds.
+Pair = tuple[socket.socket, socket.socket]
 
 
 class Proxy:
@@ -14,7 +19,13 @@ class Proxy:
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._lock = threading.Lock()
-        self._pairs: set[tuple[socket.socket, socket.socket]] = set()
+        self._pairs: set[Pair] = set()
+        self._doomed: set[Pair] = set()  # end with the database's next word, unheard
+        self._delay_seconds = 0.0
+        self._silent_after: int | None = None  # words of the scheduler
+        self._lost: tuple[int, bool] | None = None  # every so many commits; whether they are carried out
+        #: COMMITs seen since ``lose_commits``, and how many of them were lost.
+        self.commits = self.lost = 0
         self._open = threading.Event()
         self._open.set()
         self._listener: socket.socket | None = None
@@ -53,6 +64,21 @@ class Proxy:
         self._end_all()
         self._open.set()
 
+    def silence_after(self, words: int) -> None:
+        """Falls silent when the scheduler has said that many more words (packets, as they come)."""
+        self._silent_after = words
+
+    def delay(self, seconds: float) -> None:
+        """From now on every word, in either direction, takes that long."""
+        self._delay_seconds = seconds
+
+    def lose_commits(self, every: int, *, stored: bool) -> None:
+        """From now on the answer to every so-many-th COMMIT is lost, and its connection with it.
+
+        ``stored``: the database has carried it out; otherwise it never hears of it. 0 ends that.
+        """
+        self._lost = (every, stored) if every else None
+
     def _listen(self, port: int) -> None:
         listener = socket.create_server(("127.0.0.1", port), reuse_port=False)
         self.port: int = listener.getsockname()[1]
@@ -81,14 +107,36 @@ class Proxy:
         for source, sink in (pair, pair[::-1]):
             threading.Thread(target=self._pump, args=(source, sink, pair), daemon=True).start()
 
-    def _pump(
-        self, source: socket.socket, sink: socket.socket, pair: tuple[socket.socket, socket.socket]
-    ) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, pair: Pair) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
+                if not (self._hears(data, pair) if source is pair[0] else pair not in self._doomed):
+                    break
                 self._open.wait()
+                if self._delay_seconds:
+                    time.sleep(self._delay_seconds)
                 sink.sendall(data)
         self._end(pair)
+
+    def _hears(self, data: bytes, pair: Pair) -> bool:
+        """What the scheduler says; whether the database is to hear it."""
+        if self._silent_after is not None:
+            self._silent_after -= 1
+            if self._silent_after < 0:
+                self._silent_after = None
+                self.silence()
+        lost = self._lost
+        if lost is None or not _is_commit(data):
+            return True
+        every, stored = lost
+        with self._lock:
+            self.commits += 1
+            if self.commits % every:
+                return True
+            self.lost += 1
+            if stored:  # only one of the two speaks at a time, so the next word is the answer to this
+                self._doomed.add(pair)
+        return stored
 
     def _end_all(self) -> None:
         with self._lock:
@@ -96,10 +144,24 @@ class Proxy:
         for pair in pairs:
             self._end(pair)
 
-    def _end(self, pair: tuple[socket.socket, socket.socket]) -> None:
+    def _end(self, pair: Pair) -> None:
         with self._lock:
             self._pairs.discard(pair)
+            self._doomed.discard(pair)
         for end in pair:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
+
+
+def _is_commit(data: bytes) -> bool:
+    """The message of PostgreSQL or of MySQL that is nothing but this statement."""
+    return len(data) < 20 and data.rstrip(b"\0").upper().endswith(b"COMMIT")
+
+
+def through(proxy: Proxy, url: str) -> str:
+    """The database URL, by way of the proxy. In plain words: a proxy cannot read what is encrypted."""
+    parts = urlsplit(url)
+    login = parts.netloc.rpartition("@")[0]
+    query = "sslmode=disable" if parts.scheme == "postgres" else ""
+    return urlunsplit(parts._replace(netloc=f"{login}@127.0.0.1:{proxy.port}", query=query))

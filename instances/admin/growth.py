@@ -10,9 +10,11 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from instances.models import Backup, DatabaseSizeAggregate, InstanceSizeAggregate, SizeAnomaly, Tag
+from instances.admin.filters import OF_INSTANCE, since
+from instances.models import DatabaseSizeAggregate, InstanceSizeAggregate, SizeAnomaly, Tag
 from instances.models.aggregate import SizeAggregate
 from instances.services import growth, tags
+from instances.templatetags.instances import signed_size
 from jobsite.admin_base import HistoryAdmin, ServiceAdmin, actor_of
 from jobsite.templatetags.jobsite import size
 
@@ -29,7 +31,7 @@ class AggregateColumns:
         if row.change_bytes is None:
             return "–"
         percent = "" if row.change_percent is None else f" ({row.change_percent:+.1f} %)"
-        return f"{'+' if row.change_bytes > 0 else ''}{size(row.change_bytes)}{percent}"
+        return f"{signed_size(row.change_bytes)}{percent}"
 
     @admin.display(description=_("trend"))
     def trend(self, row: SizeAggregate) -> str:
@@ -50,7 +52,7 @@ class DatabaseSizeAggregateAdmin(AggregateColumns, HistoryAdmin[DatabaseSizeAggr
         "samples",
         "final",
     )
-    list_filter = ("period", "final")
+    list_filter = ("period", "final", *OF_INSTANCE)
     list_select_related = ("instance",)
     ordering = ("period", "-start", "-instance", "-id")
 
@@ -68,14 +70,26 @@ class InstanceSizeAggregateAdmin(AggregateColumns, HistoryAdmin[InstanceSizeAggr
         "samples",
         "final",
     )
-    list_filter = ("period", "final")
+    list_filter = ("period", "final", *OF_INSTANCE)
     list_select_related = ("instance",)
     ordering = ("period", "-start", "-instance", "-id")
 
 
+class JumpFilter(admin.SimpleListFilter):
+    title, parameter_name = _("jump"), "jump"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [("up", _("larger")), ("down", _("smaller"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.value() or ""
+        return queryset.filter(growth.jumped(chosen)) if chosen in growth.JUMPS else queryset
+
+
 @admin.register(SizeAnomaly)
 class SizeAnomalyAdmin(HistoryAdmin[SizeAnomaly]):
-    list_display = ("date", "instance", "database", "before", "after", "usual")
+    list_display = ("date", "instance", "database", "before", "after", "daily", "usual")
+    list_filter = (JumpFilter, since("date"), *OF_INSTANCE)
     list_select_related = ("instance",)
     ordering = ("-date", "-instance")
 
@@ -87,20 +101,13 @@ class SizeAnomalyAdmin(HistoryAdmin[SizeAnomaly]):
     def after(self, row: SizeAnomaly) -> str:
         return size(row.after_bytes)
 
+    @admin.display(description=_("a day"))
+    def daily(self, row: SizeAnomaly) -> str:
+        return signed_size(row.daily_bytes)
+
     @admin.display(description=_("usual growth a day"))
     def usual(self, row: SizeAnomaly) -> str:
         return f"{size(row.usual_bytes)} ± {size(row.tolerance_bytes)}"
-
-
-@admin.register(Backup)
-class BackupAdmin(HistoryAdmin[Backup]):
-    list_display = ("finished_at", "instance", "database", "bytes", "file", "restored_at", "removed_at")
-    list_select_related = ("instance",)
-    ordering = ("-id",)
-
-    @admin.display(description=_("size"))
-    def bytes(self, row: Backup) -> str:
-        return size(row.size_bytes)
 
 
 @admin.register(Tag)

@@ -7,16 +7,17 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.forms.widgets import Script
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from instances import dialects
 from instances.admin.credential import password_field
+from instances.admin.filters import since
 from instances.admin.instance_list import InstanceColumns, InstanceList, RecycleBin
 from instances.admin.instance_page import InstancePage
 from instances.models import Instance
-from instances.services import instances
+from instances.services import instances, sheets
 from jobsite.admin_base import ChangeList, ServiceForm, actor_of
 
 #: Connections tested by one click, at most: the page waits for them.
@@ -41,6 +42,11 @@ class InstanceForm(ServiceForm[Instance]):
         model = Instance
         fields = (*instances.EDITABLE, "tags")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "dialect" in self.fields:  # not for those who may only look
+            self.fields["dialect"].choices = [("", "---------"), *dialects.described()]  # type: ignore[attr-defined]
+
     def check_service(self) -> None:
         stored = Instance.objects.get(pk=self.instance.pk) if self.instance.pk else None
         instances.check_connection(
@@ -51,8 +57,9 @@ class InstanceForm(ServiceForm[Instance]):
 @admin.register(Instance)
 class InstanceAdmin(InstanceColumns, InstancePage):
     form = InstanceForm
+    sheet = sheets.INSTANCES
     list_display = ("name", "state", "dialect", "place", "main_version", "total", "curve", "active")
-    list_filter = ("dialect", "environment", "tags", "status", "active", RecycleBin)
+    list_filter = ("dialect", "environment", "tags", "status", "active", since("updated_at"), RecycleBin)
     list_select_related = ("credential",)
     search_fields = ("name", "host")
     search_help_text = _("Name or host.")
@@ -64,7 +71,6 @@ class InstanceAdmin(InstanceColumns, InstancePage):
 
     class Media:
         css = {"all": ("css/instances.css",)}
-        js = (Script("js/sizes.js", type="module"),)
 
     def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:
         return InstanceList

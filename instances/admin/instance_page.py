@@ -13,7 +13,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from instances.admin.fleet import fleet_view
 from instances.admin.instance_list import status_badge
+from instances.admin.size_panels import days_needed, jumps_of, sizes_of
 from instances.dialects import DIALECTS
 from instances.models import Instance, InstanceSize, SyncRecord
 from instances.services import figures, instances, requests, visits
@@ -23,8 +25,6 @@ from scheduling import clock
 from scheduling.exceptions import Refused
 from scheduling.models import Execution
 
-#: Spans of the chart that a person can choose, in days.
-SPANS = (30, 90, 365)
 MOST_DATABASES = 200
 MOST_SESSIONS = 10
 
@@ -41,6 +41,7 @@ class InstancePage(ServiceAdmin[Instance]):
             "accounts": self.accounts_view,
             "restore": self.restore_view,
         }
+        fleet = path("fleet/", self.admin_site.admin_view(fleet_view), name="instances_fleet")
         own = [
             path(
                 f"<int:pk>/{verb}/",
@@ -49,37 +50,27 @@ class InstancePage(ServiceAdmin[Instance]):
             )
             for verb, view in verbs.items()
         ]
-        return own + super().get_urls()
+        return [fleet, *own, *super().get_urls()]
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        instance = self.get_object(request, object_id)
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        instance = kwargs.get("obj")
         known = self.page(request, instance) if instance is not None else {}
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **known})
+        return super().render_change_form(request, {**context, **known}, *args, **kwargs)
 
     # --- what is shown
 
     def page(self, request: HttpRequest, instance: Instance) -> dict[str, Any]:
-        text = request.GET.get("days", "")
-        span = int(text) if text in {str(days) for days in SPANS} else SPANS[1]
-        days = figures.days(instance, until=day_of(clock.now()), most=span)
-        known = [day for day in days if day.total_bytes is not None]
+        today = day_of(clock.now())
+        days = figures.days(instance, until=today, most=days_needed(request))
         records = SyncRecord.objects.filter(instance=instance).select_related("session")
         return {
             "instance": instance,
             "status": status_badge(instance),
-            "latest": figures.latest(instance, most=MOST_DATABASES),
-            "days": days,
-            "span": span,
-            "spans": SPANS,
-            "first": known[0] if len(known) > 1 else None,
-            "growth": known[-1].total_bytes - known[0].total_bytes if len(known) > 1 else None,  # type: ignore[operator]
-            "chart": {
-                "label": _("Total size"),
-                "days": [day.date.isoformat() for day in days],
-                "bytes": [day.total_bytes for day in days],
-            },
+            "latest": figures.latest(instance, most=MOST_DATABASES, among=days),
+            "jumps": jumps_of(instance),
+            **sizes_of(request, instance, "", days, today=today),
             "ever_collected": bool(days) or InstanceSize.objects.filter(instance=instance).exists(),
             "records": records.order_by("-session__started_at")[:MOST_SESSIONS],
             "rights": instance.rights,
@@ -95,7 +86,7 @@ class InstancePage(ServiceAdmin[Instance]):
         return bool(request.user.has_perm("instances.change_instance"))
 
     def may_collect(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("scheduling.run_task"))
+        return bool(request.user.has_perms(("instances.view_instance", "scheduling.run_task")))
 
     def test_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         instance = self._found(pk, allowed=self.may_test(request))

@@ -18,9 +18,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from instances.exceptions import WrongState
+from instances.admin.filters import since
 from instances.models import SyncRecord, SyncSession
-from instances.services import requests, sessions
+from instances.services import requests
 from instances.templatetags.instances import sync_badge
 from jobsite.admin_base import HistoryAdmin, actor_of, sentences
 from jobsite.templatetags.jobsite import duration
@@ -43,7 +43,7 @@ def took(session: SyncSession) -> float | None:
 @admin.register(SyncSession)
 class SyncSessionAdmin(HistoryAdmin[SyncSession]):
     list_display = ("started_at", "category", "origin", "outcome", "total", "succeeded", "failed", "length")
-    list_filter = ("category", "status", "origin")
+    list_filter = ("category", "status", "origin", since("started_at"))
     ordering = ("-started_at",)
     fields = ("id", "category", "origin", "created_by", "started_at", "finished_at")
     readonly_fields = fields
@@ -77,13 +77,13 @@ class SyncSessionAdmin(HistoryAdmin[SyncSession]):
     def cancel_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         session = self._found(request, pk)
         try:
-            count = sessions.request_cancel(session)
+            count = requests.cancel(session, actor=actor_of(request))
             text = ngettext(
                 "%d instance is not visited any more.", "%d instances are not visited any more.", count
             )
             self.message_user(request, text % count, messages.SUCCESS)
-        except WrongState as error:
-            self.message_user(request, str(error), messages.ERROR)
+        except Refused as error:
+            self.message_user(request, sentences(error), messages.ERROR)
         return self._back(pk)
 
     def retry_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
@@ -98,7 +98,7 @@ class SyncSessionAdmin(HistoryAdmin[SyncSession]):
 
     def _found(self, request: HttpRequest, pk: uuid.UUID) -> SyncSession:
         """Raises PermissionDenied, before it says whether there is such a session, and Http404."""
-        if not request.user.has_perm("scheduling.run_task"):
+        if not request.user.has_perms(("instances.view_syncsession", "scheduling.run_task")):
             raise PermissionDenied
         session = SyncSession.objects.filter(pk=pk).first()
         if session is None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 import django_filters
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from instances.api.filters import OfInstance, changed_since
 from instances.models import AccountChange, InstanceAccount, InstanceDatabase
+from instances.services import sheets
 from jobsite.rest.permissions import of_model
-from jobsite.rest.views import HouseViewSet, Lists, Shows
+from jobsite.rest.views import Exports, HouseViewSet, Lists, Shows
 
 ACCOUNT = (
     "id", "instance", "name", "username", "host", "kind", "superuser", "locked", "grant_admin", "expires_at",
@@ -20,12 +25,6 @@ BY_INSTANCE: dict[str, tuple[str, ...]] = {
     "instance": ("instance", "name"),
     "-instance": ("-instance", "-name"),
 }
-
-
-class OfInstance(django_filters.FilterSet):
-    instance = django_filters.NumberFilter(
-        field_name="instance_id", min_value=1, max_value=2**63 - 1, decimal_places=0
-    )
 
 
 class AccountSerializer(serializers.ModelSerializer):
@@ -49,23 +48,36 @@ class AccountDetailSerializer(AccountSerializer):
 
 
 class AccountFilters(OfInstance):
+    changed_since = django_filters.IsoDateTimeFilter(
+        method="changed", help_text=_("With a change then or later: a time with its offset.")
+    )
+
     class Meta:
         model = InstanceAccount
-        fields = ("active", "instance", "kind", "locked", "name", "superuser")
+        fields = (
+            "active", "dialect", "environment", "grant_admin", "instance", "instance_state", "kind", "locked", "name",
+            "superuser", "tag",
+        )  # fmt: skip
+
+    def changed(self, rows: Any, _name: str, moment: datetime) -> Any:
+        return rows.filter(Exists(AccountChange.objects.filter(account=OuterRef("pk"), at__gte=moment)))
 
 
-class AccountViewSet(Lists, Shows, HouseViewSet):
+class AccountViewSet(Lists, Exports, Shows, HouseViewSet):
     """With rights and attributes where one is shown alone."""
 
     queryset = InstanceAccount.objects.all()
     filterset_class = AccountFilters
+    sheet = sheets.ACCOUNTS
     lookup_value_regex = r"\d{1,18}"
     orderings: ClassVar[dict[str, tuple[str, ...]]] = BY_INSTANCE
-    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.instanceaccount", "list", "retrieve")
+    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model(
+        "instances.instanceaccount", "list", "export", "retrieve"
+    )
 
     def get_queryset(self) -> Any:
         rows = InstanceAccount.objects.all()
-        return rows.defer("attributes", "privileges", "facts") if self.action == "list" else rows
+        return rows.defer("attributes", "privileges", "facts") if self.action in ("list", "export") else rows
 
     def get_serializer_class(self) -> Any:
         return AccountSerializer if self.action == "list" else AccountDetailSerializer
@@ -84,23 +96,27 @@ class AccountChangeSerializer(serializers.ModelSerializer):
 
 
 class AccountChangeFilters(OfInstance):
+    changed_since = changed_since("at")
     account = django_filters.NumberFilter(
         field_name="account_id", min_value=1, max_value=2**63 - 1, decimal_places=0
     )
 
     class Meta:
         model = AccountChange
-        fields = ("account", "instance", "kind")
+        fields = (
+            "account", "changed_since", "dialect", "environment", "instance", "instance_state", "kind", "tag",
+        )  # fmt: skip
 
 
-class AccountChangeViewSet(Lists, HouseViewSet):
+class AccountChangeViewSet(Lists, Exports, HouseViewSet):
     """Newest first."""
 
     queryset = AccountChange.objects.all()
     serializer_class = AccountChangeSerializer
     filterset_class = AccountChangeFilters
+    sheet = sheets.ACCOUNT_CHANGES
     orderings: ClassVar[dict[str, tuple[str, ...]]] = {"-id": ("-id",), "id": ("id",)}
-    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.accountchange", "list")
+    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.accountchange", "list", "export")
 
 
 class DatabaseSerializer(serializers.ModelSerializer):
@@ -115,16 +131,21 @@ class DatabaseSerializer(serializers.ModelSerializer):
 
 
 class DatabaseFilters(OfInstance):
+    changed_since = changed_since("first_seen_at", "dropped_at", "returned_at")
+
     class Meta:
         model = InstanceDatabase
-        fields = ("active", "instance", "name")
+        fields = (
+            "active", "changed_since", "dialect", "environment", "instance", "instance_state", "name", "tag",
+        )  # fmt: skip
 
 
-class DatabaseViewSet(Lists, HouseViewSet):
+class DatabaseViewSet(Lists, Exports, HouseViewSet):
     """Since when they are there, and until when."""
 
     queryset = InstanceDatabase.objects.all()
     serializer_class = DatabaseSerializer
     filterset_class = DatabaseFilters
+    sheet = sheets.DATABASES
     orderings: ClassVar[dict[str, tuple[str, ...]]] = BY_INSTANCE
-    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.instancedatabase", "list")
+    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.instancedatabase", "list", "export")

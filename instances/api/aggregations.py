@@ -7,7 +7,7 @@ from typing import ClassVar
 import django_filters
 from rest_framework import serializers
 
-from instances.api.accounts import OfInstance
+from instances.api.filters import OfInstance
 from instances.models import DatabaseSizeAggregate, InstanceSizeAggregate
 from jobsite.rest.permissions import of_model
 from jobsite.rest.views import HouseViewSet, Lists
@@ -42,6 +42,11 @@ class InstanceAggregateSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
+SHARED_FILTERS = (
+    "dialect", "environment", "final", "instance", "instance_state", "period", "since", "tag", "until",
+)  # fmt: skip
+
+
 class Periods(OfInstance):
     since = django_filters.DateFilter(field_name="start", lookup_expr="gte")
     until = django_filters.DateFilter(field_name="start", lookup_expr="lte")
@@ -50,13 +55,13 @@ class Periods(OfInstance):
 class DatabaseAggregateFilters(Periods):
     class Meta:
         model = DatabaseSizeAggregate
-        fields = ("database", "instance", "period", "since", "until")
+        fields = ("database", *SHARED_FILTERS)
 
 
 class InstanceAggregateFilters(Periods):
     class Meta:
         model = InstanceSizeAggregate
-        fields = ("instance", "period", "since", "until")
+        fields = SHARED_FILTERS
 
 
 class DatabaseAggregateViewSet(Lists, HouseViewSet):

@@ -16,15 +16,25 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
 from instances.api.credentials import password_field
+from instances.api.filters import changed_since
+from instances.api.growth import (
+    ForecastAskedSerializer,
+    ForecastsSerializer,
+    GrowthAskedSerializer,
+    GrowthSerializer,
+    asked_of,
+    forecast_of,
+    growth_of,
+)
 from instances.exceptions import FileNotUnderstood
 from instances.models import Credential, Instance
-from instances.services import exchange, instances, requests, visits
+from instances.services import exchange, instances, requests, sheets, visits
 from jobsite.rest import fields
 from jobsite.rest.idempotency import key_of, once
 from jobsite.rest.permissions import of_model
 from jobsite.rest.schema import IDEMPOTENT
 from jobsite.rest.serializers import CleanModelSerializer, StrictSerializer
-from jobsite.rest.views import Creates, Edits, HouseViewSet, Lists, Removes, Shows
+from jobsite.rest.views import Creates, Edits, Exports, HouseViewSet, Lists, Removes, Shows
 from scheduling.api.execution_serializers import ExecutionSerializer
 from scheduling.sql.transactions import in_transaction
 
@@ -65,11 +75,16 @@ class InstanceFilters(django_filters.FilterSet):
     )
     credential = django_filters.CharFilter(field_name="credential__name")
     dialect = django_filters.CharFilter()
+    tag = django_filters.CharFilter(field_name="tags__name")
+    changed_since = changed_since("updated_at")
     search = django_filters.CharFilter(method="find", help_text=_("A part of the name or the host."))
 
     class Meta:
         model = Instance
-        fields = ("active", "credential", "deleted", "dialect", "host", "name", "search", "status")
+        fields = (
+            "active", "changed_since", "credential", "deleted", "dialect", "environment", "host", "name", "search",
+            "status", "tag",
+        )  # fmt: skip
 
     def filter_queryset(self, queryset: Any) -> Any:
         rows = super().filter_queryset(queryset)
@@ -120,19 +135,22 @@ class ImportAnswerSerializer(serializers.Serializer):
     rows = FateSerializer(many=True)
 
 
-class InstanceViewSet(Lists, Shows, Creates, Edits, Removes, HouseViewSet):
+class InstanceViewSet(Lists, Exports, Shows, Creates, Edits, Removes, HouseViewSet):
     queryset = Instance.objects.select_related("credential").prefetch_related("tags")
     serializer_class = InstanceSerializer
     filterset_class = InstanceFilters
+    sheet = sheets.INSTANCES
     lookup_value_regex = r"\d{1,18}"
     orderings: ClassVar[dict[str, tuple[str, ...]]] = {"name": ("name",), "-name": ("-name",)}
     needs: ClassVar[dict[str, tuple[str, ...]]] = {
         **of_model("instances.instance"),
+        "growth": ("instances.view_instance", "instances.view_instancesize"),
+        "forecast": ("instances.view_instance", "instances.view_instancesize"),
         "load": ("instances.add_instance", "instances.change_instance"),
         "restore": ("instances.delete_instance",),
         "test": ("instances.change_instance",),
-        "sync_sizes": ("instances.change_instance", "scheduling.run_task"),
-        "sync_accounts": ("instances.change_instance", "scheduling.run_task"),
+        "sync_sizes": ("instances.view_instance", "scheduling.run_task"),
+        "sync_accounts": ("instances.view_instance", "scheduling.run_task"),
     }
 
     def store_new(self, serializer: InstanceSerializer) -> Instance:
@@ -166,6 +184,18 @@ class InstanceViewSet(Lists, Shows, Creates, Edits, Removes, HouseViewSet):
             raise ValidationError({"text": [str(error)]}) from error
         counts = {each: sum(fate.fate == each for fate in fates) for each in FATES}
         return Response(ImportAnswerSerializer({"counts": counts, "rows": fates}).data)
+
+    @extend_schema(parameters=[GrowthAskedSerializer], responses=GrowthSerializer, filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def growth(self, request: Any, pk: str) -> Response:
+        """How large the instance, or one of its databases, was day by day, and how much it has grown since."""
+        return Response(growth_of(self.get_object(), asked_of(GrowthAskedSerializer, request)))
+
+    @extend_schema(parameters=[ForecastAskedSerializer], responses=ForecastsSerializer, filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def forecast(self, request: Any, pk: str) -> Response:
+        """In how many days a limit is reached if it goes on as in the last 30, 90 and 180 days."""
+        return Response(forecast_of(self.get_object(), asked_of(ForecastAskedSerializer, request)))
 
     @extend_schema(request=None, responses=InstanceSerializer, filters=False)
     @action(detail=True, methods=["post"], pagination_class=None)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import django_filters
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
+from instances.api.filters import changed_since
 from instances.models import SyncRecord, SyncSession
 from instances.services import requests
 from jobsite.rest.idempotency import key_of, once
@@ -44,10 +47,22 @@ class RecordSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
+class SessionCancelSerializer(serializers.Serializer):
+    cancelled = serializers.IntegerField(help_text=_("Instances that are not visited any more."))
+
+
+class SessionFilters(django_filters.FilterSet):
+    since = changed_since("started_at")
+
+    class Meta:
+        model = SyncSession
+        fields = ("category", "origin", "since", "status")
+
+
 class SessionViewSet(Lists, Shows, HouseViewSet):
     queryset = SyncSession.objects.select_related("created_by")
     serializer_class = SessionSerializer
-    filterset_fields = ("category", "origin", "status")
+    filterset_class = SessionFilters
     lookup_value_regex = "[0-9a-f-]{36}"
     orderings: ClassVar[dict[str, tuple[str, ...]]] = {
         "-started_at": ("-started_at", "-id"),
@@ -55,7 +70,8 @@ class SessionViewSet(Lists, Shows, HouseViewSet):
     }
     needs: ClassVar[dict[str, tuple[str, ...]]] = {
         **of_model("instances.syncsession", "list", "retrieve"),
-        "retry": ("instances.change_instance", "scheduling.run_task"),
+        "cancel": ("instances.view_syncsession", "scheduling.run_task"),
+        "retry": ("instances.view_syncsession", "scheduling.run_task"),
         "records": ("instances.view_syncsession", "instances.view_syncrecord"),
     }
 
@@ -66,6 +82,13 @@ class SessionViewSet(Lists, Shows, HouseViewSet):
         rows = SyncRecord.objects.filter(session=self.get_object()).select_related("instance")
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(RecordSerializer(page, many=True).data)
+
+    @extend_schema(request=None, responses={202: SessionCancelSerializer}, filters=False)
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def cancel(self, request: Any, pk: str) -> Response:
+        """Ends the session between instances: what has not begun does not begin, what is under way ends by itself."""
+        cancelled = requests.cancel(self.get_object(), actor=self.actor())
+        return Response({"cancelled": cancelled}, status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(request=None, responses={202: ExecutionSerializer}, parameters=[IDEMPOTENT], filters=False)
     @action(detail=True, methods=["post"], pagination_class=None)

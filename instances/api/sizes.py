@@ -7,9 +7,11 @@ from typing import ClassVar
 import django_filters
 from rest_framework import serializers
 
+from instances.api.filters import OfInstance
 from instances.models import DatabaseSize, InstanceSize
+from instances.services import sheets
 from jobsite.rest.permissions import of_model
-from jobsite.rest.views import HouseViewSet, Lists
+from jobsite.rest.views import Exports, HouseViewSet, Lists
 
 
 class DatabaseSizeSerializer(serializers.ModelSerializer):
@@ -35,10 +37,10 @@ class InstanceSizeSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class Days(django_filters.FilterSet):
-    instance = django_filters.NumberFilter(
-        field_name="instance_id", min_value=1, max_value=2**63 - 1, decimal_places=0
-    )
+SHARED_FILTERS = ("dialect", "environment", "instance", "instance_state", "since", "tag", "until")
+
+
+class Days(OfInstance):
     since = django_filters.DateFilter(field_name="date", lookup_expr="gte")
     until = django_filters.DateFilter(field_name="date", lookup_expr="lte")
 
@@ -46,13 +48,13 @@ class Days(django_filters.FilterSet):
 class DatabaseSizeFilters(Days):
     class Meta:
         model = DatabaseSize
-        fields = ("database", "instance", "since", "until")
+        fields = ("database", *SHARED_FILTERS)
 
 
 class InstanceSizeFilters(Days):
     class Meta:
         model = InstanceSize
-        fields = ("instance", "since", "until")
+        fields = SHARED_FILTERS
 
 
 #: Along the index by date.
@@ -62,21 +64,23 @@ NEWEST: dict[str, tuple[str, ...]] = {
 }
 
 
-class DatabaseSizeViewSet(Lists, HouseViewSet):
+class DatabaseSizeViewSet(Lists, Exports, HouseViewSet):
     """Of each database, newest first."""
 
     queryset = DatabaseSize.objects.all()
     serializer_class = DatabaseSizeSerializer
     filterset_class = DatabaseSizeFilters
+    sheet = sheets.DATABASE_SIZES
     orderings: ClassVar[dict[str, tuple[str, ...]]] = NEWEST
-    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.databasesize", "list")
+    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.databasesize", "list", "export")
 
 
-class InstanceSizeViewSet(Lists, HouseViewSet):
+class InstanceSizeViewSet(Lists, Exports, HouseViewSet):
     """Of each instance as a whole, newest first."""
 
     queryset = InstanceSize.objects.all()
     serializer_class = InstanceSizeSerializer
     filterset_class = InstanceSizeFilters
+    sheet = sheets.INSTANCE_SIZES
     orderings: ClassVar[dict[str, tuple[str, ...]]] = NEWEST
-    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.instancesize", "list")
+    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.instancesize", "list", "export")

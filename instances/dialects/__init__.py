@@ -11,19 +11,28 @@ from django.utils.translation import gettext as _
 
 from instances.dialects.base import Dialect
 from instances.dialects.mysql import MySQL
+from instances.dialects.oracle import Oracle
 from instances.dialects.postgresql import PostgreSQL
 from instances.dialects.sqlite import SQLite
+from instances.dialects.sqlserver import SQLServer
 
 DIALECTS: dict[str, Dialect] = {
     "mysql": MySQL(),
     "postgresql": PostgreSQL(),
     "sqlite": SQLite(),
+    "sqlserver": SQLServer(),
+    "oracle": Oracle(),
 }
 
 
 def choices() -> list[tuple[str, str]]:
     """For model fields: called, not frozen into migrations."""
     return [(name, str(dialect.label)) for name, dialect in DIALECTS.items()]
+
+
+def described() -> list[tuple[str, str]]:
+    """For forms: with what is to be known of each before it is chosen."""
+    return [(name, dialect.description()) for name, dialect in DIALECTS.items()]
 
 
 def get(name: str) -> Dialect:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +16,7 @@ from instances.dialects.access import Held, Holder
 from instances.dialects.readings import AccountsReading, ServerReading, SizesReading
 from instances.dialects.tables import Script, Table
 from instances.dialects.target import ConnectionTarget
-from instances.exceptions import NotSupported, TimedOut, Unreachable
+from instances.exceptions import DriverMissing, NotSupported, TimedOut, Unreachable
 
 
 class Dialect(ABC):
@@ -30,6 +31,10 @@ class Dialect(ABC):
     label: ClassVar[str | Promise]
     #: The module of its driver; empty: Python has it.
     driver: ClassVar[str] = ""
+    #: The file that lists its driver, where not every installation has it.
+    requirements: ClassVar[str] = ""
+    #: No test has met a real server: answers of one were written down from its vendor's manual.
+    recorded: ClassVar[bool] = False
     #: None: reached without a network.
     default_port: ClassVar[int | None] = None
     #: Does it need a user name?
@@ -50,6 +55,19 @@ class Dialect(ABC):
     @property
     def needs_host(self) -> bool:
         return self.default_port is not None
+
+    def description(self) -> str:
+        """The label, and what somebody who chooses it should know."""
+        said = []
+        if self.recorded:
+            said.append(_("tested against recorded answers only"))
+        if self.requirements and find_spec(self.driver) is None:
+            said.append(_("needs pip install -r {file}").format(file=self.requirements))
+        return f"{self.label} ({'; '.join(said)})" if said else str(self.label)
+
+    def driver_missing(self) -> DriverMissing:
+        text = _("{kind} needs a Python package that is not installed: pip install -r {file}.")
+        return DriverMissing(text.format(kind=self.label, file=self.requirements))
 
     def target_errors(self, target: ConnectionTarget) -> dict[str, list[str]]:
         """What is wrong with a target, keyed by its field, beyond the rules that all dialects share."""
@@ -103,8 +121,35 @@ class Dialect(ABC):
         return name
 
     def access(self, action: str, database: str, holder: Holder) -> list[Held]:
-        """The rights by which an account may ``read`` or ``write`` in a database; empty when it may not."""
+        """The rights by which an account may ``read``, ``write`` or ``admin`` a database; empty when it may not."""
         return []
+
+    def concerns(self, database: str, category: str, on: tuple[str, ...]) -> bool:
+        """Whether a right on this can matter to ``access``; memberships of roles always do."""
+        return on[:1] == (database,)
+
+
+class WithoutDumps(Dialect):
+    """A kind whose databases are backed up by its vendor's own means."""
+
+    def dump(self, target: ConnectionTarget, path: Path) -> None:
+        raise self._none()
+
+    def check_dump(self, path: Path) -> None:
+        raise self._none()
+
+    def restore_dump(self, target: ConnectionTarget, path: Path) -> None:
+        raise self._none()
+
+    def make_database(self, target: ConnectionTarget, name: str) -> None:
+        raise self._none()
+
+    def remove_database(self, target: ConnectionTarget, name: str) -> None:
+        raise self._none()
+
+    def _none(self) -> NotSupported:
+        text = _("{kind} is backed up by its own means: no backup is made from here.")
+        return NotSupported(text.format(kind=self.label))
 
 
 class Deadline:

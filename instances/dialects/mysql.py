@@ -1,17 +1,18 @@
 """MySQL 5.7 and newer and MariaDB 10 and newer, told apart by what ``VERSION()`` says.
 
-Tried against MariaDB; the statements for MySQL 8 follow its manual.
+Tried against MariaDB; what differs on MySQL 8 follows its manual, and is tested against recorded answers only.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import re
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -31,9 +32,12 @@ from instances.exceptions import (
     DriverMissing,
     NothingVisible,
     QueryFailed,
+    Stopped,
     TimedOut,
     Unreachable,
 )
+
+logger = logging.getLogger(__name__)
 
 #: The version; MariaDB says its name in it.
 VERSION = "SELECT VERSION()"
@@ -116,8 +120,11 @@ JOIN information_schema.innodb_datafiles d ON CAST(d.space AS UNSIGNED) = t.spac
 WHERE t.space_type = 'Single' AND t.name LIKE '%%/%%'
 """
 
-#: Error numbers of the server and of the client library.
-DENIED = {1044, 1045, 1130, 1251, 1698, 3118, 3159, 4151}
+#: How often somebody who waits looks whether it should end.
+LOOK_SECONDS = 0.2
+
+#: Error numbers of the server and of the client library. 2059 and 2061: caching_sha2_password wants TLS, or its plugin.
+DENIED = {1044, 1045, 1130, 1251, 1698, 2059, 2061, 3118, 3159, 4151}
 TIMED_OUT = {1969, 3024, 1205}
 NETWORK = {2002, 2003, 2005, 2006, 2012, 2013, 2026, 2055}
 MISSING_RIGHT = {1142, 1227}
@@ -178,14 +185,14 @@ class MySQL(Dialect):
             return mysql_accounts.read(visit, began)
 
     def run(self, target: ConnectionTarget, script: Script) -> Table:
-        with connect(target, writes=script.writes) as visit:
+        with connect(target, writes=script.writes, stopped=script.stopped) as visit:
             visit.rows(f"SET SESSION sql_select_limit = {script.most_rows + 1}")
-            changed = 0
-            for statement in script.statements:
-                columns, rows, count = visit.execute(statement)
-                changed += count if not columns else 0
-            visit.rows("COMMIT")
-            return table(columns, rows, script.most_rows, changed=changed)
+            *before, last = script.statements
+            changed = sum(visit.execute(statement) for statement in before)
+            answer = visit.answer(last, script.most_rows, whole=script.writes)
+            if script.writes:
+                visit.rows("COMMIT")
+            return replace(answer, changed=answer.changed + changed)
 
     dump_suffix = mysql_dump.SUFFIX
 
@@ -208,6 +215,9 @@ class MySQL(Dialect):
 
     def access(self, action: str, database: str, holder: Holder) -> list[Held]:
         return mysql_access.reasons(action, database, holder)
+
+    def concerns(self, database: str, category: str, on: tuple[str, ...]) -> bool:
+        return mysql_access.concerns(database, category, on)
 
 
 def quoted(name: str) -> str:
@@ -262,8 +272,11 @@ def _estimated(name: str, seen: bool, totals: Totals | None) -> DatabaseSizeRead
 class Visit:
     """One open connection."""
 
-    def __init__(self, connection: Any, target: ConnectionTarget, version: str) -> None:
+    def __init__(
+        self, connection: Any, target: ConnectionTarget, version: str, cut: Callable[[], None]
+    ) -> None:
         self._connection = connection
+        self._cut = cut
         self._target = target
         self.version = version
         self.main_version = main_version(version)
@@ -273,12 +286,29 @@ class Visit:
     def rows(self, statement: str, values: dict[str, Any] | None = None) -> Sequence[tuple[Any, ...]]:
         return _rows(self._connection, statement, values)
 
-    def execute(self, statement: str) -> tuple[list[str], Sequence[tuple[Any, ...]], int]:
-        """The names of the columns, the rows, and how many rows the server says it touched."""
+    def execute(self, statement: str) -> int:
+        """How many rows the server says it changed; an answer of rows is thrown away."""
         with contextlib.closing(self._connection.cursor()) as cursor:
             count = cursor.execute(statement)
-            columns = [column[0] for column in cursor.description or ()]
-            return columns, list(cursor.fetchall()) if columns else [], int(count or 0)
+            return 0 if cursor.description else int(count or 0)
+
+    def answer(self, statement: str, most_rows: int, *, whole: bool) -> Table:
+        """The answer row by row: a large one (a LIMIT of one's own overrides the session's) never is in memory whole.
+
+        Not ``whole``: after a cut one this connection can do nothing more.
+        """
+        from MySQLdb.cursors import SSCursor
+
+        cursor = self._connection.cursor(SSCursor)
+        cursor.execute(statement)
+        if cursor.description is None:
+            return Table(changed=max(int(cursor.rowcount), 0))
+        found = table([column[0] for column in cursor.description], cursor, most_rows)
+        if found.cut and not whole:
+            self._cut()  # otherwise the library would read the rest, however long, to throw it away
+        else:
+            cursor.close()
+        return found
 
     def server(self, began: float) -> ServerReading:
         numbers = ".".join(map(str, self.main_version))
@@ -324,10 +354,12 @@ class Visit:
 
 
 @contextlib.contextmanager
-def connect(target: ConnectionTarget, *, writes: bool = False) -> Iterator[Visit]:
+def connect(
+    target: ConnectionTarget, *, writes: bool = False, stopped: Callable[[], bool] | None = None
+) -> Iterator[Visit]:
     """An open connection, read-only unless it is for a person's own statements, which are then one transaction.
 
-    Raises ``DialectError``.
+    ``stopped`` is asked while statements run; once true, the server is told to end them. Raises ``DialectError``.
     """
     try:
         import MySQLdb
@@ -341,10 +373,16 @@ def connect(target: ConnectionTarget, *, writes: bool = False) -> Iterator[Visit
     refuse_disguise(target)
     try:
         connection = MySQLdb.connect(**_arguments(target))
-        with contextlib.closing(connection), _bounded(connection, target):
-            ((version,),) = _rows(connection, VERSION)
-            _prepare(connection, target, version, writes=writes)
-            yield Visit(connection, target, version)
+        with contextlib.closing(connection), _Watch(connection, target, stopped) as watch:
+            try:
+                ((version,),) = _rows(connection, VERSION)
+                _prepare(connection, target, version, writes=writes)
+                yield Visit(connection, target, version, watch.cut)
+            except MySQLdb.Error:
+                if watch.error is None:
+                    raise
+            if watch.error is not None:  # a statement that was killed may also have answered
+                raise watch.error
     except MySQLdb.Error as error:
         raise translate(error, target) from None
 
@@ -399,38 +437,65 @@ def _prepare(connection: Any, target: ConnectionTarget, version: str, *, writes:
     _rows(connection, "SET SESSION autocommit = 0" if writes else "SET SESSION TRANSACTION READ ONLY")
 
 
-@contextlib.contextmanager
-def _bounded(connection: Any, target: ConnectionTarget) -> Iterator[None]:
-    """Cuts the line when all statements together take too long: the library's own timeouts begin anew with
-    each packet.
+class _Watch(threading.Thread):
+    """Cuts the line when all statements together take too long (the library's own timeouts begin anew with each
+    packet), or when somebody has ``stopped`` them: then the server is told first to end what it does.
     """
-    # A duplicate, so that the number cannot have come to mean another connection when the timer fires.
-    line = socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM)
-    cut = threading.Event()
 
-    def end() -> None:
-        cut.set()
+    def __init__(self, connection: Any, target: ConnectionTarget, stopped: Callable[[], bool] | None) -> None:
+        super().__init__(name="mysql-watch", daemon=True)
+        # A duplicate, so that the number cannot have come to mean another connection when the line is cut.
+        self._line = socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM)
+        self._number = connection.thread_id()
+        self._target = target
+        self._stopped = stopped
+        self._over = threading.Event()
+        #: Why the line was cut; None: it was not.
+        self.error: DialectError | None = None
+
+    def __enter__(self) -> _Watch:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.join()
+        self._line.close()
+
+    def run(self) -> None:
+        seconds = self._target.options.statement_timeout_seconds + 1
+        until = time.monotonic() + seconds
+        while not self._over.wait(self._wait(until)):
+            if self._stopped and self._stopped():
+                self.error = Stopped()
+            elif time.monotonic() >= until:
+                sentence = _("Waiting for a statement: no answer within {seconds:g} s.")
+                self.error = TimedOut(sentence.format(seconds=seconds))
+            else:
+                continue
+            if self._stopped:
+                self._kill()
+            self.cut()
+            return
+
+    def _wait(self, until: float) -> float:
+        left = max(0.0, until - time.monotonic())
+        return min(left, LOOK_SECONDS) if self._stopped else left
+
+    def _kill(self) -> None:
+        import MySQLdb
+
+        try:
+            with contextlib.closing(MySQLdb.connect(**_arguments(self._target))) as other:
+                _rows(other, f"KILL QUERY {self._number}")
+        except MySQLdb.Error as error:  # the server finds out when it answers
+            logger.warning(
+                "statement %d could not be ended: %s", self._number, translate(error, self._target)
+            )
+
+    def cut(self) -> None:
         with contextlib.suppress(OSError):
-            line.shutdown(socket.SHUT_RDWR)
-
-    seconds = target.options.statement_timeout_seconds + 1
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    import MySQLdb
-
-    try:
-        yield
-    except MySQLdb.Error:
-        if cut.is_set():
-            raise TimedOut(
-                _("Waiting for a statement: no answer within {seconds:g} s.").format(seconds=seconds)
-            ) from None
-        raise
-    finally:
-        timer.cancel()
-        timer.join()
-        line.close()
+            self._line.shutdown(socket.SHUT_RDWR)
 
 
 def _rows(connection: Any, statement: str, values: dict[str, Any] | None = None) -> Sequence[tuple[Any, ...]]:

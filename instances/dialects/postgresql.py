@@ -8,7 +8,7 @@ import contextlib
 import math
 import select
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,7 +28,15 @@ from instances.dialects.readings import (
 )
 from instances.dialects.tables import Script, Table, table
 from instances.dialects.target import ConnectionTarget
-from instances.exceptions import AccessDenied, DialectError, DriverMissing, QueryFailed, TimedOut, Unreachable
+from instances.exceptions import (
+    AccessDenied,
+    DialectError,
+    DriverMissing,
+    QueryFailed,
+    Stopped,
+    TimedOut,
+    Unreachable,
+)
 
 #: The version, for machines and for people.
 VERSION = "SELECT current_setting('server_version'), version()"
@@ -57,6 +65,11 @@ MOST_STATEMENTS = 50
 
 #: What a cursor of the server can be declared for.
 FETCHED = ("SELECT", "WITH", "VALUES", "TABLE")
+
+#: Rows that come at a time: they may be long.
+FETCH_ROWS = 50
+#: How often somebody who waits looks whether it should end.
+LOOK_SECONDS = 0.2
 
 #: How long after the server's own limit the client gives up on its own.
 GRACE_SECONDS = 1
@@ -113,15 +126,12 @@ class PostgreSQL(Dialect):
         return postgresql_accounts.read(connect, target)
 
     def run(self, target: ConnectionTarget, script: Script) -> Table:
-        with connect(target, writes=script.writes) as visit:
+        with connect(target, writes=script.writes, stopped=script.stopped) as visit:
             visit.execute("BEGIN" if script.writes else "BEGIN READ ONLY")
+            if not script.writes and script.statements[0].lstrip("( ").upper().startswith(FETCHED):
+                return visit.fetched(script.statements[0], script.most_rows)
             changed = 0
             for statement in script.statements:
-                # Fetched by a cursor of the server, a large answer never arrives whole.
-                fetched = not script.writes and statement.lstrip("( ").upper().startswith(FETCHED)
-                if fetched:
-                    visit.execute(f"DECLARE answer NO SCROLL CURSOR FOR {statement}")
-                    statement = f"FETCH FORWARD {script.most_rows + 1} FROM answer"
                 columns, rows, count = visit.execute(statement)
                 changed += count if script.writes and not columns else 0
             if script.writes:
@@ -183,9 +193,10 @@ def _reading(name: str, size: int | None) -> DatabaseSizeReading:
 class Visit:
     """One open connection and the time its statements share."""
 
-    def __init__(self, connection: Any, target: ConnectionTarget) -> None:
+    def __init__(self, connection: Any, target: ConnectionTarget, stopped: Callable[[], bool]) -> None:
         self._connection = connection
         self._target = target
+        self._stopped = stopped
         seconds = target.options.statement_timeout_seconds + GRACE_SECONDS
         self._deadline = Deadline(seconds, _("Waiting for a statement"))
 
@@ -201,12 +212,24 @@ class Visit:
         cursor = self._connection.cursor()
         try:
             cursor.execute(statement, values or None)
-            wait(self._connection, self._deadline)
+            wait(self._connection, self._deadline, self._stopped)
             if cursor.description is None:
                 return [], [], max(cursor.rowcount, 0)
             return [one.name for one in cursor.description], list(cursor.fetchall()), max(cursor.rowcount, 0)
         except psycopg2.Error as error:
             raise translate(error, self._target) from None
+
+    def fetched(self, statement: str, most_rows: int) -> Table:
+        """The answer by a cursor of the server, a few rows at a time: a large one never arrives whole."""
+        self.execute(f"DECLARE answer NO SCROLL CURSOR FOR {statement}")
+        columns, first, _count = self.execute("FETCH FORWARD 1 FROM answer")
+
+        def rows() -> Iterator[tuple[Any, ...]]:
+            yield from first
+            while batch := self.rows(f"FETCH FORWARD {FETCH_ROWS} FROM answer"):
+                yield from batch
+
+        return table(columns, rows(), most_rows)
 
     def server(self, began: float) -> ServerReading:
         ((number, sentence),) = self.rows(VERSION)
@@ -215,8 +238,13 @@ class Visit:
 
 
 @contextlib.contextmanager
-def connect(target: ConnectionTarget, *, writes: bool = False) -> Iterator[Visit]:
-    """An open connection, read-only unless it is for a person's own statements. Raises ``DialectError``."""
+def connect(
+    target: ConnectionTarget, *, writes: bool = False, stopped: Callable[[], bool] | None = None
+) -> Iterator[Visit]:
+    """An open connection, read-only unless it is for a person's own statements. Raises ``DialectError``.
+
+    ``stopped`` is asked while a statement runs; once true, the server is told to end it.
+    """
     try:
         import psycopg2
     except ImportError as error:
@@ -235,7 +263,7 @@ def connect(target: ConnectionTarget, *, writes: bool = False) -> Iterator[Visit
             wait(connection, deadline)
         except psycopg2.Error as error:
             raise translate(error, target) from None
-        yield Visit(connection, target)
+        yield Visit(connection, target, stopped or never)
 
 
 def _arguments(target: ConnectionTarget, *, writes: bool = False) -> dict[str, Any]:
@@ -264,8 +292,12 @@ def _arguments(target: ConnectionTarget, *, writes: bool = False) -> dict[str, A
     return arguments
 
 
-def wait(connection: Any, deadline: Deadline) -> None:
-    """Drives the connection until it has nothing more to wait for. Raises ``TimedOut`` and the driver's
+def never() -> bool:
+    return False
+
+
+def wait(connection: Any, deadline: Deadline, stopped: Callable[[], bool] = never) -> None:
+    """Drives the connection until it has nothing more to wait for. Raises ``TimedOut``, ``Stopped`` and the driver's
     errors.
     """
     from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE
@@ -276,7 +308,10 @@ def wait(connection: Any, deadline: Deadline) -> None:
             return
         poller = select.poll()  # not select(): that one knows no file number over 1023
         poller.register(connection.fileno(), {POLL_READ: select.POLLIN, POLL_WRITE: select.POLLOUT}[state])
-        poller.poll(math.ceil(deadline.left() * 1000))
+        while not poller.poll(math.ceil(min(deadline.left(), LOOK_SECONDS) * 1000)):
+            if stopped():
+                connection.cancel()
+                raise Stopped
 
 
 def translate(error: Any, target: ConnectionTarget) -> DialectError:

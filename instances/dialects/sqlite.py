@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
@@ -17,9 +17,9 @@ from django.utils.translation import gettext as _
 
 from instances.dialects.base import Dialect
 from instances.dialects.readings import DatabaseSizeReading, RightsReading, ServerReading, SizesReading
-from instances.dialects.tables import Script, Table, table
+from instances.dialects.tables import MOST_BYTES, Script, Table, table
 from instances.dialects.target import ConnectionTarget
-from instances.exceptions import PathRefused, QueryFailed, StatementRefused, TimedOut, Unreachable
+from instances.exceptions import PathRefused, QueryFailed, StatementRefused, Stopped, TimedOut, Unreachable
 
 #: Pages in the file; together with the page size, the bytes of the database.
 PAGES = (
@@ -65,10 +65,11 @@ class SQLite(Dialect):
         """Only for reading: whoever may write to a file of this machine has better ways."""
         if script.writes:
             raise StatementRefused(_("SQLite files are only read."))
-        with connect(target) as connection:
+        with connect(target, stopped=script.stopped) as connection:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
             cursor = connection.execute(script.statements[0])
             columns = [column[0] for column in cursor.description or ()]
-            return table(columns, cursor.fetchmany(script.most_rows + 1), script.most_rows)
+            return table(columns, cursor, script.most_rows)
 
     dump_suffix = ".sqlite3.gz"
 
@@ -119,8 +120,10 @@ def resolve(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def connect(target: ConnectionTarget) -> Iterator[sqlite3.Connection]:
-    """A read-only connection that refuses ATTACH and gives up after the statement timeout."""
+def connect(
+    target: ConnectionTarget, *, stopped: Callable[[], bool] | None = None
+) -> Iterator[sqlite3.Connection]:
+    """A read-only connection that refuses ATTACH and gives up after the statement timeout, or once ``stopped``."""
     path = resolve(target.database)
     if not path.is_file():
         raise PathRefused(_("There is no file “{name}”.").format(name=path))
@@ -137,11 +140,15 @@ def connect(target: ConnectionTarget) -> Iterator[sqlite3.Connection]:
     until = time.monotonic() + target.options.statement_timeout_seconds
     with contextlib.closing(connection):
         connection.set_authorizer(_authorize)
-        connection.set_progress_handler(lambda: time.monotonic() > until, STEPS)
+        connection.set_progress_handler(
+            lambda: time.monotonic() > until or bool(stopped and stopped()), STEPS
+        )
         try:
             yield connection
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                if stopped and stopped():
+                    raise Stopped from None
                 raise TimedOut(_("The statement took too long.")) from None
             raise QueryFailed(str(error)) from error
         except sqlite3.DatabaseError as error:  # not a database, damaged, or refused by the authorizer

@@ -9,8 +9,10 @@ from instances.models.backup import Backup
 from instances.models.credential import Credential
 from instances.models.database import InstanceDatabase
 from instances.models.instance import Instance
+from instances.models.limit import SizeLimit
 from instances.models.session import SyncRecord, SyncSession
 from instances.models.size import DatabaseSize, InstanceSize
+from instances.models.statement import StatementRun
 from instances.models.tag import Tag
 
 __all__ = [
@@ -26,6 +28,8 @@ __all__ = [
     "InstanceSizeAggregate",
     "Period",
     "SizeAnomaly",
+    "SizeLimit",
+    "StatementRun",
     "SyncRecord",
     "SyncSession",
     "Tag",

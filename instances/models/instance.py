@@ -144,11 +144,11 @@ class Instance(models.Model):
         self._clean_place(kind, errors)
         self._clean_credential(kind, errors)
         try:
-            options.parse(self.options)
+            parsed = options.parse(self.options)
         except OptionsInvalid as error:
             errors["options"] = error.sentences
         if not errors:
-            place = ConnectionTarget(host=self.host, port=self.port, database=self.database)
+            place = ConnectionTarget(host=self.host, port=self.port, database=self.database, options=parsed)
             errors = kind.target_errors(place)
         if errors:
             raise ValidationError(errors)

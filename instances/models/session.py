@@ -56,6 +56,13 @@ class SyncSession(models.Model):
     finished_at = models.DateTimeField(_("finished"), null=True)
     # Somebody asked it to end: what has not begun does not begin.
     cancel_requested_at = models.DateTimeField(_("cancel requested"), null=True)
+    cancel_requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("cancel requested by"),
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
     # The session whose failed instances it visits again.
     retry_of = models.ForeignKey(
         "self", verbose_name=_("retry of"), null=True, on_delete=models.SET_NULL, related_name="retries"

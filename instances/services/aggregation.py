@@ -22,7 +22,7 @@ from instances.models import (
     InstanceSizeAggregate,
     SyncSession,
 )
-from instances.services import anomalies, sessions, sizes, visits
+from instances.services import anomalies, limits, sessions, sizes, visits
 from instances.services.periods import Span, due
 from instances.services.sessions import RowCounts
 from scheduling import clock
@@ -69,6 +69,7 @@ def run(
                 counts = compute(record.instance, chosen, now=clock.now())
                 if spans is None:
                     anomalies.detect(record.instance, today, now=clock.now())
+                    limits.refresh(record.instance, today, now=clock.now())
             except Exception as error:
                 logger.exception("aggregation failed", extra={"instance": record.instance.name})
                 sessions.fail(record, visits.sentence(error), visits.code(error))

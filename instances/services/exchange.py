@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from instances.exceptions import FileNotUnderstood
 from instances.models import Credential, Instance, Tag
 from instances.services import instances
+from jobsite.exports import FORMULA, guarded
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 from scheduling.words import did_you_mean
@@ -32,9 +33,6 @@ COLUMNS = (
 
 MOST_BYTES = 2 * 1024 * 1024
 MOST_ROWS = 10_000
-
-#: Spreadsheets take a cell that begins so for a formula; an apostrophe before it makes it text.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 CREATED, UPDATED, UNCHANGED, REFUSED = "created", "updated", "unchanged", "refused"
 
@@ -118,9 +116,8 @@ def _entry(instance: Instance) -> dict[str, Any]:
     }
 
 
-def _guarded(value: Any) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+def _guarded(value: Any) -> Any:
+    return guarded("" if value is None else str(value))
 
 
 def _unguarded(text: str) -> str:
@@ -132,7 +129,11 @@ def _unguarded(text: str) -> str:
 
 def _entries(text: str, format_: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Each row with its number: the line of a CSV file, the place in a YAML list."""
-    if len(text.encode()) > MOST_BYTES:
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise FileNotUnderstood(_("The file has characters that are no text.")) from error
+    if size > MOST_BYTES:
         raise FileNotUnderstood(_("The file has more than %d bytes.") % MOST_BYTES)
     found = list(_csv(text) if format_ == "csv" else _yaml(text))
     if len(found) > MOST_ROWS:
@@ -146,6 +147,8 @@ def _csv(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         names = reader.fieldnames
         if not names or "name" not in names:
             raise FileNotUnderstood(_("The first line must name the columns: %s.") % ", ".join(COLUMNS))
+        if len(set(names)) != len(names):
+            raise FileNotUnderstood(_("A column stands twice."))
         for row in reader:
             values = {name: _unguarded(cell) for name, cell in row.items() if name and isinstance(cell, str)}
             extra = {"?": row[None]} if None in row else {}
@@ -161,6 +164,8 @@ def _yaml(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         raise FileNotUnderstood(_("Aliases are not allowed."))
     try:
         whole = yaml.safe_load(text)
+    except RecursionError as error:
+        raise FileNotUnderstood(_("It is nested too deeply.")) from error
     except (yaml.YAMLError, ValueError) as error:
         raise FileNotUnderstood(" ".join(str(error).split())[:500]) from error
     rows = whole.get("instances") if isinstance(whole, dict) else None
@@ -265,7 +270,7 @@ def _options(value: Any) -> Any:
         return {} if value is None else value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError(_("This must be JSON.")) from None
 
 

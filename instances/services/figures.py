@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
-from django.db.models import F, Max
+from django.db.models import F, Max, OuterRef, Subquery
 
-from instances.models import DatabaseSize, Instance, InstanceSize
+from instances.models import DatabaseSize, Instance, InstanceDatabase, InstanceSize
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,10 @@ class Day:
     date: date
     total_bytes: int | None
     databases: int | None = None
+    #: Databases that did not tell their size.
+    unknown: int = 0
+    #: None: no collection of the whole instance.
+    collected_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,8 @@ class Share:
 
     row: DatabaseSize
     share: float | None
+    #: The key of its InstanceDatabase; None when it has none.
+    database_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +48,27 @@ class Latest:
 def days(instance: Instance, *, until: date, most: int) -> list[Day]:
     """One entry for each of at most ``most`` days, from the first one collected; gaps stay gaps."""
     rows = InstanceSize.objects.filter(instance=instance, date__gt=until - timedelta(days=most))
-    found = {row.date: Day(row.date, row.total_bytes, row.database_count) for row in rows.order_by("date")}
+    return _without_holes([_day(row) for row in rows], until)
+
+
+def _day(row: InstanceSize) -> Day:
+    return Day(row.date, row.total_bytes, row.database_count, row.unknown_count, row.collected_at)
+
+
+def database_days(instance: Instance, database: str, *, until: date, most: int) -> list[Day]:
+    """The same of one database."""
+    rows = DatabaseSize.objects.filter(instance=instance, database=database)
+    found = rows.filter(date__gt=until - timedelta(days=most)).values_list("date", "total_bytes")
+    return _without_holes([Day(day, total) for day, total in found], until)
+
+
+def _without_holes(collected: list[Day], until: date) -> list[Day]:
+    found = {day.date: day for day in collected}
     if not found:
         return []
-    first = min(found)
-    last = max(until, max(found))
-    span = (last - first).days + 1
-    return [
-        found.get(day, Day(day, None)) for day in (first + timedelta(days=number) for number in range(span))
-    ]
+    first, last = min(found), max(until, *found)
+    dates = (first + timedelta(days=number) for number in range((last - first).days + 1))
+    return [found.get(day, Day(day, None)) for day in dates]
 
 
 def recent(ids: Iterable[int], *, until: date, most: int) -> dict[int, list[int | None]]:
@@ -64,21 +82,31 @@ def recent(ids: Iterable[int], *, until: date, most: int) -> dict[int, list[int 
     return found
 
 
-def latest(instance: Instance, *, most: int) -> Latest | None:
-    """The newest collection, and the ``most`` largest databases that it saw; None when there was none."""
-    newest = InstanceSize.objects.filter(instance=instance).order_by("-date").first()
+def latest(instance: Instance, *, most: int, among: Sequence[Day] = ()) -> Latest | None:
+    """The newest collection, and the ``most`` largest databases that it saw; None when there was none.
+
+    ``among``: the last days of the instance, when they have been read already.
+    """
+    newest = next((day for day in reversed(among) if day.collected_at), None)
     if newest is None:
+        row = InstanceSize.objects.filter(instance=instance).order_by("-date").first()
+        newest = _day(row) if row else None
+    if newest is None or newest.collected_at is None:
         return None
     rows = DatabaseSize.objects.filter(instance=instance, date=newest.date)
     # A database that an earlier collection of the day saw, and this one did not, is gone.
     rows = rows.filter(collected_at=newest.collected_at)
+    known = InstanceDatabase.objects.filter(instance=OuterRef("instance"), name=OuterRef("database"))
+    rows = rows.annotate(database_id=Subquery(known.values("pk")[:1]))
     largest = rows.order_by(F("total_bytes").desc(nulls_last=True), "database")[:most]
     total = newest.total_bytes
     shares = [
-        Share(row, row.total_bytes / total if total and row.total_bytes is not None else None)
+        Share(
+            row, row.total_bytes / total if total and row.total_bytes is not None else None, row.database_id
+        )
         for row in largest
     ]
-    return Latest(newest.date, total, newest.database_count, newest.unknown_count, shares)
+    return Latest(newest.date, total, newest.databases or 0, newest.unknown, shares)
 
 
 def newest_totals(ids: Iterable[int]) -> dict[int, tuple[date, int | None]]:

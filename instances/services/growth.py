@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import F, Q, QuerySet
 
 from instances.models import DatabaseSize, DatabaseSizeAggregate, Instance, InstanceSize
 
@@ -16,6 +16,8 @@ STABLE_PERCENT = 5.0
 WINDOWS = (30, 90, 180)
 #: Forecasts beyond this are no forecasts.
 MOST_DAYS = 36_500
+
+JUMPS = ("up", "down")
 
 Sample = tuple[date, int]
 
@@ -52,27 +54,41 @@ def samples_of(instance: Instance, database: str | None, first: date, last: date
     return list(rows.order_by("date").values_list("date", "total_bytes"))
 
 
-def forecasts(instance: Instance, database: str | None, limit_bytes: int, *, today: date) -> list[Forecast]:
-    """One for each of ``WINDOWS``, shortest first."""
+def grown(samples: list[Sample], back: int, *, today: date) -> int | None:
+    """Bytes more, as last known, than ``back`` days ago; ``samples`` by day, oldest first. None: no size that old."""
+    then = [size for day, size in samples if day <= today - timedelta(days=back)]
+    return samples[-1][1] - then[-1] if then else None
+
+
+def forecasts(
+    instance: Instance, database: str | None, limit_bytes: int | None, *, today: date
+) -> list[Forecast]:
+    """One for each of ``WINDOWS``, shortest first; without a limit they tell the rates alone."""
     samples = samples_of(instance, database, today - timedelta(days=max(WINDOWS) - 1), today)
     return [forecast(samples, limit_bytes, window, today=today) for window in WINDOWS]
 
 
-def forecast(samples: list[Sample], limit_bytes: int, window_days: int, *, today: date) -> Forecast:
+def forecast(samples: list[Sample], limit_bytes: int | None, window_days: int, *, today: date) -> Forecast:
     """Days are counted from ``today``, and the size today is what the fitted line says. 0: reached already."""
     first = today - timedelta(days=window_days - 1)
     used = [(day, size) for day, size in samples if first <= day <= today]
     points = [((day - today).days, float(size)) for day, size in used]
     line = _fit(points)
     curve = _fit([(x, math.log(y)) for x, y in points]) if all(y > 0 for _x, y in points) else None
-    reached = bool(used) and used[-1][1] >= limit_bytes
+    if limit_bytes is None:
+        linear = compound = None
+    elif used and used[-1][1] >= limit_bytes:
+        linear = compound = 0
+    else:
+        linear = _days(line, limit_bytes)
+        compound = _days(curve, math.log(limit_bytes)) if limit_bytes > 0 else None
     return Forecast(
         window_days=window_days,
         samples=len(used),
         bytes_per_day=line[1] if line else None,
         percent_per_day=math.expm1(curve[1]) * 100 if curve else None,
-        days_linear=0 if reached else _days(line, limit_bytes),
-        days_compound=0 if reached else _days(curve, math.log(limit_bytes)) if limit_bytes > 0 else None,
+        days_linear=linear,
+        days_compound=compound,
     )
 
 
@@ -94,9 +110,17 @@ def _days(line: tuple[float, float] | None, limit: float) -> int | None:
     return max(0, math.ceil(days)) if days <= MOST_DAYS else None
 
 
-def fastest(period: str, start: date, most: int = 20) -> list[DatabaseSizeAggregate]:
-    """The databases that grew most against the period before, by signed change in bytes."""
+def jumped(direction: str) -> Q:
+    """The anomalies of one of ``JUMPS``: what a database has more, or less, than before."""
+    return Q(after_bytes__gt=F("before_bytes")) if direction == "up" else Q(after_bytes__lt=F("before_bytes"))
+
+
+def fastest(
+    period: str, start: date, most: int = 20, instances: QuerySet[Instance] | None = None
+) -> list[DatabaseSizeAggregate]:
+    """The databases that grew most against the period before, by signed change in bytes; of these instances, or all."""
     rows = DatabaseSizeAggregate.objects.filter(period=period, start=start, change_bytes__isnull=False)
+    rows = rows if instances is None else rows.filter(instance__in=instances)
     return list(rows.select_related("instance").order_by("-change_bytes", "instance", "database")[:most])
 
 

@@ -1,4 +1,6 @@
-"""Collections that people ask for: a run of the built-in task, done by a scheduler and told like every other."""
+"""Collections and other long work that people ask for: a run of the built-in task, done by a scheduler and told like
+every other.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from instances.exceptions import WrongState
 from instances.models import Instance, SyncSession
 from instances.services import sessions
 from scheduling.exceptions import Refused
@@ -18,6 +21,20 @@ from scheduling.services.actor import Actor
 SIZES_TASK = "collect_database_sizes"
 ACCOUNTS_TASK = "sync_accounts"
 TASKS = {SyncSession.Category.SIZE: SIZES_TASK, SyncSession.Category.ACCOUNT: ACCOUNTS_TASK}
+#: What can be done to the partitions, each by the built-in task that does it.
+PARTITION_TASKS = {
+    "create": "create_database_size_partitions",
+    "cleanup": "cleanup_database_size_partitions",
+    "check": "monitor_partition_health",
+    "upgrade": "upgrade_database_size_tables",
+}
+
+
+def look_after_partitions(
+    verb: str, *, actor: Actor, parameters: dict[str, Any] | None = None, idempotency_key: str = ""
+) -> Execution:
+    """Asks for one of ``PARTITION_TASKS`` now; returns the run. Raises Refused, ``ValidationError``."""
+    return _ask(PARTITION_TASKS[verb], parameters or {}, actor=actor, idempotency_key=idempotency_key)
 
 
 def collect_sizes(chosen: Sequence[Instance], *, actor: Actor, idempotency_key: str = "") -> Execution:
@@ -44,6 +61,14 @@ def retry(session: SyncSession, *, actor: Actor, idempotency_key: str = "") -> E
     if not sessions.failed_instances(session):
         raise Refused("nothing_failed", _("No active instance of this session has failed."))
     return _ask(key, {"retry_of": str(session.pk)}, actor=actor, idempotency_key=idempotency_key)
+
+
+def cancel(session: SyncSession, *, actor: Actor) -> int:
+    """Ends a session between instances; gives how many are not visited any more. Raises Refused."""
+    try:
+        return sessions.request_cancel(session, actor=actor)
+    except WrongState as error:
+        raise Refused("session_ended", _("The session has ended already.")) from error
 
 
 def _named(chosen: Sequence[Instance]) -> dict[str, Any]:

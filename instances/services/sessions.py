@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, Max
+from django.utils.translation import gettext as _
 
 from instances.exceptions import WrongState
 from instances.models import Instance, SyncRecord, SyncSession
@@ -92,7 +93,7 @@ def create(
     return in_transaction(write)
 
 
-def request_cancel(session: SyncSession) -> int:
+def request_cancel(session: SyncSession, *, actor: Actor) -> int:
     """Cancels what has not begun; gives how many that were. What is under way ends by itself, and then the session.
 
     Raises ``WrongState`` for a session that has ended.
@@ -101,11 +102,14 @@ def request_cancel(session: SyncSession) -> int:
     def write() -> int:
         locked = SyncSession.objects.select_for_update().get(pk=session.pk)
         if locked.status != Status.RUNNING:
-            raise WrongState(f"The session is {locked.status} already.")
+            label = Status(locked.status).label
+            raise WrongState(_("The session has ended already: %(status)s.") % {"status": label})
         now = clock.now()
         pending = SyncRecord.objects.filter(session=session, state=State.PENDING)
         count = pending.update(state=State.CANCELLED, finished_at=now)
-        SyncSession.objects.filter(pk=session.pk).update(cancel_requested_at=now)
+        SyncSession.objects.filter(pk=session.pk).update(
+            cancel_requested_at=now, cancel_requested_by_id=actor.user_id
+        )
         return count
 
     return in_transaction(write)

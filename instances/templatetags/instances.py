@@ -8,6 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from instances.models import SyncRecord, SyncSession
+from jobsite.templatetags.jobsite import size
 
 register = template.Library()
 
@@ -40,3 +41,9 @@ def percent(share: float | None) -> str:
         return "–"
     value = share * 100
     return f"{number_format(value, 1 if value < 10 else 0)} %"
+
+
+@register.filter
+def signed_size(change: int | None) -> str:
+    """A change in bytes, with its sign."""
+    return f"+{size(change)}" if change is not None and change > 0 else size(change)

@@ -16,7 +16,7 @@ from scheduling.words import did_you_mean
 
 class StrictFilters(DjangoFilterBackend):
     def filter_queryset(self, request: Any, queryset: Any, view: Any) -> Any:
-        if getattr(view, "action", "list") != "list":
+        if getattr(view, "action", "list") not in ("list", "export"):
             return queryset  # one row is looked up by its name alone
         filterset = self.checked(request, queryset, view)
         return queryset if filterset is None else filterset.qs

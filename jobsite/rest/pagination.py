@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from typing import Any
 
 from django.core.exceptions import ValidationError as Invalid
@@ -15,6 +12,7 @@ from rest_framework.pagination import BasePagination
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
+from jobsite.keyset import beyond, from_cursor, to_cursor
 from scheduling.text import clean
 from scheduling.words import did_you_mean
 
@@ -50,33 +48,24 @@ class Keyset(BasePagination):
         if self._last is None:
             return None
         values = [_plain(getattr(self._last, _attname(self._last, name))) for name in self._fields]
-        text = json.dumps([self._name, *values], separators=(",", ":"))
-        cursor = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-        return link(self._request, cursor)
+        return link(self._request, to_cursor([self._name, *values]))
 
     def _beyond(self, cursor: str, model: type[Model]) -> Q:
         """The rows after the cursor's, by the whole key; its first field also bounds the index."""
-        values = self._values(cursor, model)
-        wanted, same = Q(), Q()
-        for field, value in zip(self._fields, values, strict=True):
-            name, step = field.lstrip("-"), "lt" if field.startswith("-") else "gt"
-            wanted |= same & Q(**{f"{name}__{step}": value})
-            same &= Q(**{name: value})
-        name, step = self._fields[0].lstrip("-"), "lte" if self._fields[0].startswith("-") else "gte"
-        return Q(**{f"{name}__{step}": values[0]}) & wanted
+        order = [(field.lstrip("-"), field.startswith("-")) for field in self._fields]
+        return beyond(order, self._values(cursor, model))
 
     def _values(self, cursor: str, model: type[Model]) -> list[Any]:
         refusal = ValidationError({"cursor": [_("This is no cursor of this list: begin without one.")]})
         try:
-            padded = cursor + "=" * (-len(cursor) % 4)
-            name, *raw = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
+            name, *raw = from_cursor(cursor)
             if name != self._name or len(raw) != len(self._fields):
                 raise refusal
             return [
                 _typed(model, field.lstrip("-"), value)
                 for field, value in zip(self._fields, raw, strict=True)
             ]
-        except (ValueError, TypeError, RecursionError, binascii.Error, Invalid):
+        except (ValueError, TypeError, Invalid):
             raise refusal from None
 
     # --- what the schema says

@@ -46,6 +46,7 @@ def of_model(label: str, *verbs: str) -> dict[str, tuple[str, ...]]:
     app, model = label.split(".")
     usual = {
         "list": "view",
+        "export": "view",
         "retrieve": "view",
         "create": "add",
         "update": "change",

@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import SimpleRouter
 
 from instances.api.urls import routes as instances_routes
+from instances.api.urls import urlpatterns as instances_urls
 from jobsite.rest.docs import docs
 from jobsite.rest.tokens import TokenViewSet
 from jobsite.rest.views import NoSuchPlace
@@ -22,6 +23,7 @@ urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", docs, name="docs"),
     path("", include(scheduling_urls)),
+    path("", include(instances_urls)),
     path("", include(router.urls)),
     re_path(r"", NoSuchPlace.as_view(), name="nowhere"),
 ]

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
+from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from jobsite import exports
 from jobsite.rest.idempotency import once
 from jobsite.rest.permissions import require
 from jobsite.rest.schema import IDEMPOTENT
@@ -65,6 +69,31 @@ class Lists:
     def prepared(self, page: Rows) -> Rows:
         """The rows of a page with what is read for all of them at once."""
         return page
+
+
+class Anything(BaseContentNegotiation):
+    """Whatever the asker accepts: the file is CSV, and a refusal is said as everywhere else."""
+
+    def select_parser(self, request: Any, parsers: Any) -> Any:
+        return parsers[0]
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class Exports:
+    """GET of all that the filters leave, as CSV: ``sheet`` says what it looks like."""
+
+    sheet: ClassVar[exports.Sheet]
+
+    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR}, filters=True)
+    @action(detail=False, methods=["get"], pagination_class=None, content_negotiation_class=Anything)
+    def export(self: Any, request: Any) -> Any:
+        """The list as a CSV file, at most 50 000 rows; the last line says so when it was cut."""
+        return exports.answer(self.sheet, self.exported())
+
+    def exported(self: Any) -> exports.Batches:
+        return exports.batches(self.sheet, self.filter_queryset(self.get_queryset()))
 
 
 class Shows:

@@ -7,9 +7,19 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from jobsite.admin_base import ServiceAdmin, ServiceForm, actor_of
+from scheduling.forms.calendars import (
+    LinesField,
+    WeekdaysField,
+    read_date,
+    read_window,
+    write_date,
+    write_window,
+)
 from scheduling.models import Calendar
 from scheduling.services import calendars
 
@@ -17,17 +27,34 @@ from scheduling.services import calendars
 NAMED = 10
 
 
+def _label(name: str) -> Any:
+    return capfirst(Calendar._meta.get_field(name).verbose_name)  # type: ignore[union-attr]  # these have one
+
+
 class CalendarForm(ServiceForm[Calendar]):
+    weekend = WeekdaysField(label=_label("weekend"), help_text=_("Weekdays that are marked."))
+    dates = LinesField(
+        label=_label("dates"),
+        read=read_date,
+        write=write_date,
+        help_text=_(
+            "One a line: 2027-05-04, 2027-05-04..2027-05-07 or 12-24 for every year, then a name. With + before it "
+            "a day is worked, whatever else is said: +2027-10-10."
+        ),
+    )
+    windows = LinesField(
+        label=_label("windows"),
+        read=read_window,
+        write=write_window,
+        help_text=_(
+            "One a line, then a name: 2027-01-31..2027-02-07 once, each with a time of day if need be, or "
+            "SAT,SUN 22:00..06:00 every week."
+        ),
+    )
+
     class Meta:
         model = Calendar
         fields = calendars.EDITABLE
-
-    def clean(self) -> Any:
-        # An emptied box means none.
-        for name in ("weekend", "dates", "windows"):
-            if self.cleaned_data.get(name) is None and name not in self.errors:
-                self.cleaned_data[name] = []
-        return super().clean()
 
 
 @admin.register(Calendar)
@@ -35,6 +62,9 @@ class CalendarAdmin(ServiceAdmin[Calendar]):
     form = CalendarForm
     list_display = ("key", "name", "country", "time_zone")
     search_fields = ("key", "name")
+
+    class Media:
+        css = {"all": ("css/forms.css",)}
 
     def save_model(self, request: HttpRequest, obj: Calendar, form: Any, change: bool) -> None:
         moved = calendars.save(obj, actor=actor_of(request))

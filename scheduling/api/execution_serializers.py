@@ -45,13 +45,15 @@ class ExecutionSerializer(serializers.ModelSerializer):
 class AttemptSerializer(serializers.ModelSerializer):
     node = serializers.UUIDField(source="node_id", read_only=True, allow_null=True)
     duration_seconds = Duration(source="run_ms", read_only=True, allow_null=True)
+    cpu_seconds = Duration(source="cpu_ms", read_only=True, allow_null=True)
     error = serializers.CharField(source="message", read_only=True)
 
     class Meta:
         model = Attempt
         fields = (
             "attempt", "state", "reason", "detail", "node", "started_at", "finished_at", "duration_seconds",
-            "error_class", "error", "traceback", "late_state", "late_at",
+            "exit_code", "cpu_seconds", "peak_memory_bytes", "error_class", "error", "traceback",
+            "late_state", "late_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -61,6 +63,10 @@ class ExecutionDetailSerializer(ExecutionSerializer):
     rerun_of = serializers.IntegerField(source="rerun_of_id", read_only=True, allow_null=True)
     parameters = serializers.JSONField(read_only=True)
     result = serializers.JSONField(read_only=True, allow_null=True)
+    cpu_seconds = Duration(
+        source="cpu_ms", read_only=True, allow_null=True,
+        help_text=_("Of its own processes, as far as it was seen; null: it had none."),
+    )  # fmt: skip
     attempts = serializers.SerializerMethodField(help_text=_("Earlier attempts, superseded by a retry."))
 
     class Meta:
@@ -69,7 +75,7 @@ class ExecutionDetailSerializer(ExecutionSerializer):
             *SHORT, "task_version", "executor", "weight", "timeout_seconds", "available_at", "deadline_at", "overdue",
             "cancel_requested_at", "requested_by", "rerun_of", "covers_until", "covers_count", "parameters",
             "progress_done", "progress_total", "progress_text", "result", "result_altered", "error_class",
-            "traceback", "attempts",
+            "traceback", "exit_code", "cpu_seconds", "peak_memory_bytes", "attempts",
         )  # fmt: skip
         read_only_fields = fields
 

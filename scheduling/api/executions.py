@@ -13,11 +13,12 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
+from jobsite.exports import Batches
 from jobsite.rest.filters import StrictFilters
 from jobsite.rest.idempotency import key_of, once
 from jobsite.rest.permissions import of_model
 from jobsite.rest.schema import IDEMPOTENT
-from jobsite.rest.views import HouseViewSet, Shows
+from jobsite.rest.views import Exports, HouseViewSet, Shows
 from scheduling.api.execution_filters import ExecutionFilters, wanted
 from scheduling.api.execution_pages import HistoryPages, rows_of
 from scheduling.api.execution_serializers import (
@@ -27,8 +28,10 @@ from scheduling.api.execution_serializers import (
     RetrySerializer,
     log_answer,
 )
+from scheduling.api.task_serializers import ExplanationSerializer
 from scheduling.models import Execution, ExecutionLog
-from scheduling.services import executions
+from scheduling.services import executions, sheets
+from scheduling.services import explain as explain_service
 
 #: Pieces of a log in one answer, 8 KiB each at most.
 LOG_PIECES = 100
@@ -39,15 +42,17 @@ AFTER = OpenApiParameter(
 )
 
 
-class ExecutionViewSet(Shows, HouseViewSet):
+class ExecutionViewSet(Exports, Shows, HouseViewSet):
     queryset = Execution.objects.all()
     pagination_class = HistoryPages
+    sheet = sheets.EXECUTIONS
     filterset_class = ExecutionFilters
     lookup_value_regex = r"\d{1,18}"
     orderings: ClassVar[dict[str, tuple[str, ...]]] = {"-id": ("-id",), "id": ("id",)}
     needs: ClassVar[dict[str, tuple[str, ...]]] = {
-        **of_model("scheduling.execution", "list", "retrieve"),
+        **of_model("scheduling.execution", "list", "export", "retrieve"),
         "log": ("scheduling.view_execution",),
+        "explain": ("scheduling.view_execution",),
         "cancel": ("scheduling.cancel_execution",),
         "retry": ("scheduling.run_task",),
     }
@@ -62,8 +67,18 @@ class ExecutionViewSet(Shows, HouseViewSet):
         ids = pages.find(request, wanted(filters.form.cleaned_data), self.orderings)
         return pages.get_paginated_response(self.get_serializer(rows_of(ids), many=True).data)
 
+    def exported(self) -> Batches:
+        filters = StrictFilters().checked(self.request, self.get_queryset(), self)
+        return sheets.executions(wanted(filters.form.cleaned_data))
+
     def get_serializer_class(self) -> Any:
         return ExecutionDetailSerializer if self.action == "retrieve" else ExecutionSerializer
+
+    @extend_schema(responses=ExplanationSerializer, filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def explain(self, request: Any, pk: str) -> Response:
+        """Why it is as it is, and where the time went before it started."""
+        return Response(ExplanationSerializer(explain_service.of(self.get_object())).data)
 
     @extend_schema(parameters=[AFTER], responses=LogSerializer, filters=False)
     @action(detail=True, methods=["get"], pagination_class=None)

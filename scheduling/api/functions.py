@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, ClassVar
 
+from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.response import Response
 
+from jobsite.keeping import kept
 from jobsite.rest.views import HouseView
 from scheduling import registry
 from scheduling.exceptions import UnknownFunction
@@ -49,14 +52,19 @@ def _row(function: RegisteredFunction) -> dict[str, Any]:
     }
 
 
+def _kept(request: Any, data: Any) -> HttpResponse:
+    """What functions there are changes with the program alone."""
+    return kept(request, Response(data), json.dumps(data, sort_keys=True))
+
+
 class FunctionsView(HouseView):
     needs: ClassVar[dict[str, tuple[str, ...]]] = {"get": ("scheduling.view_task",)}
 
     @extend_schema(responses=FunctionSerializer(many=True))
-    def get(self, request: Any) -> Response:
+    def get(self, request: Any) -> HttpResponse:
         """All of them by name."""
         found = registry.functions()
-        return Response([_row(found[name]) for name in sorted(found)])
+        return _kept(request, [_row(found[name]) for name in sorted(found)])
 
 
 class FunctionView(HouseView):
@@ -67,9 +75,9 @@ class FunctionView(HouseView):
         parameters=[OpenApiParameter("name", str, OpenApiParameter.PATH)],
         responses=FunctionSerializer,
     )
-    def get(self, request: Any, name: str) -> Response:
+    def get(self, request: Any, name: str) -> HttpResponse:
         """One of them."""
         try:
-            return Response(_row(registry.get(name)))
+            return _kept(request, _row(registry.get(name)))
         except UnknownFunction as error:
             raise NotFound(str(error)) from error

@@ -61,7 +61,8 @@ class TaskBulk:
         keys = list(dict.fromkeys(asked["keys"]))
         found = dict(Task.objects.present().filter(key__in=keys).values_list("key", "pk"))
         verb, actor = VERBS[asked["action"]], self.actor(asked.get("reason", ""))
-        results = [_result(key, found.get(key), lambda pk: verb(pk, actor=actor)) for key in keys]
+        given = {"parameters": asked["parameters"]} if "parameters" in asked else {}
+        results = [_result(key, found.get(key), lambda pk: verb(pk, actor=actor, **given)) for key in keys]
         done = sum(result["ok"] for result in results)
         counts = {"action": asked["action"], "done": done, "refused": len(results) - done}
         return Response(counts | {"results": results})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import django_filters
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from scheduling.models import Task
@@ -16,7 +15,9 @@ class TaskFilters(django_filters.FilterSet):
     pool = django_filters.CharFilter(field_name="pool__key")
     owner = django_filters.CharFilter(field_name="owner__username")
     trigger = django_filters.CharFilter()
-    search = django_filters.CharFilter(method="find", help_text=_("A part of the key or the name."))
+    search = django_filters.CharFilter(
+        method="find", help_text=_("Words; each must be in the key, the name or the function.")
+    )
 
     class Meta:
         model = Task
@@ -25,4 +26,4 @@ class TaskFilters(django_filters.FilterSet):
         )  # fmt: skip
 
     def find(self, rows: Any, _name: str, text: str) -> Any:
-        return rows.filter(Q(key__contains=text.lower()) | Q(name__icontains=text))
+        return rows.matching(text)

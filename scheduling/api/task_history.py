@@ -32,7 +32,6 @@ from scheduling.services import dependencies as after_service
 from scheduling.services import explain as explain_service
 from scheduling.services import impact as impact_service
 from scheduling.services import tasks, versions
-from scheduling.triggers.preview import preview_of
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "explain": ("scheduling.view_task", "scheduling.view_execution"),
@@ -56,9 +55,9 @@ class TaskHistory:
         asked = AfterSerializer(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
         values = asked.validated_data
-        trigger = self.get_object().build_trigger()
-        found = preview_of(trigger, after=values.get("after") or clock.now(), count=values["count"])
-        return Response(preview_answer(found))
+        return Response(
+            preview_answer(self.get_object(), after=values.get("after", clock.now()), count=values["count"])
+        )
 
     @extend_schema(parameters=[ExplainSerializer], responses=ExplanationSerializer, filters=False)
     @action(detail=True, methods=["get"], pagination_class=None)

@@ -116,11 +116,23 @@ class ExplainSerializer(StrictSerializer):
     at = fields.Moment(required=False, help_text=_("The moment; none: what stands against it now."))
 
 
+class LatenessSerializer(serializers.Serializer):
+    """Seconds, one after the other, between the nominal time and the start; ``start``: around the function's own."""
+
+    admission = serializers.FloatField(help_text=_("Until a node saw that it was due."))
+    waiting = serializers.FloatField(help_text=_("Until it was allowed to start."))
+    claim = serializers.FloatField(help_text=_("Until a node had a seat for it."))
+    start = serializers.FloatField(
+        allow_null=True, help_text=_("From the claim to the function and from its end to the stored one.")
+    )
+
+
 class ExplanationSerializer(serializers.Serializer):
     code = serializers.CharField(help_text=_("ran, runs, waits, did_not_run, not_due or unknown."))
     answer = serializers.CharField()
     facts = serializers.ListField(child=serializers.CharField())
     execution_id = serializers.IntegerField(allow_null=True)
+    lateness = LatenessSerializer(allow_null=True, help_text=_("Of a run that has started."))
 
 
 class RunSerializer(StrictSerializer):
@@ -194,6 +206,17 @@ MOST_KEYS = 1_000
 class BulkSerializer(ReasonSerializer):
     action = fields.Choice(choices=list(BULK_ACTIONS))
     keys = serializers.ListField(child=fields.Text(max_length=100), min_length=1, max_length=MOST_KEYS)
+    parameters = fields.Json(
+        required=False, help_text=_("For run alone: replace those of each task, one by one.")
+    )
+
+    def validate_parameters(self, value: Any) -> dict[str, Any]:
+        return as_mapping(value)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "parameters" in attrs and attrs["action"] != "run":
+            raise serializers.ValidationError({"parameters": [_("Only a run takes parameters.")]})
+        return attrs
 
 
 class BulkResultSerializer(serializers.Serializer):

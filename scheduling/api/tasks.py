@@ -4,32 +4,38 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from drf_spectacular.utils import extend_schema
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
 from jobsite.rest.errors import PreconditionFailed
 from jobsite.rest.idempotency import key_of, once
 from jobsite.rest.permissions import of_model
 from jobsite.rest.schema import IDEMPOTENT, IF_MATCH
-from jobsite.rest.views import Creates, Edits, HouseViewSet, Lists, Removes, Shows
+from jobsite.rest.views import Creates, Edits, Exports, HouseViewSet, Lists, Removes, Shows
 from scheduling.api import task_bulk, task_filters, task_history
 from scheduling.api.execution_serializers import ExecutionSerializer
 from scheduling.api.task_serializers import ReasonSerializer, RunSerializer, TaskSerializer
 from scheduling.exceptions import EditedMeanwhile
 from scheduling.models import Task
-from scheduling.services import listing, tasks
+from scheduling.services import listing, sheets, tasks
 
+BREAK = OpenApiParameter(
+    "break_dependents", bool, description="Also when others run after it: they then run after it no more."
+)
 KEY = "[a-z0-9][a-z0-9_.-]{0,99}"
 
 
 class TaskViewSet(
-    Lists, Shows, Creates, Edits, Removes, task_history.TaskHistory, task_bulk.TaskBulk, HouseViewSet
+    Lists, Exports, Shows, Creates, Edits, Removes, task_history.TaskHistory, task_bulk.TaskBulk, HouseViewSet
 ):
     queryset = Task.objects.present().select_related("group", "pool", "owner", "calendar")
     serializer_class = TaskSerializer
     filterset_class = task_filters.TaskFilters
+    sheet = sheets.TASKS
     lookup_field = "key"
     lookup_value_regex = KEY
     orderings: ClassVar[dict[str, tuple[str, ...]]] = {"key": ("key",), "-key": ("-key",)}
@@ -92,8 +98,16 @@ class TaskViewSet(
         """Only what is given changes."""
         return super().partial_update(request, *args, **kwargs)
 
+    @extend_schema(parameters=[BREAK])
+    def destroy(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Its history stays. Refused, naming them, while other tasks run after it."""
+        return super().destroy(request, *args, **kwargs)
+
     def remove(self, task: Task) -> None:
-        tasks.delete(task.pk, actor=self.actor())
+        said = self.request.query_params.get(BREAK.name, "false")
+        if said not in ("true", "false"):
+            raise ValidationError({BREAK.name: [_("true or false is needed.")]})
+        tasks.delete(task.pk, actor=self.actor(), break_dependents=said == "true")
 
     # --- the verbs
 

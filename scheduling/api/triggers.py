@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -14,6 +14,8 @@ from jobsite.rest import fields
 from jobsite.rest.serializers import StrictSerializer
 from jobsite.rest.views import HouseView
 from scheduling import clock, triggers
+from scheduling.models import Calendar, Task
+from scheduling.services import forecast, previews
 
 MOST_TIMES = 1_000
 
@@ -33,15 +35,38 @@ class AfterSerializer(StrictSerializer):
 
 
 class PreviewSerializer(StrictSerializer):
-    trigger = fields.Text(max_length=50)
-    trigger_params = fields.Json()
+    """A schedule as a task has it. With ``task``, what is left out is that task's own."""
+
+    task = fields.Named(
+        slug_field="key",
+        queryset=Task.objects.present().select_related("group", "calendar"),
+        required=False,
+        help_text=_("The key of a stored task."),
+    )
+    key = fields.Text(
+        required=False, max_length=100, help_text=_("Of the task to be: H and the spread come from it.")
+    )
+    trigger = fields.Text(required=False, max_length=50)
+    trigger_params = fields.Json(required=False)
     time_zone = fields.Text(required=False, max_length=64)
     start_at = fields.Moment(required=False, allow_null=True)
     end_at = fields.Moment(required=False, allow_null=True)
     clock_gap = fields.Text(required=False, max_length=20)
     clock_overlap = fields.Text(required=False, max_length=20)
+    calendar = fields.Named(
+        slug_field="key", queryset=Calendar.objects.all(), required=False, allow_null=True
+    )
+    calendar_policy = fields.Text(required=False, max_length=20)
+    spread_seconds = fields.WholeNumber(required=False)
+    max_runs = fields.WholeNumber(required=False, allow_null=True, min_value=1)
     after = fields.Moment(required=False, help_text=_("None: now."))
     count = fields.WholeNumber(required=False, default=10, min_value=1, max_value=MOST_TIMES)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        missing = [name for name in ("trigger", "trigger_params") if name not in attrs]
+        if missing and "task" not in attrs:
+            raise serializers.ValidationError(dict.fromkeys(missing, fields.REQUIRED))
+        return attrs
 
 
 class ClockChangeSerializer(serializers.Serializer):
@@ -53,14 +78,37 @@ class ClockChangeSerializer(serializers.Serializer):
     text = serializers.CharField()
 
 
+class CrowdSerializer(serializers.Serializer):
+    at = serializers.DateTimeField()
+    others = serializers.IntegerField(help_text=_("Other runs that begin in the same minute."))
+    free_minute = serializers.IntegerField(
+        allow_null=True, help_text=_("The emptiest minute of its hours; null: it has no single minute.")
+    )
+    free_minute_others = serializers.IntegerField()
+
+
 class PreviewAnswerSerializer(serializers.Serializer):
     description = serializers.CharField(help_text=_("The schedule in words."))
-    times = serializers.ListField(child=serializers.DateTimeField())
+    descriptions = serializers.DictField(
+        child=serializers.CharField(), help_text=_("The same in each language, by its code.")
+    )
+    time_zone = serializers.CharField()
+    times = serializers.ListField(child=serializers.DateTimeField(), help_text=_("In UTC."))
+    local_times = serializers.ListField(
+        child=serializers.CharField(), help_text=_("The same by the schedule's own clock.")
+    )
     warnings = serializers.ListField(child=serializers.CharField())
     clock_changes = ClockChangeSerializer(many=True)
+    crowd = CrowdSerializer(allow_null=True, help_text=_("The first of the times with many others."))
+    crowd_known = serializers.BooleanField(
+        help_text=_("False while the forecast is being computed: ask again a little later.")
+    )
 
 
-def preview_answer(found: triggers.Preview) -> dict[str, Any]:
+def preview_answer(task: Task, *, after: datetime, count: int) -> dict[str, Any]:
+    """What the schedule of a task, stored or not, does. Raises InvalidTrigger."""
+    seen = previews.explain(task, after=after, count=count, crowded_by=forecast.at_hand())
+    zone = triggers.zone(task.time_zone)
     changes = [
         {
             "at": change.at,
@@ -70,10 +118,20 @@ def preview_answer(found: triggers.Preview) -> dict[str, Any]:
             "effect": change.effect,
             "text": change.text,
         }
-        for change in found.clock_changes
+        for change in seen.preview.clock_changes
     ]
-    values = {"description": found.description, "times": found.times, "warnings": found.warnings}
-    return dict(PreviewAnswerSerializer(values | {"clock_changes": changes}).data)
+    values = {
+        "description": seen.preview.description,
+        "descriptions": seen.descriptions,
+        "time_zone": task.time_zone,
+        "times": seen.preview.times,
+        "local_times": [at.astimezone(zone).isoformat() for at in seen.preview.times],
+        "warnings": seen.warnings,
+        "clock_changes": changes,
+        "crowd": seen.crowd,
+        "crowd_known": seen.crowd_known,
+    }
+    return dict(PreviewAnswerSerializer(values).data)
 
 
 class PreviewView(HouseView):
@@ -82,18 +140,12 @@ class PreviewView(HouseView):
     @extend_schema(request=PreviewSerializer, responses=PreviewAnswerSerializer)
     def post(self, request: Any) -> Response:
         """Says what a schedule means, when it would run, and what the coming clock changes do to it."""
-        asked = PreviewSerializer(data=request.data)
+        asked = PreviewSerializer(data=request.data, context={"request": request})
         asked.is_valid(raise_exception=True)
-        values = asked.validated_data
-        found = triggers.preview(
-            values["trigger"],
-            values["trigger_params"],
-            zone=values.get("time_zone") or settings.JOBSITE_TASK_TIME_ZONE,
-            start_at=values.get("start_at"),
-            end_at=values.get("end_at"),
-            gap=values.get("clock_gap", "run_after"),
-            fold=values.get("clock_overlap", "first"),
-            after=values.get("after") or clock.now(),
-            count=values["count"],
-        )
-        return Response(preview_answer(found))
+        values = dict(asked.validated_data)
+        stored = values.pop("task", None)
+        now = clock.now()
+        after, count = values.pop("after", now), values.pop("count")
+        # A schedule that is not stored is taken to begin at the moment that is asked about.
+        task = previews.as_asked(stored, values, after if stored is None else now)
+        return Response(preview_answer(task, after=after, count=count))

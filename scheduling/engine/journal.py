@@ -33,6 +33,8 @@ OUTCOME = (
     "traceback",
     "run_ms",
     "exit_code",
+    "cpu_ms",
+    "peak_memory_bytes",
     "error_family",
 )
 ORDER = (

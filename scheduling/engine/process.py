@@ -18,10 +18,10 @@ from types import FrameType
 from django.conf import settings
 from django.db import Error
 
-from scheduling import clock, registry, runlog, sql
+from scheduling import clock, job_stores, registry, runlog, sql
 from scheduling.engine import journal, silence
 from scheduling.engine.heart import Heart
-from scheduling.engine.jobstore import TaskJobStore
+from scheduling.engine.jobstore import TaskJobStore, in_turn
 from scheduling.engine.recorder import Recorder, isolate
 from scheduling.engine.runs import Runs
 from scheduling.engine.scheduler import TaskScheduler
@@ -29,6 +29,7 @@ from scheduling.engine.state import NodeState
 from scheduling.exceptions import NodeIsDead
 from scheduling.models import Node, Reason
 from scheduling.services import nodes, results
+from scheduling.services.results import Recorded, Result
 from scheduling.sql.transactions import drop_connection, in_transaction
 
 logger = logging.getLogger(__name__)
@@ -85,20 +86,24 @@ class Process:
     def run(self) -> int:
         """Runs until SIGTERM or SIGINT (or, with ``once``, until nothing is left to do); returns the exit code."""
         runlog.install()
+        silence.watch()
         try:
-            node = self._register()
+            with silence.bounded():
+                node = self._register()
             self._replay_journals()
-            nodes.set_state(node.pk, Node.State.ACTIVE, clock.refresh())
+            with silence.bounded():
+                nodes.set_state(node.pk, Node.State.ACTIVE, clock.refresh())
         except Error as error:
-            logger.critical("cannot start: the database refuses", extra={"cause": str(error).strip()})
+            logger.critical("cannot start without the database", extra={"cause": str(error).strip()})
             return FAILED
         drop_connection()  # this thread asks the database nothing more until the end
         state = self._assemble(node)
         self.scheduler = TaskScheduler(state, died=self._die)
-        self.scheduler.add_jobstore(TaskJobStore(), "tasks")
-        heart = Heart(node.pk, beat_seconds=self.options.beat_seconds, died=self._die)
+        self.scheduler.add_jobstore(TaskJobStore(), job_stores.OWN)
+        for name in job_stores.named():
+            self.scheduler.add_jobstore(in_turn(job_stores.build(name)), name)
+        self._heart = heart = Heart(node.pk, beat_seconds=self.options.beat_seconds, died=self._die)
         heart.start()
-        silence.watch()
         self.scheduler.start()
         logger.info(
             "scheduler started",
@@ -161,11 +166,15 @@ class Process:
 
     def _replay_journals(self) -> None:
         for path, left in journal.read():
-            recorded = isolate(left, lambda part: in_transaction(lambda: results.record(part, clock.now())))
+            recorded = isolate(left, self._record)
             logger.info(
                 "journal played back", extra={"results": len(left), "accepted": len(recorded.accepted)}
             )
             path.unlink(missing_ok=True)  # another node may have played it back at the same time
+
+    def _record(self, part: list[Result]) -> Recorded:
+        with silence.bounded():
+            return in_transaction(lambda: results.record(part, clock.now()))
 
     def _die(self) -> None:
         self._dead.set()
@@ -221,12 +230,23 @@ class Process:
         left = state.recorder.unstored()
         if left:
             # The rows stay as they are: they are the journal's to end, or the next watcher's to give up.
-            path = journal.write(state.node_id, left)
-            logger.warning("results kept in a journal", extra={"results": len(left), "path": str(path)})
+            if not self._keep_in_journal(state, left):
+                self._dead.set()
         else:
+            self._heart.stop()  # or it would find its row ended, and take that for the others' verdict
             self._try("end", lambda: self._end_rows(state))
         drop_connection()
         return DEAD if self._dead.is_set() else STOPPED
+
+    def _keep_in_journal(self, state: NodeState, left: list[Result]) -> bool:
+        """Whether it could: the disk may be full as well as the database away. Then the others give the runs up."""
+        try:
+            path = journal.write(state.node_id, left)
+        except OSError as error:
+            logger.critical("results cannot be kept", extra={"results": len(left), "cause": str(error)})
+            return False
+        logger.warning("results kept in a journal", extra={"results": len(left), "path": str(path)})
+        return True
 
     def _end_rows(self, state: NodeState) -> None:
         """Gives up what still runs and says that the node has ended."""
@@ -235,6 +255,7 @@ class Process:
         def work() -> None:
             detail = "the node was stopped while it ran"
             nodes.release_runs(state.node_id, now, Reason.NODE_STOPPED, detail)
+            nodes.store_events(state.node_id, dict(state.events))
             nodes.set_state(state.node_id, Node.State.STOPPED, now)
 
         in_transaction(work)

@@ -200,6 +200,8 @@ class _Run:
             finished_monotonic=self.ended,
             log=self.context.log_buffer,
             progress=self.context.progress_made,
+            cpu_ms=self.context.cpu_ms,
+            peak_memory_bytes=self.context.peak_memory_bytes,
             **more,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 
 from scheduling.engine.recorder import Recorder
@@ -23,6 +24,7 @@ class NodeState:
     holds: dict[str, str] = field(
         default_factory=dict
     )  # what else stands against claiming: kind → a sentence
+    shown_detail: str = ""  # what the node's row says of them
     draining: bool = False
     drain_asked: bool = False  # by somebody elsewhere: the process ends when nothing runs any more
     some_wait: bool = True  # the last sweep has found waiting executions
@@ -32,6 +34,8 @@ class NodeState:
     last_tick: float = field(default_factory=time.monotonic)  # monotonic: any tick, also a failed one
     last_commit: float = field(default_factory=time.monotonic)  # monotonic: a tick the database answered
     idle_ticks: int = 0  # in a row, that found nothing to do
+    # Kinds of APScheduler's events, by its own names, and how often each came since this node began.
+    events: Counter[str] = field(default_factory=Counter)
     trouble: str = ""  # what the database said last, while it refuses
 
     @property

@@ -69,6 +69,9 @@ class Outcome:
     progress: Progress | None = None
     #: Of the run's own process or program; below zero, the signal that killed it. None: it had none.
     exit_code: int | None = None
+    #: Processor time and the most resident memory of the run's own processes, as far as seen. None: it had none.
+    cpu_ms: int | None = None
+    peak_memory_bytes: int | None = None
     #: The function asks to be tried again at that moment (aware UTC).
     retry_at: datetime | None = None
     #: The names of the error's class and of those it is derived from.

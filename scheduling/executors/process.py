@@ -58,6 +58,8 @@ class ProcessExecutor(ThreadExecutor):
             log=run.log_buffer,
             progress=outcome.progress or run.progress_made,
             exit_code=ended.exit_code,
+            cpu_ms=ended.cpu_ms,
+            peak_memory_bytes=ended.peak_memory_bytes,
         )
 
 

@@ -9,9 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 from scheduling.exceptions import InvalidTrigger
 from scheduling.triggers import names
+from scheduling.triggers.combined import MOST_PARTS
 from scheduling.triggers.cron import CronTrigger
 from scheduling.triggers.cron_dialects import DIALECTS, NAMED_FIELDS
 from scheduling.triggers.kinds import kind_named
+from scheduling.triggers.rrule import RuleTrigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +22,13 @@ class ScheduleInput:
 
     key: str
     label: Any
-    #: integer, text, moment, moments (one a line), choice, or json: text that is JSON if it can be read so.
+    #: integer, text, yes, moment, moments (one a line), choice, parts: schedules with editors of their own,
+    #: or json: text that is JSON if it can be read so.
     kind: str = "json"
     help: Any = ""
+    #: Of parts; at most one is one alone, no list.
+    least: int = 0
+    most: int = 0
     choices: list[tuple[str, Any]] = field(default_factory=list)
 
 
@@ -33,14 +39,14 @@ class Editor:
     kind: str
     label: Any
     inputs: list[ScheduleInput]
+    timed: bool = True  # it may be a part of another
     boxes: list[tuple[str, Any, str]] = field(default_factory=list)
     dialects: list[str] = field(default_factory=list)
+    #: Words and the value of one of its inputs, whose key is `preset_key`.
+    presets: tuple[tuple[Any, str], ...] = ()
+    preset_key: str = "expression"
 
 
-_PART = _('JSON: {"trigger": "cron", "params": {"expression": "0 2 * * *"}}')
-_PART_LIST = _(
-    'A JSON list of at least two: {"trigger": "cron", "params": {"expression": "0 2 * * *"}} and so on.'
-)
 #: Inputs that need more than their name.
 KNOWN = {
     entry.key: entry
@@ -58,9 +64,10 @@ KNOWN = {
         ScheduleInput("dtstart", _("Counted from"), "moment", _("In the time zone below.")),
         ScheduleInput("rdates", _("Also at"), "moments", _("One a line.")),
         ScheduleInput("exdates", _("But not at"), "moments", _("One a line.")),
-        ScheduleInput("triggers", _("Schedules"), "json", _PART_LIST),
-        ScheduleInput("base", _("Schedule"), "json", _PART),
-        ScheduleInput("except", _("Except when this is due"), "json", _PART),
+        ScheduleInput("after_end", _("After the end of the run before"), "yes"),
+        ScheduleInput("triggers", _("Schedules"), "parts", least=2, most=MOST_PARTS),
+        ScheduleInput("base", _("Schedule"), "parts", least=1, most=1),
+        ScheduleInput("except", _("Except when one of these is due"), "parts", least=1, most=MOST_PARTS),
     )
 }
 
@@ -87,6 +94,20 @@ PRESETS = (
     (_("Yearly, 1 January"), "0 2 1 1 *"),
 )
 
+#: The same as calendar rules: what cron cannot say.
+RULE_PRESETS = (
+    (_("Every second Monday at 09:00"), "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO;BYHOUR=9;BYMINUTE=0;BYSECOND=0"),
+    (_("Last Friday of the month at 18:00"), "FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=18;BYMINUTE=0;BYSECOND=0"),
+    (
+        _("Last workday of the month at 18:00"),
+        "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1;BYHOUR=18;BYMINUTE=0;BYSECOND=0",
+    ),
+    (
+        _("First day of each quarter at 02:00"),
+        "FREQ=YEARLY;BYMONTH=1,4,7,10;BYMONTHDAY=1;BYHOUR=2;BYMINUTE=0;BYSECOND=0",
+    ),
+)
+
 
 def editors() -> list[Editor]:
     """One for each kind of schedule, in the order of the table of triggers; those of a project come last."""
@@ -98,11 +119,14 @@ def _editor(kind: str) -> Editor:
         trigger = kind_named(kind)
     except InvalidTrigger:  # its code is missing: what there is can still be read as JSON
         return Editor(kind, kind, [])
-    return Editor(kind, trigger.label, [KNOWN.get(key) or _plain(key) for key in trigger.keys])
+    inputs = [KNOWN.get(key) or _plain(key) for key in trigger.keys]
+    presets = RULE_PRESETS if kind == RuleTrigger.kind else ()
+    return Editor(kind, trigger.label, inputs, trigger.timed, presets=presets, preset_key="rule")
 
 
 def _cron(label: Any) -> Editor:
-    return Editor("cron", label, [], [(key, *BOXES[key]) for key in NAMED_FIELDS], list(DIALECTS))
+    boxes = [(key, *BOXES[key]) for key in NAMED_FIELDS]
+    return Editor("cron", label, [], boxes=boxes, dialects=list(DIALECTS), presets=PRESETS)
 
 
 def _plain(key: str) -> ScheduleInput:

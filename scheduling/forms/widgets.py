@@ -6,6 +6,7 @@ import functools
 import json
 import zoneinfo
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -14,7 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from scheduling.exceptions import UnknownFunction
 from scheduling.forms.parameters import fields_of
-from scheduling.forms.schedules import PRESETS, editors
+from scheduling.forms.schedules import editors
 
 
 def pretty(text: Any) -> Any:
@@ -45,10 +46,16 @@ class ParametersWidget(JsonWidget):
     #: Set by the form: the function's name, and whether what is wrong is to be told.
     function: Callable[[], str] = staticmethod(lambda: "")
     check: Callable[[], bool] = staticmethod(lambda: False)
+    #: Whether it asks for some of the parameters alone: none is required, and none left empty gets its default.
+    partial = False
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
         context |= parameters_context(self.function(), value, check=self.check())
+        if self.partial:
+            context["parameters"] = [
+                replace(each, required=False, default="") for each in context["parameters"]
+            ]
         return context | {"chooser": self.chooser}
 
 
@@ -80,4 +87,4 @@ class ScheduleWidget(JsonWidget):
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
-        return context | {"editors": editors(), "presets": PRESETS, "task_id": self.task_id, "zones": zones()}
+        return context | {"editors": editors(), "task_id": self.task_id, "zones": zones()}

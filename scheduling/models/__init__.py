@@ -6,6 +6,7 @@ from scheduling.models.answer import StoredAnswer
 from scheduling.models.attempt import Attempt
 from scheduling.models.calendar import Calendar
 from scheduling.models.dependency import Dependency
+from scheduling.models.examination import Examination
 from scheduling.models.execution import (
     ACTIVE,
     ENDED,
@@ -33,6 +34,7 @@ __all__ = [
     "Attempt",
     "Calendar",
     "Dependency",
+    "Examination",
     "Execution",
     "ExecutionLog",
     "Group",

@@ -27,6 +27,8 @@ class Attempt(models.Model):
     message = models.TextField(_("message"), default="")
     traceback = models.TextField(_("traceback"), default="")
     exit_code = models.IntegerField(_("exit code"), null=True)
+    cpu_ms = models.BigIntegerField(_("processor time (ms)"), null=True)
+    peak_memory_bytes = models.BigIntegerField(_("peak memory"), null=True)
     # A result that came after the execution had ended otherwise: kept as a note, it changes nothing.
     late_state = models.CharField(max_length=10, default="")
     late_at = models.DateTimeField(null=True)

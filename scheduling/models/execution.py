@@ -153,6 +153,9 @@ class Execution(models.Model):
     run_ms = models.BigIntegerField(_("duration (ms)"), null=True)
     # Of its own process or program; below zero, the signal that killed it.
     exit_code = models.IntegerField(_("exit code"), null=True)
+    # Of its own processes, as far as it was seen (docs/executors.md); null: it had none.
+    cpu_ms = models.BigIntegerField(_("processor time (ms)"), null=True)
+    peak_memory_bytes = models.BigIntegerField(_("peak memory"), null=True)
     # One row may stand for many instants that nobody took: from scheduled_for to covers_until.
     covers_until = models.DateTimeField(null=True)
     covers_count = models.IntegerField(null=True)

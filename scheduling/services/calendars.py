@@ -37,14 +37,13 @@ def save(calendar: Calendar, *, actor: Actor) -> list[Move]:
     seen = calendar.version
 
     def work() -> list[Move]:
-        now = clock.refresh()
         calendar.version = seen
         if calendar.pk is None:
-            calendar.updated_at = now
+            calendar.updated_at = clock.refresh()
             calendar.full_clean()
             calendar.save(force_insert=True)
             return []
-        held = _hold_tasks(calendar.pk, now)
+        held = _hold_tasks(calendar.pk)
         stored = Calendar.objects.select_for_update().filter(pk=calendar.pk).values_list("version", flat=True)
         versions = list(stored)
         if not versions:
@@ -54,10 +53,12 @@ def save(calendar: Calendar, *, actor: Actor) -> list[Move]:
                 "edited_meanwhile",
                 _("The calendar was changed by somebody else. Look at it again, then repeat."),
             )
+        # Tasks that took the calendar between the two looks: from now on none can.
+        held |= _hold_tasks(calendar.pk, but=held)
+        now = clock.refresh()
+        _settle(held, now)
         calendar.version, calendar.updated_at = seen + 1, now
         calendar.full_clean()
-        # Tasks that took the calendar between the two looks: from now on none can.
-        held |= _hold_tasks(calendar.pk, now, but=held)
         calendar.save(update_fields=(*EDITABLE, "version", "updated_at"))
         return _move_tasks(calendar, now, held)
 
@@ -91,14 +92,19 @@ def _tasks(calendar_id: int) -> list[Task]:
     return list(Task.objects.present().select_related("group").filter(calendar_id=calendar_id).order_by("pk"))
 
 
-def _hold_tasks(calendar_id: int, now: datetime, but: frozenset[int] = frozenset()) -> frozenset[int]:
-    """Locks the live rows of the calendar's tasks, and admits what is due; returns the tasks' ids."""
+def _hold_tasks(calendar_id: int, but: frozenset[int] = frozenset()) -> frozenset[int]:
+    """Locks the live rows of the calendar's tasks; returns the tasks' ids."""
     ids = [task_id for task_id in _ids(calendar_id) if task_id not in but]
-    times = liverows.lock_many(ids, skip_locked=False)
-    for task_id in ids:
+    liverows.lock_many(ids, skip_locked=False)
+    return frozenset(ids)
+
+
+def _settle(task_ids: frozenset[int], now: datetime) -> None:
+    """Admits what is due of those tasks, whose live rows are held."""
+    times = liverows.times(task_ids)
+    for task_id in sorted(task_ids):
         if task_id not in times or ((at := times[task_id]) is not None and at <= now):
             admission.settle(task_id, now)
-    return frozenset(ids)
 
 
 def _ids(calendar_id: int) -> list[int]:

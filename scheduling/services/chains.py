@@ -4,8 +4,8 @@ A *chain* is what one run sets going, with all that follows from it. A task that
 one row for each chain. Where those others have an ancestor in common, they are looked at within the chain
 (fan-in); where they have none, the newest end of each since the task's own last run counts.
 
-What never began by its schedule (skipped, missed) starts no chain. Within one, a task whose condition can no more
-be met gets a row ``skipped(upstream)``, and what runs after it hears of that as of any end.
+What never began by its schedule (skipped, missed, replaced before it began) starts no chain. Within one, a task
+whose condition can no more be met gets a row ``skipped(upstream)``, and what runs after it hears of that as of any end.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from scheduling.models import ENDED, NEVER, Dependency, Execution, Origin, Reason, State, Task
+from scheduling.models.execution import reason_text
 from scheduling.services import dependencies, liverows, replacement
 from scheduling.services.admission import count_active, new_row
 from scheduling.services.plans import Plan, plans
@@ -165,7 +166,7 @@ def _admit(
     state, reason, detail = State.QUEUED, "", ""
     if not runs:
         state, reason = State.SKIPPED, Reason.UPSTREAM
-        detail = _("what it runs after did not end as it waits for: #%s") % ", #".join(map(str, upstream_ids))
+        detail = _("what it runs after did not end as it waits for: %s") % _ends_in_words(upstream_ids)
     elif not task.enabled:
         state, reason, detail = State.SKIPPED, Reason.TASK_DISABLED, _("the task was disabled at that moment")
     elif task.is_at_rest:
@@ -184,6 +185,15 @@ def _admit(
         row["available_at"] = NEVER
     made = Execution.objects.create(**row, chain_id=end.chain, upstream_ids=upstream_ids)
     return made.pk
+
+
+def _ends_in_words(execution_ids: Iterable[int]) -> str:
+    """Each with its task and how it ended: "#12 (load: cancelled, a later run took its place)"."""
+    rows = Execution.objects.filter(pk__in=list(execution_ids)).order_by("pk")
+    return ", ".join(
+        f"#{id} ({key}: {', '.join(filter(None, [str(State(state).label), reason_text(reason)]))})"
+        for id, key, state, reason in rows.values_list("pk", "task_key", "state", "reason")
+    )
 
 
 def upstream_of(execution_ids: Iterable[int]) -> dict[int, dict[str, Any]]:

@@ -76,9 +76,9 @@ def _set(
     """``change`` gets what the task runs after and gives what it shall; ``new``: the tasks that may come to it."""
 
     def work() -> list[Dependency]:
-        now = clock.refresh()
         # All of them, so that two edits that would close a circle together come one after the other.
         liverows.lock_many([task_id, *new], skip_locked=False)
+        now = clock.refresh()
         task = Task.objects.present().select_for_update().filter(pk=task_id).first()
         if task is None:
             raise Refused("task_deleted", _("The task has been deleted."))
@@ -133,23 +133,27 @@ def circle(task_id: int, after: Iterable[int]) -> list[int]:
     """The path that leads from the task through one of ``after`` back to it; empty when none does."""
     known = graph()
     known[task_id] = set(after)
-    path, seen = [task_id], set[int]()
+    # In the direction in which they run: upstream first.
+    return path_back(task_id, known)[::-1]
 
-    def leads_back(id: int) -> bool:
-        for upstream in sorted(known.get(id, ())):
-            if upstream == task_id:
-                path.append(upstream)
-                return True
+
+def path_back(start: Any, known: Mapping[Any, set[Any]]) -> list[Any]:
+    """From ``start`` over what it runs after back to itself, by ids or by keys; empty when no way leads there."""
+    path, seen = [start], {start}
+    ahead = [iter(sorted(known.get(start, ())))]
+    while ahead:
+        for upstream in ahead[-1]:
+            if upstream == start:
+                return [*path, start]
             if upstream not in seen:
                 seen.add(upstream)
                 path.append(upstream)
-                if leads_back(upstream):
-                    return True
-                path.pop()
-        return False
-
-    # In the direction in which they run: upstream first.
-    return path[::-1] if leads_back(task_id) else []
+                ahead.append(iter(sorted(known.get(upstream, ()))))
+                break
+        else:
+            ahead.pop()
+            path.pop()
+    return []
 
 
 def graph() -> Graph:

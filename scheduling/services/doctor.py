@@ -1,179 +1,183 @@
-"""The promises, looked for in the rows of the live database. Each examination says what it looked at and what it found.
-
-Bounded: along indexes, and over what is active or configured, never over the whole history.
-"""
+"""Has the promises examined on the live database, each within a bounded time, and keeps what was found as evidence."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import datetime
+from itertools import islice
+from typing import Any
 
-from django.conf import settings
-from django.db import connection
-from django.db.models import Count, Q, Sum
+from django.db import DatabaseError, connection
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from scheduling import clock
-from scheduling.models import Execution, Node, Pool, State, Task
-from scheduling.services import dependencies, health, liverows, repair
+from scheduling import clock, sql
+from scheduling.models import Examination
+from scheduling.services.actor import Actor
+from scheduling.services.examinations import KINDS, NAMED, Broken, Kind
+from scheduling.sql.transactions import in_transaction
+from scheduling.text import storable_characters
 
-#: Findings of one examination that are named; the rest are counted.
-NAMED = 20
-#: What should have moved on by itself has had this long.
-PATIENCE = timedelta(seconds=60)
+logger = logging.getLogger(__name__)
+
+#: What one examination, and all of them together, may take.
+MOST_SECONDS = 5.0
+MOST_SECONDS_TOGETHER = 30.0
+#: Statements that are kept of one examination, and characters of each.
+STATEMENTS = 6
+STATEMENT_CHARACTERS = 1_500
+#: Broken rows that are counted beyond those that are named.
+COUNTED = 1_000
+#: Examinations that are kept.
+KEPT = 20
 
 
-@dataclass(frozen=True, slots=True)
+class OutOfTime(Exception):
+    """An examination has had its time."""
+
+
+@dataclass(slots=True)
+class Statement:
+    """A statement as the database got it, and how long that took."""
+
+    sql: str
+    ms: float
+
+
+@dataclass(slots=True)
 class Finding:
-    """One examination. Healthy when nothing was found."""
+    """One examination: ``kept`` when it found no row that breaks the promise, ``broken``, or ``unknown``: no time."""
 
     name: str
-    promise: str  # P1 … P10, or empty
-    looked_at: str
-    found: list[str] = field(default_factory=list)
+    state: str = "kept"
+    ms: float = 0.0
+    found: list[Broken] = field(default_factory=list)
+    more: int = 0  # found beyond those that are named
+    statements: list[Statement] = field(default_factory=list)
+    more_statements: int = 0
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.name]
 
     @property
     def is_healthy(self) -> bool:
-        return not self.found
+        return self.state == "kept"
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "state": self.state,
+            "ms": round(self.ms, 1),
+            "found": [entry._asdict() for entry in self.found],
+            "more": self.more,
+            "statements": [{"sql": each.sql, "ms": round(each.ms, 1)} for each in self.statements],
+            "more_statements": self.more_statements,
+        }
 
 
-def examine() -> list[Finding]:
-    """All of them, one after the other. Raises the database's errors."""
-    now = clock.refresh()
+def examine(*, actor: Actor) -> Examination:
+    """Looks now, within 30 s, and keeps the last twenty answers. Raises the database's errors while it looks.
+
+    What cannot be kept (the database takes no writes) is answered all the same, without a primary key.
+    """
+    now, begun = clock.refresh(), time.monotonic()
+    found = look(now)
+    states = [finding.state for finding in found]
+    made = Examination(
+        at=now,
+        took_ms=round((time.monotonic() - begun) * 1000),
+        by_id=actor.user_id,
+        source=actor.source,
+        kept=states.count("kept"),
+        broken=states.count("broken"),
+        unknown=states.count("unknown"),
+        findings=[finding.as_json() for finding in found],
+    )
+    try:
+        in_transaction(lambda: _keep(made))
+    except DatabaseError as error:
+        logger.warning("the examination could not be kept", extra={"cause": str(error).strip()[:300]})
+        made.pk = None
+    return made
+
+
+def look(now: datetime) -> list[Finding]:
+    """All examinations, one after the other; one for which no time is left is ``unknown``."""
+    end = time.monotonic() + MOST_SECONDS_TOGETHER
+    return [_look(name, kind, now, min(MOST_SECONDS, end - time.monotonic())) for name, kind in KINDS.items()]
+
+
+def _look(name: str, kind: Kind, now: datetime, seconds: float) -> Finding:
+    finding, begun = Finding(name), time.monotonic()
+    if seconds <= 0:
+        return _unknown(finding, _("no time was left for it"))
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(sql.at_most(seconds))
+            stack.enter_context(connection.execute_wrapper(_recorder(finding, begun + seconds)))
+            rows = kind.look(now)
+            finding.found = list(islice(rows, NAMED))
+            finding.more = sum(1 for _row in islice(rows, COUNTED))
+        finding.state = "broken" if finding.found else "kept"
+    except (OutOfTime, DatabaseError) as error:
+        # The database says in many ways that a statement took too long; the clock says it in one.
+        if isinstance(error, DatabaseError) and time.monotonic() - begun < seconds * 0.9:
+            raise
+        _unknown(finding, _("it took longer than %g s and was ended") % round(seconds, 1))
+    finding.ms = (time.monotonic() - begun) * 1000
+    return finding
+
+
+def _unknown(finding: Finding, why: str) -> Finding:
+    finding.state, finding.found, finding.more = "unknown", [Broken(why)], 0
+    return finding
+
+
+def _recorder(finding: Finding, end: float) -> Callable[..., Any]:
+    """Keeps what is sent to the database, and sends nothing more when the time is over."""
+
+    def record(execute: Callable[..., Any], text: str, values: Any, many: bool, context: Any) -> Any:
+        begun = time.monotonic()
+        if begun > end:
+            raise OutOfTime
+        answer = execute(text, values, many, context)
+        ms = (time.monotonic() - begun) * 1000
+        if len(finding.statements) < STATEMENTS:
+            said = connection.ops.last_executed_query(context["cursor"].cursor, text, values) or text
+            finding.statements.append(Statement(storable_characters(said, STATEMENT_CHARACTERS), ms))
+        else:
+            finding.more_statements += 1
+        return answer
+
+    return record
+
+
+def _keep(made: Examination) -> None:
+    made.save(force_insert=True)
+    old = Examination.objects.order_by("-pk").values_list("pk", flat=True)[KEPT : KEPT * 3]
+    Examination.objects.filter(pk__in=list(old)).delete()
+
+
+def findings(examination: Examination) -> list[Finding]:
+    """What was found then; examinations that this version does not know any more are left out."""
     return [
-        Finding(name, promise, str(looked_at), _named(look(now)))
-        for name, promise, looked_at, look in EXAMINATIONS
+        Finding(
+            entry["name"],
+            entry["state"],
+            entry["ms"],
+            [Broken(**found) for found in entry["found"]],
+            entry["more"],
+            [Statement(**each) for each in entry["statements"]],
+            entry["more_statements"],
+        )
+        for entry in examination.findings
+        if entry["name"] in KINDS
     ]
 
 
-def _named(found: Iterator[str]) -> list[str]:
-    every = list(found)
-    more = [_("and %d more") % (len(every) - NAMED)] if len(every) > NAMED else []
-    return every[:NAMED] + more
-
-
-def _occurrences(now: datetime) -> Iterator[str]:
-    with connection.cursor() as cursor:
-        constraints = connection.introspection.get_constraints(cursor, Execution._meta.db_table)
-    wanted = ["task_id", "scheduled_for", "slot"]
-    if not any(each["unique"] and each["columns"] == wanted for each in constraints.values()):
-        yield _("the unique constraint over task, scheduled_for and slot is missing")
-
-
-def _owners(now: datetime) -> Iterator[str]:
-    rows = Execution.objects.filter(state=State.RUNNING).exclude(node__state__in=Node.LIVE)
-    for id, key, node in rows.order_by("id").values_list("id", "task_key", "node_id")[: NAMED + 1]:
-        yield _("#%(id)d (%(key)s) is running on %(node)s, which does not live") % {
-            "id": id, "key": key, "node": node,
-        }  # fmt: skip
-
-
-def _silent_nodes(now: datetime) -> Iterator[str]:
-    if not health.beating(now):
-        yield _("no scheduler is running")
-    for node in Node.objects.filter(state__in=Node.LIVE):
-        late = (now - node.heartbeat_at).total_seconds()
-        if late > node.lease_seconds + 5 and health.beating(now):
-            yield _("node %(node)s has been silent for %(seconds).0f s and is not declared dead") % {
-                "node": node, "seconds": late,
-            }  # fmt: skip
-
-
-def _due(now: datetime) -> Iterator[str]:
-    earliest = liverows.earliest(repair.strangers())
-    if earliest is not None and now - earliest > PATIENCE:
-        yield _("something has been due since %s and was not admitted") % earliest
-
-
-def _live_rows(now: datetime) -> Iterator[str]:
-    for kind, ids in repair.differences().items():
-        if kind == "still":  # a schedule that has ended looks the same
-            continue
-        for id in sorted(ids)[: NAMED + 1]:
-            yield _("task %(id)d: its live row is %(kind)s") % {"id": id, "kind": kind}
-
-
-def _stuck(now: datetime) -> Iterator[str]:
-    waiting = Execution.objects.filter(state=State.WAITING, available_at__lt=now - PATIENCE)
-    busy = Execution.objects.filter(state__in=(State.QUEUED, State.RUNNING))
-    for row in waiting.order_by("available_at")[: NAMED + 1]:
-        # What waits for another run of its task may wait long; without one it should have gone on.
-        if not busy.filter(task_id=row.task_id).values_list("id")[:1]:
-            yield _("#%(id)d (%(key)s) waits (%(reason)s) and nothing of its task is active") % {
-                "id": row.pk, "key": row.task_key, "reason": row.reason,
-            }  # fmt: skip
-
-
-def _overdue(now: datetime) -> Iterator[str]:
-    rows = Execution.objects.filter(state=State.RUNNING, deadline_at__lt=now - PATIENCE)
-    for id, key, deadline in rows.order_by("id").values_list("id", "task_key", "deadline_at")[: NAMED + 1]:
-        yield _("#%(id)d (%(key)s) should have ended at %(at)s: a thread that does not look cannot be ended") % {
-            "id": id, "key": key, "at": deadline,
-        }  # fmt: skip
-
-
-def _pools(now: datetime) -> Iterator[str]:
-    rows = Execution.objects.filter(state=State.RUNNING, pool_id__gt=0).order_by()
-    used = dict(rows.values_list("pool_id").annotate(weight=Sum("weight")))
-    for pool in Pool.objects.filter(pk__in=used):
-        if used[pool.pk] > pool.capacity:
-            yield _("pool %(pool)s: %(used)d of %(capacity)d seats are taken") % {
-                "pool": pool.key, "used": used[pool.pk], "capacity": pool.capacity,
-            }  # fmt: skip
-
-
-def _tasks(now: datetime) -> Iterator[str]:
-    rows = Execution.objects.filter(Q(state=State.QUEUED) | Q(state=State.RUNNING)).order_by()
-    counts = dict(rows.values_list("task_id").annotate(number=Count("id")))
-    tasks = Task.objects.filter(pk__in=counts, max_concurrent__gt=0).values_list(
-        "pk", "key", "max_concurrent"
-    )
-    for id, key, most in tasks:
-        if counts[id] > most:
-            yield _("task %(key)s: %(number)d are active, %(most)d are allowed (runs that were forced count)") % {
-                "key": key, "number": counts[id], "most": most,
-            }  # fmt: skip
-
-
-def _functions(now: datetime) -> Iterator[str]:
-    for broken in health.broken(health.beating(now)):
-        yield str(broken)
-    errors = Task.objects.present().exclude(schedule_error="").order_by("key")
-    for key, error in errors.values_list("key", "schedule_error")[: NAMED + 1]:
-        yield _("task %(key)s: %(error)s") % {"key": key, "error": error}
-
-
-def _circles(now: datetime) -> Iterator[str]:
-    graph = dependencies.graph()
-    for task_id, after in graph.items():
-        if any(task_id in dependencies.ancestors(upstream, graph) for upstream in after):
-            yield _("task %s runs after itself") % dependencies.keys([task_id])[0]
-
-
-def _journals(now: datetime) -> Iterator[str]:
-    folder = Path(settings.VAR_DIR) / "journal"
-    for path in sorted(folder.glob("*.unreadable")):
-        yield _("results in %s could not be read") % path
-    if health.beating(now):
-        for path in sorted(folder.glob("*.json")):
-            yield _("results in %s have not been played back: start a node on this machine") % path
-
-
-Look = Callable[[datetime], Iterator[str]]
-EXAMINATIONS: list[tuple[str, str, object, Look]] = [
-    ("occurrences", "P1", gettext_lazy("the unique constraint of executions"), _occurrences),
-    ("owners", "P2", gettext_lazy("running executions and the state of their nodes"), _owners),
-    ("due", "P3", gettext_lazy("the earliest next time"), _due),
-    ("live_rows", "P3", gettext_lazy("tasks and their live rows"), _live_rows),
-    ("waiting", "P3", gettext_lazy("waiting executions whose time has come"), _stuck),
-    ("nodes", "P5", gettext_lazy("the beats of live nodes"), _silent_nodes),
-    ("functions", "P6", gettext_lazy("functions that nodes have, and schedules that fail"), _functions),
-    ("pools", "", gettext_lazy("weights of what runs, and pools"), _pools),
-    ("concurrency", "", gettext_lazy("active executions of each task"), _tasks),
-    ("deadlines", "", gettext_lazy("running executions past their deadline"), _overdue),
-    ("dependencies", "", gettext_lazy("circles among tasks that run after others"), _circles),
-    ("journals", "", gettext_lazy("results left in files on this machine"), _journals),
-]
+def latest() -> Examination | None:
+    return Examination.objects.select_related("by").order_by("-pk").first()

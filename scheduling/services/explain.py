@@ -1,4 +1,7 @@
-"""Why a task did, or did not, run at a moment: answered from rows, in sentences, the answer first."""
+"""Why a task did, or did not, run at a moment: answered from rows, in sentences, the answer first.
+
+Times are told in Django's current time zone, named.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db.models import Q, Sum
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from scheduling import clock
 from scheduling.exceptions import InvalidTrigger
 from scheduling.models import (
     ACTIVE,
+    NEVER,
     Attempt,
     Calendar,
     Dependency,
@@ -20,15 +25,19 @@ from scheduling.models import (
     Node,
     PausedQueue,
     Pool,
+    Reason,
     State,
     Task,
     TaskVersion,
 )
-from scheduling.services import health, liverows
+from scheduling.services import health, lateness, liverows
+from scheduling.services.lateness import Lateness
 
 #: An execution whose nominal time is this near is taken for the one that is meant.
 NEAR = timedelta(seconds=59)
 VERBS = TaskVersion.Verb
+#: Executions before one that was skipped, among which the run that was in its way is looked for.
+BEFORE = 50
 
 
 @dataclass(slots=True)
@@ -39,6 +48,12 @@ class Explanation:
     answer: str
     facts: list[str] = field(default_factory=list)
     execution_id: int | None = None
+    lateness: Lateness | None = None
+
+
+def of(execution: Execution) -> Explanation:
+    """Why this one is as it is."""
+    return _of_execution(execution, clock.refresh())
 
 
 def explain(task: Task, at: datetime | None = None) -> Explanation:
@@ -78,22 +93,35 @@ def _of_execution(execution: Execution, now: datetime) -> Explanation:
     }]  # fmt: skip
     if execution.covers_until is not None:
         facts.append(_("It stands for all times until %s.") % _time(execution.covers_until))
+    late = lateness.of(execution)
     if execution.started_at is not None:
         waited = (execution.started_at - execution.scheduled_for).total_seconds()
-        names = {"seconds": waited, "at": _time(execution.started_at), "node": execution.node_id}
+        names = {"seconds": waited, "at": _time(execution.started_at), "node": _node(execution)}
         facts.append(
             _("Attempt %(attempt)d began at %(at)s on node %(node)s, %(seconds).1f s after its time.")
             % (names | {"attempt": execution.attempt})
         )
+    if execution.reason == Reason.OVERLAP:
+        facts += _in_the_way(execution)
     for attempt in Attempt.objects.filter(execution_id=id).order_by("attempt")[:20]:
         names = {"number": attempt.attempt, "state": attempt.state, "why": attempt.detail or attempt.message}
         facts.append(_("Attempt %(number)d ended %(state)s: %(why)s") % names)
     why = execution.detail or execution.get_reason_text()
     words = {"id": id, "state": execution.get_state_display(), "why": why}
+    answer = _answer(execution, words, why, facts, now)
+    answer.lateness = late
+    return answer
+
+
+def _answer(
+    execution: Execution, words: dict[str, object], why: str, facts: list[str], now: datetime
+) -> Explanation:
+    id = execution.pk
     if execution.state == State.RUNNING:
         return Explanation("runs", _("It runs (#%(id)d).") % words, facts, id)
     if execution.state == State.WAITING:
-        facts.append(_("It waits until %s at least.") % _time(execution.available_at))
+        if execution.available_at < NEVER:
+            facts.append(_("It waits until %s at least.") % _time(execution.available_at))
         return Explanation("waits", _("It waits (#%(id)d): %(why)s") % words, facts, id)
     if execution.state == State.QUEUED:
         obstacles = _against_a_start(
@@ -109,6 +137,33 @@ def _of_execution(execution: Execution, now: datetime) -> Explanation:
     return Explanation("did_not_run", _("It did not run (#%(id)d): %(state)s, %(why)s") % words, facts, id)
 
 
+def _node(execution: Execution) -> str:
+    """Its name, and what has become of it if it lives no more."""
+    node = Node.objects.filter(pk=execution.node_id).first() if execution.node_id else None
+    if node is None or node.state in Node.LIVE:
+        return str(node or execution.node_id or "-")
+    names = {"node": node, "state": node.get_state_display(), "at": _time(node.ended_at or node.heartbeat_at)}
+    return _("%(node)s (%(state)s since %(at)s)") % names
+
+
+def _in_the_way(execution: Execution) -> list[str]:
+    """The runs of the task that were active when this one was decided upon, as far as they are kept."""
+    before = Execution.objects.filter(task_id=execution.task_id, pk__lt=execution.pk).order_by("-pk")[:BEFORE]
+    moment = execution.admitted_at
+    found = [
+        row for row in before if row.started_at and row.started_at <= moment <= (row.finished_at or moment)
+    ]
+    return [
+        _("#%(id)d ran at that moment: from %(start)s until %(end)s.")
+        % {
+            "id": row.pk,
+            "start": _time(row.started_at or moment),
+            "end": _time(row.finished_at) if row.finished_at else _("now"),
+        }
+        for row in reversed(found[:5])
+    ]
+
+
 # --- there is none
 
 
@@ -122,19 +177,26 @@ def _of_past(task: Task, moment: datetime) -> Explanation:
         "version": version.version, "at": _time(version.at),
     }]  # fmt: skip
     if version.verb == VERBS.DELETE:
-        return Explanation("not_due", _("The task had been deleted."), facts)
+        return Explanation("not_due", _("The task had been deleted%s.") % _by(version), facts)
+    past = versions.filter(at__lte=moment).select_related("by").order_by("-version")
     if not version.definition.get("enabled", True):
-        return Explanation("not_due", _("The task was disabled."), facts)
-    last = versions.filter(at__lte=moment, verb__in=(VERBS.PAUSE, VERBS.RESUME)).order_by("-version").first()
+        done = past.filter(verb=VERBS.DISABLE).first()
+        return Explanation("not_due", _("The task was disabled%s.") % _by(done), facts)
+    last = past.filter(verb__in=(VERBS.PAUSE, VERBS.RESUME)).first()
     if last is not None and last.verb == VERBS.PAUSE:
-        return Explanation("not_due", _("The task was paused, since %s.") % _time(last.at), facts)
+        return Explanation("not_due", _("The task was paused%s.") % _by(last), facts)
     try:
         due = _was_due(task, version, moment, facts)
     except (InvalidTrigger, AttributeError, KeyError, TypeError, ValueError) as error:
         facts.append(f"{type(error).__name__}: {error}")
         return Explanation("unknown", _("The schedule of that time cannot be computed any more."), facts)
+    if due == "calendar":
+        text = _("Its calendar left that moment out: %s.") % version.definition.get("calendar")
+        return Explanation("not_due", text, facts)
     if not due:
         return Explanation("not_due", _("It was not due at that moment."), facts)
+    if task.group is not None and task.group.paused:
+        facts.append(_("Its group is paused now; since when, no row says."))
     oldest = Execution.objects.order_by("id").values_list("scheduled_for", flat=True).first()
     if oldest is None or oldest > moment:
         facts.append(_("The oldest execution that is kept is of %s.") % (_time(oldest) if oldest else "-"))
@@ -152,7 +214,17 @@ def _of_past(task: Task, moment: datetime) -> Explanation:
     )
 
 
-def _was_due(task: Task, version: TaskVersion, moment: datetime, facts: list[str]) -> bool:
+def _by(version: TaskVersion | None) -> str:
+    """Since when, by whom and why."""
+    if version is None:
+        return ""
+    who = version.by.get_username() if version.by else version.source
+    text = _(" since %(at)s, by %(who)s") % {"at": _time(version.at), "who": who}
+    return f"{text} ({version.reason})" if version.reason else text
+
+
+def _was_due(task: Task, version: TaskVersion, moment: datetime, facts: list[str]) -> str:
+    """``due``, ``calendar`` when only its calendar kept it from being due, or nothing."""
     then = copy(task)
     for name in set(Task.SCHEDULE) & version.definition.keys():
         value = version.definition[name]
@@ -171,16 +243,26 @@ def _was_due(task: Task, version: TaskVersion, moment: datetime, facts: list[str
             "after": _time(after) if after else "-",
         }
     )
-    return before is not None and abs(before - moment) <= NEAR
+    if before is not None and abs(before - moment) <= NEAR:
+        return "due"
+    if then.calendar is not None:
+        then.calendar = None
+        without = then.build_trigger().latest(moment + NEAR, moment - 2 * NEAR)
+        if without is not None and abs(without - moment) <= NEAR:
+            return "calendar"
+    return ""
 
 
 def _of_future(task: Task, moment: datetime, now: datetime) -> Explanation:
     if task.deleted_at:
         return Explanation("not_due", _("The task has been deleted."))
+    past = TaskVersion.objects.filter(task=task).select_related("by").order_by("-version")
     if not task.enabled:
-        return Explanation("not_due", _("The task is disabled."))
+        return Explanation(
+            "not_due", _("The task is disabled%s.") % _by(past.filter(verb=VERBS.DISABLE).first())
+        )
     if task.paused:
-        return Explanation("not_due", _("The task is paused."))
+        return Explanation("not_due", _("The task is paused%s.") % _by(past.filter(verb=VERBS.PAUSE).first()))
     if task.is_at_rest:
         return Explanation("not_due", _("The group of the task is paused."))
     if task.schedule_error:
@@ -247,4 +329,5 @@ def _against_the_pool(pool: Pool, weight: int, now: datetime) -> list[str]:
 
 
 def _time(moment: datetime) -> str:
-    return moment.isoformat(sep=" ", timespec="seconds")
+    local = timezone.localtime(moment)
+    return f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}"

@@ -48,8 +48,8 @@ def _set_paused(group_id: int, paused: bool) -> int:
 
 
 def _apply(task_ids: list[int]) -> None:
-    now = clock.refresh()
     liverows.lock_many(task_ids, skip_locked=False)
+    now = clock.refresh()
     moves = {}
     for task_id in task_ids:
         admission.settle(task_id, now)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from scheduling import clock
+from scheduling import clock, sql
 from scheduling.models import Execution, Node, State, Task
 from scheduling.services import liverows, repair
 
@@ -204,6 +204,11 @@ def check() -> Health:
     late = _late_seconds(now)
     if late > DUE_SECONDS:
         reasons.append(f"a task has been due for {late:.0f} s and nothing has admitted it")
+    if reasons and (why := sql.why_no_writes()):
+        reasons.append(why)
+    blocking, harmless = _holding(nodes, wanted or served)
+    reasons += blocking
+    warnings += harmless
     faulty = broken(nodes)
     warnings += [str(entry) for entry in faulty[:NAMED]]
     if len(faulty) > NAMED:
@@ -213,6 +218,18 @@ def check() -> Health:
     )
     warnings += [f"task {key}: {error}" for key, error in errors[:NAMED]]
     return Health(now, reasons, warnings, len(nodes))
+
+
+def _holding(nodes: list[Node], wanted: set[str]) -> tuple[list[str], list[str]]:
+    """What nodes say that claim nothing: of those whose queues nobody else serves, and of the others."""
+    holding = [node for node in nodes if node.state == Node.State.ACTIVE and node.detail]
+    claiming = {queue for node in nodes if node not in holding for queue in node.queues}
+    blocking: list[str] = []
+    harmless: list[str] = []
+    for node in holding:
+        alone = wanted.intersection(node.queues) - claiming
+        (blocking if alone else harmless).append(f"node {node} {node.detail}")
+    return blocking, harmless
 
 
 def _late_seconds(now: datetime) -> float:

@@ -100,9 +100,9 @@ def _ask(
         raise ValidationError({"idempotency_key": _("At most 64 characters are allowed.")})
 
     def work() -> int:
+        liverows.lock(task_id)
         now = clock.refresh()
         at = _moment(run_at, now)
-        liverows.lock(task_id)
         plan = plans.read([task_id]).get(task_id)
         if plan is None:
             raise Refused("task_deleted", _("The task has been deleted."))

@@ -126,6 +126,8 @@ def _row(result: Result) -> sql.Row:
         "progress_total": progress.total if progress else None,
         "progress_text": progress.text if progress else "",
         "exit_code": outcome.exit_code,
+        "cpu_ms": outcome.cpu_ms,
+        "peak_memory_bytes": outcome.peak_memory_bytes,
     }
 
 
@@ -227,6 +229,8 @@ def _attempt(result: Result) -> Attempt:
         message=outcome.message,
         traceback=outcome.traceback,
         exit_code=outcome.exit_code,
+        cpu_ms=outcome.cpu_ms,
+        peak_memory_bytes=outcome.peak_memory_bytes,
     )
 
 

@@ -109,7 +109,12 @@ def clone(task_id: int, key: str, *, actor: Actor, name: str = "") -> Task:
 
 def copied_key(key: str) -> str:
     """A free key for a copy: with "-copy", or "-copy-2" and so on."""
-    wanted = [key[:92] + "-copy", *(f"{key[:88]}-copy-{number}" for number in range(2, 100))]
+    return free_key(key[:88] + "-copy")
+
+
+def free_key(key: str) -> str:
+    """The key itself, or with "-2" and so on."""
+    wanted = [key[:97], *(f"{key[:97]}-{number}" for number in range(2, 100))]
     taken = set(Task.objects.filter(key__in=wanted).values_list("key", flat=True))
     return next((name for name in wanted if name not in taken), wanted[-1])
 
@@ -121,9 +126,9 @@ def edit_many(edited: list[Task], *, actor: Actor) -> list[Task]:
     """
 
     def work() -> list[Task]:
-        now = clock.refresh()
         ids = [task.pk for task in edited]
         times = liverows.lock_many(ids, skip_locked=False)
+        now = clock.refresh()
         for task_id in ids:
             if task_id not in times or ((at := times[task_id]) is not None and at <= now):
                 admission.settle(task_id, now)
@@ -132,6 +137,7 @@ def edit_many(edited: list[Task], *, actor: Actor) -> list[Task]:
         late: list[Task] = []
         versions: list[TaskVersion] = []
         moves: dict[int, datetime | None] = {}
+        waiting, most = impact.waiting_of(ids), max(1, impact.STORED_MOST // max(1, len(ids)))
         for given in edited:
             before = stored.get(given.pk)
             if before is None or before.version != given.version:
@@ -146,7 +152,9 @@ def edit_many(edited: list[Task], *, actor: Actor) -> list[Task]:
             moves[task.pk] = task.next_time(now)
             task.version, task.updated_at, task.schedule_error = before.version + 1, now, ""
             task.save(force_update=True)
-            versions.append(version_of(task, Verb.EDIT, actor, now, changes))
+            version = version_of(task, Verb.EDIT, actor, now, changes)
+            version.impact = _impact(before, task, changes, now, most=most, waiting=waiting)
+            versions.append(version)
             _follow_up(before, task, now)
         TaskVersion.objects.bulk_create(versions)
         liverows.move(moves)
@@ -225,8 +233,9 @@ def change(
     """One change of one task, by the order that keeps every promise: lock, settle, apply, check, write, move."""
 
     def work() -> Task:
-        now = clock.refresh()
         liverows.lock(task_id)
+        # Read under the lock: whatever was admitted while this waited for it lies before the change.
+        now = clock.refresh()
         before = _locked(task_id)
         admission.settle(task_id, now)
         task = _locked(task_id)
@@ -326,15 +335,26 @@ def difference(before: Task, after: Task) -> dict[str, list[Any]]:
 
 
 #: Changes that make occurrences come, go or move.
-_TIMED = {*Task.SCHEDULE, "max_runs", "enabled", "paused"}
+_TIMED = {*Task.SCHEDULE, "key", "max_runs", "enabled", "paused"}
 
 
-def _impact(before: Task, task: Task, changes: dict[str, Any], now: datetime) -> dict[str, Any] | None:
-    """What the change does to the next days, to be kept with it; None when it does not concern them."""
+def _impact(
+    before: Task,
+    task: Task,
+    changes: dict[str, Any],
+    now: datetime,
+    *,
+    most: int = impact.STORED_MOST,
+    waiting: dict[int, tuple[int, int]] | None = None,
+) -> dict[str, Any] | None:
+    """What the change does to the next days, to be kept with it; None when it does not concern them.
+
+    ``most``: occurrences that are looked at; the tasks of a file share what one task has.
+    """
     if task.deleted_at is None and changes.keys().isdisjoint(_TIMED):
         return None
     try:
-        found = impact.of_change(before, task, days=impact.STORED_DAYS, now=now, most=impact.STORED_MOST)
+        found = impact.of_change(before, task, days=impact.STORED_DAYS, now=now, most=most, waiting=waiting)
     except InvalidTrigger:  # an unchecked change of a task whose schedule is broken
         return None
     return found.as_json()

@@ -6,8 +6,10 @@ batch of any size is one statement and one round trip. Everything else in the pr
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from uuid import UUID
 
 from django.db import connection
@@ -71,6 +73,19 @@ def finish_executions(rows: list[Row]) -> set[int]:
     return statements().finish_executions(sorted(rows, key=lambda row: row["id"])) if rows else set()
 
 
+def why_no_writes() -> str:
+    """Why the database takes no writes, as far as reading can tell; empty when nothing speaks against it.
+
+    An account that may write all the same is not known to do so: ask when writing seems to have stopped.
+    """
+    return statements().why_no_writes()
+
+
+def folder() -> Path | None:
+    """Where this machine keeps the database itself; None where a server does."""
+    return statements().folder
+
+
 def prepare_engine_session() -> None:
     """Bounds what this thread's connection may hold or wait for, so that a frozen node keeps no locks from others.
 
@@ -80,3 +95,8 @@ def prepare_engine_session() -> None:
     if getattr(connection, "prepared_session", None) is not connection.connection:
         statements().prepare_engine_session()
         connection.prepared_session = connection.connection  # type: ignore[attr-defined]
+
+
+def at_most(seconds: float) -> AbstractContextManager[None]:
+    """Within the block, which only reads, a statement that takes longer is ended and raises DatabaseError."""
+    return statements().at_most(seconds)

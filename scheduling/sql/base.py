@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -72,6 +73,8 @@ FINISHED: dict[str, str] = {
     "progress_total": "bigint",
     "progress_text": "text",
     "exit_code": "int",
+    "cpu_ms": "bigint",
+    "peak_memory_bytes": "bigint",
 }
 NAMED: dict[str, str] = {"id": "bigint", "attempt": "int"}
 MOVED: dict[str, str] = {"id": "text", "next_run_time": "moment"}
@@ -149,6 +152,17 @@ class Statements(ABC):
 
     @abstractmethod
     def prepare_engine_session(self) -> None: ...
+
+    @abstractmethod
+    def at_most(self, seconds: float) -> AbstractContextManager[None]:
+        """Within the block, which only reads, a statement that takes longer is ended and raises DatabaseError."""
+
+    @abstractmethod
+    def why_no_writes(self) -> str: ...
+
+    @property
+    def folder(self) -> Path | None:
+        return None
 
     @abstractmethod
     def value(self, batch: Batch, column: str) -> str:

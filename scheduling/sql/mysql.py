@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from django.db import connection
@@ -93,3 +95,20 @@ class MySQL(Statements):
         self.execute("SET SESSION innodb_lock_wait_timeout = 2")
         if getattr(connection, "mysql_is_mariadb", False):
             self.execute("SET SESSION idle_transaction_timeout = 5")
+
+    @contextmanager
+    def at_most(self, seconds: float) -> Iterator[None]:
+        if getattr(connection, "mysql_is_mariadb", False):
+            name, most = "max_statement_time", str(round(seconds, 3))
+        else:
+            name, most = "max_execution_time", str(round(seconds * 1000))
+        [(before,)] = self.query(f"SELECT @@SESSION.{name}")
+        self.execute(f"SET SESSION {name} = {most}")
+        try:
+            yield
+        finally:
+            self.execute(f"SET SESSION {name} = {before}")
+
+    def why_no_writes(self) -> str:
+        ((read_only,),) = self.query("SELECT @@global.read_only")
+        return "the database is read-only" if read_only else ""

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+
 from scheduling.sql.base import CONSTANT, EXECUTION, FINISHED, LIVE_ROW, NAMED, Batch, Row, Statements
+
+SET_TIMEOUT = "SELECT set_config('statement_timeout', %s, true)"
 
 #: As parameters, and as they travel in JSON.
 TYPES = {
@@ -79,3 +85,16 @@ class PostgreSQL(Statements):
         self.execute(
             "SET idle_in_transaction_session_timeout = '5s'; SET lock_timeout = '2s'; SET statement_timeout = '20s'"
         )
+
+    @contextmanager
+    def at_most(self, seconds: float) -> Iterator[None]:
+        with transaction.atomic():
+            [(before,)] = self.query("SELECT current_setting('statement_timeout')")
+            self.execute(SET_TIMEOUT, f"{round(seconds * 1000)}ms")
+            yield
+            self.execute(SET_TIMEOUT, before)  # after an error the rollback does it
+
+    def why_no_writes(self) -> str:
+        # Also "on" while the server is a replica.
+        ((read_only,),) = self.query("SELECT current_setting('transaction_read_only')")
+        return "the database is read-only" if read_only == "on" else ""

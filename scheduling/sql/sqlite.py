@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
 
 from scheduling.sql.base import CONSTANT, EXECUTION, FINISHED, LIVE_ROW, NAMED, Batch, Row, Statements
+
+#: Steps of SQLite's machine between two looks at the time: some milliseconds.
+STEPS_BETWEEN_LOOKS = 100_000
+#: A disk with less than this takes no transaction that is worth the name.
+LEAST_FREE_BYTES = 256 * 1024
 
 
 class SQLite(Statements):
@@ -49,3 +63,26 @@ class SQLite(Statements):
 
     def prepare_engine_session(self) -> None:
         """Nothing to bound: a frozen writer is waited for, and the waiting says so."""
+
+    @contextmanager
+    def at_most(self, seconds: float) -> Iterator[None]:
+        # No transaction: one of SQLite's would keep every writer out for as long as this reads.
+        connection.ensure_connection()
+        driver: Any = connection.connection
+        end = time.monotonic() + seconds
+        driver.set_progress_handler(lambda: time.monotonic() > end, STEPS_BETWEEN_LOOKS)
+        try:
+            yield
+        finally:
+            driver.set_progress_handler(None, 0)
+
+    @property
+    def folder(self) -> Path:
+        return Path(connection.settings_dict["NAME"]).parent
+
+    def why_no_writes(self) -> str:
+        if not os.access(connection.settings_dict["NAME"], os.W_OK):
+            return "the database's file is read-only"
+        if shutil.disk_usage(self.folder).free < LEAST_FREE_BYTES:
+            return "the disk that holds the database is full"
+        return ""

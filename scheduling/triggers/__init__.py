@@ -8,7 +8,7 @@ from __future__ import annotations
 from scheduling.exceptions import InvalidTrigger
 
 from .base import ClockEffect, Terms, Trigger
-from .building import build, preview
+from .building import build
 from .calendars import POLICIES as CALENDAR_POLICIES
 from .calendars import CalendarRules
 from .kinds import TRIGGERS, choices, names
@@ -31,7 +31,6 @@ __all__ = [
     "build",
     "choices",
     "names",
-    "preview",
     "preview_of",
     "timeline",
     "zone",

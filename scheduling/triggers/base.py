@@ -110,6 +110,11 @@ class Trigger(BaseTrigger):  # type: ignore[misc]  # APScheduler is untyped
         """Whether the next time is counted from the end of the run before, which only the engine knows."""
         return False
 
+    @property
+    def depends_on_key(self) -> bool:
+        """Whether a task with another key would have other times."""
+        return False
+
     def next_after(self, instant: datetime) -> datetime | None:
         """The first occurrence strictly later than `instant`; None when there is none."""
         start, end = self.terms.start_at, self.terms.end_at

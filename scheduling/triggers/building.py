@@ -1,4 +1,4 @@
-"""From a task's fields to its trigger, and to what a person should see of it before saving."""
+"""From a task's fields to its trigger."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from scheduling.exceptions import InvalidTrigger
 from . import moments
 from .base import Terms, Trigger
 from .calendars import POLICIES, CalendarRules
-from .inputs import did_you_mean, quoted
+from .inputs import not_known, quoted
 from .kinds import kind_named
 from .layers import layered
-from .preview import Preview, preview_of
 from .wallclock import FOLD_POLICIES, GAP_POLICIES
 from .zones import Timeline, timeline
 
@@ -83,51 +82,10 @@ def build(
     return trigger
 
 
-def preview(
-    kind: str,
-    params: Mapping[str, object],
-    *,
-    zone: str = "UTC",
-    start_at: datetime | str | None = None,
-    end_at: datetime | str | None = None,
-    gap: str = "run_after",
-    fold: str = "first",
-    anchor_at: datetime | str | None = None,
-    spread_key: str = "",
-    spread_seconds: int = 0,
-    calendar: CalendarRules | None = None,
-    calendar_policy: str = "skip",
-    after: datetime,
-    count: int = 10,
-) -> Preview:
-    """The first ``count`` occurrences later than ``after``, with all there is to say about the schedule.
-
-    Raises InvalidTrigger as `build` does.
-    """
-    trigger = build(
-        kind,
-        params,
-        zone=zone,
-        start_at=start_at,
-        end_at=end_at,
-        gap=gap,
-        fold=fold,
-        anchor_at=anchor_at,
-        spread_key=spread_key,
-        spread_seconds=spread_seconds,
-        calendar=calendar,
-        calendar_policy=calendar_policy,
-    )
-    return preview_of(trigger, after=after, count=count)
-
-
 def _check_choice(errors: dict[str, list[str]], field: str, value: object, allowed: tuple[str, ...]) -> None:
     if isinstance(value, str) and value in allowed:
         return
-    message = _("%(value)s is not known.") % {"value": quoted(value)}
-    if isinstance(value, str):
-        message += did_you_mean(value, allowed)
-    errors[field] = [message + " " + _("Allowed are %(allowed)s.") % {"allowed": ", ".join(allowed)}]
+    errors[field] = [not_known(value, allowed)]
 
 
 def _check_delay(errors: dict[str, list[str]], field: str, value: object) -> None:

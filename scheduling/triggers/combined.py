@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
 from django.utils.translation import gettext as _
@@ -22,6 +22,8 @@ MOST_DEPTH = 3
 #: Steps of the parts that one step of the whole may cost.
 MOST_STEPS = 20_000
 PART_KEYS = ("trigger", "params")
+#: Takes a part to its nearest instant in one direction.
+Step = Callable[[Trigger, datetime], datetime | None]
 #: The worst first: of several effects of one clock change this one is told.
 EFFECTS = ("skipped", "runs_twice", "runs_once", "shifts", "unaffected")
 
@@ -42,15 +44,17 @@ class CombinedTrigger(Trigger):
         effects = [part.clock_effect(shift) for part in self.parts]
         return min(effects, key=lambda effect: EFFECTS.index(effect.code))
 
+    @property
+    def depends_on_key(self) -> bool:
+        return any(part.depends_on_key for part in self.parts)
+
     @abstractmethod
     def describe(self) -> str: ...
 
 
-class AnyOfTrigger(CombinedTrigger):
-    """Fires whenever one of its parts does; once where several do."""
+class ListedTrigger(CombinedTrigger):
+    """A combination of equals."""
 
-    kind: ClassVar[str] = "any_of"
-    label: ClassVar[object] = gettext_lazy("Any of several schedules")
     keys: ClassVar[tuple[str, ...]] = ("triggers",)
 
     __slots__ = ()
@@ -59,6 +63,15 @@ class AnyOfTrigger(CombinedTrigger):
     def from_params(cls, params: Mapping[str, object], terms: Terms) -> Self:
         """Params: `triggers`, a list of `trigger` and `params`."""
         return cls(_parts("triggers", mapping(params, cls.keys).get("triggers"), terms, least=2), terms)
+
+
+class AnyOfTrigger(ListedTrigger):
+    """Fires whenever one of its parts does; once where several do."""
+
+    kind: ClassVar[str] = "any_of"
+    label: ClassVar[object] = gettext_lazy("Any of several schedules")
+
+    __slots__ = ()
 
     def at_or_after(self, instant: datetime) -> datetime | None:
         found = (part.at_or_after(instant) for part in self.parts)
@@ -72,42 +85,31 @@ class AnyOfTrigger(CombinedTrigger):
         return _("Whenever one of these is due: %(schedules)s") % {"schedules": _described(self.parts)}
 
 
-class AllOfTrigger(CombinedTrigger):
-    """Fires at the instants that all of its parts have."""
+class AllOfTrigger(ListedTrigger):
+    """Fires at the instants that all of its parts have. Parts that never meet are refused."""
 
     kind: ClassVar[str] = "all_of"
     label: ClassVar[object] = gettext_lazy("All of several schedules at once")
-    keys: ClassVar[tuple[str, ...]] = ("triggers",)
 
     __slots__ = ()
 
-    @classmethod
-    def from_params(cls, params: Mapping[str, object], terms: Terms) -> Self:
-        """Params: `triggers`, a list of `trigger` and `params`. Parts that never meet are refused."""
-        return cls(_parts("triggers", mapping(params, cls.keys).get("triggers"), terms, least=2), terms)
-
     def at_or_after(self, instant: datetime) -> datetime | None:
-        for _step in range(MOST_STEPS // len(self.parts)):
-            found = [part.at_or_after(instant) for part in self.parts]
-            known = [at for at in found if at is not None]
-            if len(known) < len(found):
-                return None
-            latest = max(known)
-            if min(known) == latest:
-                return latest
-            instant = latest
-        raise _too_many_steps()
+        return self._meeting(instant, lambda part, at: part.at_or_after(at), max)
 
     def at_or_before(self, instant: datetime) -> datetime | None:
+        return self._meeting(instant, lambda part, at: part.at_or_before(at), min)
+
+    def _meeting(
+        self, instant: datetime, step: Step, farthest: Callable[[list[datetime]], datetime]
+    ) -> datetime | None:
+        """All parts step to where the farthest of them is, until they are at the same instant."""
         for _step in range(MOST_STEPS // len(self.parts)):
-            found = [part.at_or_before(instant) for part in self.parts]
-            known = [at for at in found if at is not None]
-            if len(known) < len(found):
+            found = [at for part in self.parts if (at := step(part, instant)) is not None]
+            if len(found) < len(self.parts):
                 return None
-            earliest = min(known)
-            if max(known) == earliest:
-                return earliest
-            instant = earliest
+            instant = farthest(found)
+            if all(at == instant for at in found):
+                return instant
         raise _too_many_steps()
 
     def describe(self) -> str:
@@ -133,21 +135,19 @@ class ExceptTrigger(CombinedTrigger):
         return cls((*base, *_parts("except", given.get("except"), terms, least=1)), terms)
 
     def at_or_after(self, instant: datetime) -> datetime | None:
-        base, *others = self.parts
-        for _step in range(MOST_STEPS // len(others)):
-            found = base.at_or_after(instant)
-            if found is None or all(other.at_or_after(found) != found for other in others):
-                return found
-            instant = found + MICROSECOND
-        raise _too_many_steps()
+        return self._spared(instant, lambda part, at: part.at_or_after(at), MICROSECOND)
 
     def at_or_before(self, instant: datetime) -> datetime | None:
+        return self._spared(instant, lambda part, at: part.at_or_before(at), -MICROSECOND)
+
+    def _spared(self, instant: datetime, step: Step, past: timedelta) -> datetime | None:
+        """The base steps on, past each instant that one of the exceptions has, too."""
         base, *others = self.parts
         for _step in range(MOST_STEPS // len(others)):
-            found = base.at_or_before(instant)
-            if found is None or all(other.at_or_before(found) != found for other in others):
+            found = step(base, instant)
+            if found is None or all(step(other, found) != found for other in others):
                 return found
-            instant = found - MICROSECOND
+            instant = found + past
         raise _too_many_steps()
 
     def warnings(self) -> list[str]:

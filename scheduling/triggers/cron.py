@@ -16,7 +16,7 @@ from .base import ClockEffect, Terms, Trigger
 from .cron_dialects import DEFAULT, DIALECTS, NAMED_FIELDS, Dialect
 from .cron_expression import CronExpression, parse
 from .cron_spread import is_spread
-from .inputs import PARAMS, mapping, quoted, refusal
+from .inputs import PARAMS, mapping, not_known, quoted, refusal
 from .wallclock import WallClock
 from .zones import ClockShift
 
@@ -40,11 +40,12 @@ class CronTrigger(Trigger):
     label: ClassVar[object] = gettext_lazy("Cron")
     keys: ClassVar[tuple[str, ...]] = ("expression", "dialect", *NAMED_FIELDS)
 
-    __slots__ = ("expression", "wallclock")
+    __slots__ = ("expression", "spread", "wallclock")
 
-    def __init__(self, expression: CronExpression, terms: Terms) -> None:
+    def __init__(self, expression: CronExpression, terms: Terms, spread: bool = False) -> None:
         self.expression = expression
         self.terms = terms
+        self.spread = spread  # some of it comes from the task's key
         gap, fold = ("skip", "both") if expression.real_time else (terms.gap, terms.fold)
         self.wallclock = WallClock(expression, terms.timeline, gap, fold)
 
@@ -52,10 +53,15 @@ class CronTrigger(Trigger):
     def from_params(cls, params: Mapping[str, object], terms: Terms) -> Self:
         """Params: `dialect`, and `expression` (fields or a macro) or some of the named fields."""
         dialect, texts = _field_texts(params)
-        expression = parse(dialect.name, texts, terms.spread_key if is_spread(texts) else "")
+        spread = is_spread(texts)
+        expression = parse(dialect.name, texts, terms.spread_key if spread else "")
         if not expression.can_match:
             raise refusal(_("This schedule can never fire: no month and year has such a day."))
-        return cls(expression, terms)
+        return cls(expression, terms, spread)
+
+    @property
+    def depends_on_key(self) -> bool:
+        return self.spread
 
     def at_or_after(self, instant: datetime) -> datetime | None:
         return self.wallclock.at_or_after(instant)
@@ -78,10 +84,7 @@ def _field_texts(params: Mapping[str, object]) -> tuple[Dialect, tuple[str, ...]
     given = mapping(params, CronTrigger.keys)
     name = given.pop("dialect", DEFAULT)
     if not isinstance(name, str) or name not in DIALECTS:
-        raise refusal(
-            _("dialect: %(value)s is not known. Allowed are %(allowed)s.")
-            % {"value": quoted(name), "allowed": ", ".join(DIALECTS)}
-        )
+        raise refusal(f"dialect: {not_known(name, DIALECTS)}")
     dialect = DIALECTS[name]
     if "expression" not in given:
         return dialect, _named_texts(dialect, given)

@@ -44,6 +44,14 @@ def did_you_mean(word: str, known: Collection[str]) -> str:
     return " " + _("Did you mean “%(nearest)s”?") % {"nearest": found} if found else ""
 
 
+def not_known(value: object, known: Collection[str]) -> str:
+    """The sentences for a value that is none of the known words: the nearest of them, and all that are allowed."""
+    said = _("%(value)s is not known.") % {"value": quoted(value)}
+    if isinstance(value, str):
+        said += did_you_mean(value, known)
+    return said + " " + _("Allowed are %(allowed)s.") % {"allowed": ", ".join(known)}
+
+
 def mapping(params: object, known: Collection[str]) -> dict[str, object]:
     """The given parameters: a mapping with known keys only; a null value counts as not given."""
     allowed = ", ".join(known)

@@ -9,7 +9,6 @@ from typing import Any
 from apscheduler.triggers.base import BaseTrigger
 from django.conf import settings
 from django.utils.module_loading import import_string
-from django.utils.translation import gettext as _
 
 from scheduling.exceptions import InvalidTrigger, UnknownTrigger
 
@@ -18,7 +17,7 @@ from .combined import AllOfTrigger, AnyOfTrigger, ExceptTrigger
 from .cron import CronTrigger
 from .date import DateTrigger
 from .foreign import adapted
-from .inputs import did_you_mean, quoted
+from .inputs import not_known
 from .interval import IntervalTrigger
 from .manual import ManualTrigger
 from .rrule import RuleTrigger
@@ -57,11 +56,7 @@ def kind_named(name: object) -> type[Trigger]:
             raise InvalidTrigger({"trigger": [str(error)]}) from error
     if isinstance(name, str) and name in TRIGGERS:
         return TRIGGERS[name]
-    message = _("%(value)s is not known.") % {"value": quoted(name)}
-    if isinstance(name, str):
-        message += did_you_mean(name, names())
-    allowed = _("Allowed are %(allowed)s.") % {"allowed": ", ".join(names())}
-    raise InvalidTrigger({"trigger": [f"{message} {allowed}"]})
+    raise InvalidTrigger({"trigger": [not_known(name, names())]})
 
 
 @lru_cache(maxsize=256)

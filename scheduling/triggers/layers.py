@@ -42,6 +42,10 @@ class LayeredTrigger(Trigger):
     def follows_end(self) -> bool:
         return self.inner.follows_end
 
+    @property
+    def depends_on_key(self) -> bool:
+        return self.inner.depends_on_key or any(isinstance(layer, Spread) for layer in self.layers)
+
     def at_or_after(self, instant: datetime) -> datetime | None:
         return self.top.at_or_after(instant)
 

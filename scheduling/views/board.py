@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.contrib import admin, messages
@@ -21,19 +23,22 @@ from scheduling.views.alarm import alarm_of
 
 PART = "scheduling/parts/cards.html"
 
+Context = dict[str, Any]
+
 
 @require_GET
 @staff_only("scheduling.view_task")
 def show(request: HttpRequest) -> HttpResponse:
     """The whole page. It works without JavaScript; with it, the cards live and buttons answer in place."""
     now = clock.refresh()
-    context = _context(request, now)
-    part, cursor = live.part(request, PART, context)
+    context = cache(lambda: _context(request, now))
+    # Without JavaScript every button leads back here, so the page itself is always as things are now.
+    html, cursor = _part(request, context, afresh=True)
     page = {
         **admin.site.each_context(request),
-        **context,
+        **context(),
         "title": _("Task board"),
-        "part": part,
+        "part": html,
         "cursor": cursor,
         "as_of": now,
         "states": [(state, words_of_state(state)) for state in cards.STATES],
@@ -46,14 +51,23 @@ def show(request: HttpRequest) -> HttpResponse:
 @staff_only("scheduling.view_task")
 def part(request: HttpRequest) -> HttpResponse:
     """The cards alone, for the page that asks whether something is new."""
-    return live.answer(request, PART, _context(request, clock.refresh()))
+    return live.respond(request, *_part(request, lambda: _context(request, clock.refresh())))
 
 
-def _context(request: HttpRequest, now: datetime) -> dict[str, Any]:
+def _part(request: HttpRequest, context: Callable[[], Context], *, afresh: bool = False) -> tuple[str, str]:
+    seen_with = cards.Filter.of(request.GET), *_may(request).items()
+    return live.shared_part(request, PART, context, *seen_with, afresh=afresh)
+
+
+def _context(request: HttpRequest, now: datetime) -> Context:
     wanted = cards.Filter.of(request.GET)
     alarm = alarm_of(request, detailed=True)
+    return {**cards.context(wanted, alarm, now - timedelta(hours=24), now), **_may(request)}
+
+
+def _may(request: HttpRequest) -> Context:
+    """What the person may do decides which buttons the cards have."""
     return {
-        **cards.context(wanted, alarm, now - timedelta(hours=24), now),
         "verbs": verbs.allowed(request.user),
         "may_change": request.user.has_perm("scheduling.change_task"),
         "may_add": request.user.has_perm("scheduling.add_task"),

@@ -11,11 +11,11 @@ from django.db.models import Count, Q
 from django.http import QueryDict
 from django_apscheduler.models import DjangoJob
 
+from jobsite.belief import Belief
 from scheduling.exceptions import InvalidTrigger
 from scheduling.models import Node, State, Task
 from scheduling.models.task import TaskQuerySet
 from scheduling.services import health, stats
-from scheduling.views.belief import Belief
 
 #: Cards on one page.
 MOST = 60
@@ -23,7 +23,7 @@ MOST = 60
 STATES = ("enabled", "paused", "disabled", "running", "failed")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Filter:
     """What the person has chosen: the text searched for, a category, a group's id, a state, and the page."""
 
@@ -37,12 +37,11 @@ class Filter:
     @classmethod
     def of(cls, query: QueryDict) -> Filter:
         values = {name: query.get(name, "").replace("\0", "")[:200].strip() for name in cls.__slots__}
-        chosen = cls(**values)
-        if not (chosen.group.isdecimal() and len(chosen.group) < 19):
-            chosen.group = ""
-        if chosen.state not in STATES:
-            chosen.state = ""
-        return chosen
+        if not (values["group"].isdecimal() and len(values["group"]) < 19):
+            values["group"] = ""
+        if values["state"] not in STATES:
+            values["state"] = ""
+        return cls(**values)
 
     def address(self, **changes: str) -> str:
         """The query string for this choice with some of it changed; the first page, unless said otherwise."""
@@ -124,9 +123,7 @@ def count(busy: set[int], failed: set[int]) -> Counts:
 def chosen(wanted: Filter, busy: set[int], failed: set[int]) -> TaskQuerySet:
     rows = Task.objects.present().select_related("group", "calendar")
     if wanted.q:
-        rows = rows.filter(
-            Q(key__icontains=wanted.q) | Q(name__icontains=wanted.q) | Q(function__icontains=wanted.q)
-        )
+        rows = rows.matching(wanted.q)
     if wanted.category:
         rows = rows.filter(category=wanted.category)
     if wanted.group:

@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import get_language
 from django.views.decorators.http import require_GET
 from django_apscheduler.models import DjangoJob
 
@@ -20,7 +19,6 @@ from scheduling.models.execution import Reason, reason_text
 from scheduling.services import health, stats
 from scheduling.views.access import forbid, staff_only
 from scheduling.views.alarm import alarm_of
-from scheduling.views.belief import Belief
 
 #: Entries of each list; more are counted, and stand in the list that the number leads to.
 RUNNING, WAITING, NEXT, FAILED = 30, 8, 10, 8
@@ -51,10 +49,6 @@ Row = dict[str, Any]
 Tallies = Callable[[], list[stats.Counted]]
 
 
-#: Shared by everybody who may see the same, in the same language and zone.
-parts: Belief[tuple[str, str]] = Belief()
-
-
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Adds to the admin's first page what it shows; each part is also asked for by itself, again and again."""
     if not may_see(request):
@@ -82,7 +76,7 @@ def may_see(request: HttpRequest) -> bool:
 def now(request: HttpRequest) -> HttpResponse:
     if not may_see(request):
         return forbid(request)
-    return live.respond(request, *_now_part(request, clock.refresh()))
+    return live.respond(request, *_now_part(request))
 
 
 @require_GET
@@ -90,26 +84,25 @@ def now(request: HttpRequest) -> HttpResponse:
 def days(request: HttpRequest) -> HttpResponse:
     if not may_see(request):
         return forbid(request)
-    return live.respond(request, *_days_part(request, clock.refresh()))
+    return live.respond(request, *_days_part(request))
 
 
-def _now_part(request: HttpRequest, at: datetime, counted: Tallies | None = None) -> tuple[str, str]:
-    # Times read in the zone without JavaScript, and name it where the person has chosen one.
-    key = (
-        "now",
-        get_language(),
-        zones.chosen(),
-        str(zones.current()),
+def _now_part(
+    request: HttpRequest, at: datetime | None = None, counted: Tallies | None = None
+) -> tuple[str, str]:
+    return live.shared_part(
+        request,
+        "scheduling/parts/now.html",
+        lambda: now_context(request, at or clock.refresh(), counted),
         *(request.user.has_perm(name) for name in SEEN_WITH),
     )
-    template = "scheduling/parts/now.html"
-    return parts.get(key, lambda: live.part(request, template, now_context(request, at, counted)))
 
 
-def _days_part(request: HttpRequest, at: datetime, counted: Tallies | None = None) -> tuple[str, str]:
-    key = ("days", get_language(), str(zones.current()))
+def _days_part(
+    request: HttpRequest, at: datetime | None = None, counted: Tallies | None = None
+) -> tuple[str, str]:
     template = "scheduling/parts/days.html"
-    return parts.get(key, lambda: live.part(request, template, days_context(request, at, counted)))
+    return live.shared_part(request, template, lambda: days_context(request, at or clock.refresh(), counted))
 
 
 # --- now

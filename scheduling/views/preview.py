@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,8 +16,7 @@ from django.views.decorators.http import require_GET
 from scheduling import clock, triggers
 from scheduling.exceptions import InvalidTrigger
 from scheduling.models import Calendar, Task
-from scheduling.services import impact
-from scheduling.triggers.moments import bound
+from scheduling.services import forecast, impact, previews
 from scheduling.views.access import staff_only
 
 COUNT = 10
@@ -27,6 +25,8 @@ SPANS, LOOKED_AT = (7, 30, 90), 2_000
 #: A schedule is short; a list of dates may be longer.
 PARAMS_LENGTH = 64 * 1024
 FIELD_LENGTH = 100
+#: What is offered as a spread where many tasks run in the same minute.
+SPREAD_MINUTES = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,46 +43,44 @@ class Run:
 def show(request: HttpRequest) -> HttpResponse:
     """The fields of the form as the query string; a piece of HTML. What is wrong is said in it, by field."""
     asked = {name: text[:FIELD_LENGTH].strip() for name, text in request.GET.dict().items()}
-    now = clock.now()
-    zone = asked.get("time_zone", "")
-    task = _task(asked.get("task", ""))
+    now, stored = clock.now(), _task(asked.get("task", ""))
     try:
-        params = json.loads(request.GET.get("trigger_params", "")[:PARAMS_LENGTH] or "{}")
-        terms = _terms(asked, params, task, now)
-        seen = triggers.preview(asked.get("trigger", ""), params, after=now, count=COUNT, **terms)
-        impacts = _impacts(task, asked, params, terms, now) if task is not None else []
+        values = _values(asked, request.GET.get("trigger_params", "")[:PARAMS_LENGTH])
+        task = previews.as_asked(stored, values, now)
+        seen = previews.explain(task, after=now, count=COUNT, crowded_by=forecast.at_hand())
+        impacts = _impacts(stored, task, now) if stored is not None else []
     except InvalidTrigger as error:
         return _show(request, errors=[text for texts in error.errors.values() for text in texts])
     except (ValueError, RecursionError):
         return _show(request, errors=[_("This is not JSON.")])
-    runs = [_run(at, triggers.zone(zone)) for at in seen.times]
-    return _show(request, seen=seen, runs=runs, zone=zone, impacts=impacts)
+    runs = [_run(at, triggers.zone(task.time_zone)) for at in seen.preview.times]
+    offered = {"spread": SPREAD_MINUTES * 60, "spread_minutes": SPREAD_MINUTES}
+    return _show(request, seen=seen, runs=runs, zone=task.time_zone, impacts=impacts, **offered)
 
 
 def _show(request: HttpRequest, **context: Any) -> HttpResponse:
     return render(request, "scheduling/forms/preview.html", context)
 
 
-def _terms(asked: dict[str, str], params: Any, task: Task | None, now: datetime) -> dict[str, Any]:
-    """Zone, bounds and policies; the anchor is the task's own as long as its schedule has not been changed."""
-    terms: dict[str, Any] = {
-        "zone": asked.get("time_zone", ""),
+def _values(asked: dict[str, str], params: str) -> dict[str, Any]:
+    """The fields of a task that the form speaks of. Raises ValueError where the parameters are no JSON."""
+    values = {
+        "trigger": asked.get("trigger", ""),
+        "trigger_params": json.loads(params or "{}"),
+        "time_zone": asked.get("time_zone", ""),
         "start_at": _moment(asked, "start_at"),
         "end_at": _moment(asked, "end_at"),
-        "gap": asked.get("clock_gap", "run_after"),
-        "fold": asked.get("clock_overlap", "first"),
+        "clock_gap": asked.get("clock_gap") or Task.ClockGap.RUN_AFTER.value,
+        "clock_overlap": asked.get("clock_overlap") or Task.ClockOverlap.FIRST.value,
         "spread_seconds": int(spread) if (spread := asked.get("spread_seconds", "")).isdecimal() else 0,
         "calendar": _calendar(asked.get("calendar", "")),
-        "calendar_policy": asked.get("calendar_policy") or "skip",
+        "calendar_policy": asked.get("calendar_policy") or Task.CalendarPolicy.SKIP.value,
     }
-    terms["spread_key"] = asked.get("key") or (task.key if task is not None else "")
-    same = task is not None and (task.trigger, task.trigger_params, task.time_zone) == (
-        asked.get("trigger"),
-        params,
-        terms["zone"],
-    )
-    terms["anchor_at"] = task.anchor_at if task is not None and same else terms["start_at"] or now
-    return terms
+    if asked.get("key"):
+        values["key"] = asked["key"]
+    if "max_runs" in asked:
+        values["max_runs"] = int(asked["max_runs"]) if asked["max_runs"].isdecimal() else None
+    return values
 
 
 def _task(number: str) -> Task | None:
@@ -90,25 +88,11 @@ def _task(number: str) -> Task | None:
     return rows.filter(pk=int(number)).first() if number.isdecimal() else None
 
 
-def _impacts(
-    task: Task, asked: dict[str, str], params: Any, terms: dict[str, Any], now: datetime
-) -> list[impact.Impact]:
+def _impacts(task: Task, after: Task, now: datetime) -> list[impact.Impact]:
     """What saving the form would do to the occurrences of the next days; empty when nothing of the kind differs."""
-    changed = copy(task)
-    changed.key, changed.trigger, changed.trigger_params = terms["spread_key"], asked["trigger"], params
-    changed.time_zone, changed.clock_gap, changed.clock_overlap = terms["zone"], terms["gap"], terms["fold"]
-    line = triggers.timeline(terms["zone"])
-    changed.start_at = bound("start_at", terms["start_at"], line)
-    changed.end_at = bound("end_at", terms["end_at"], line)
-    changed.spread_seconds, changed.calendar_policy = terms["spread_seconds"], terms["calendar_policy"]
-    number = asked.get("calendar", "")
-    changed.calendar = Calendar.objects.filter(pk=int(number)).first() if number.isdecimal() else None
-    if "max_runs" in asked:
-        changed.max_runs = int(asked["max_runs"]) if asked["max_runs"].isdecimal() else None
-    names = (*Task.SCHEDULE, "key", "max_runs")
-    if all(getattr(task, name) == getattr(changed, name) for name in names):
+    if all(getattr(task, name) == getattr(after, name) for name in previews.FIELDS):
         return []
-    after, found = impact.as_edited(task, changed, now), []
+    found: list[impact.Impact] = []
     for days in SPANS:
         found.append(impact.of_change(task, after, days=days, now=now, most=LOOKED_AT))
         if not found[-1].complete:
@@ -116,9 +100,8 @@ def _impacts(
     return found
 
 
-def _calendar(number: str) -> triggers.CalendarRules | None:
-    calendar = Calendar.objects.filter(pk=int(number)).first() if number.isdecimal() else None
-    return calendar.rules() if calendar is not None else None
+def _calendar(number: str) -> Calendar | None:
+    return Calendar.objects.filter(pk=int(number)).first() if number.isdecimal() else None
 
 
 def _moment(asked: dict[str, str], name: str) -> str | None:

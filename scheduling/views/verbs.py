@@ -76,9 +76,9 @@ VERBS: dict[str, Verb] = {
 }
 
 
-def allowed(user: Any) -> set[str]:
+def allowed(user: Any) -> frozenset[str]:
     """The verbs that this person may use: others get no button."""
-    return {name for name, verb in VERBS.items() if user.has_perm(f"scheduling.{verb.permission}")}
+    return frozenset(name for name, verb in VERBS.items() if user.has_perm(f"scheduling.{verb.permission}"))
 
 
 @require_POST

@@ -1,6 +1,7 @@
 // The board: buttons ask in a dialog where it matters, act without leaving the page, say what happened in a toast, and
 // have the cards refreshed. Without JavaScript the same buttons submit their forms.
 
+import { busy } from "./busy.js";
 import { confirmed } from "./confirm.js";
 
 const cards = document.getElementById("cards");
@@ -25,7 +26,8 @@ function toast(text, { bad = false, address = "" } = {}) {
 
 async function act(button) {
   if (button.getAttribute("aria-busy") || !(await confirmed(button))) return;
-  button.setAttribute("aria-busy", "true");
+  const focused = document.activeElement === button; // a disabled button loses it
+  busy(button, true);
   try {
     const answer = await fetch(button.dataset.action ?? button.formAction, {
       method: "POST",
@@ -43,7 +45,8 @@ async function act(button) {
   } catch {
     toast(toasts.dataset.offline, { bad: true });
   } finally {
-    button.removeAttribute("aria-busy");
+    busy(button, false);
+    if (focused) button.focus();
   }
   cards.dispatchEvent(new Event("jobsite:refresh"));
 }

@@ -2,14 +2,19 @@
 // ?cursor=…; an answer of 204 means that nothing is new, 200 brings the part's new content as HTML and the next cursor
 // in the header X-Cursor. 2 s between questions, backing off to 10 s while nothing is new; none while the tab is hidden.
 // data-every="60" asks every 60 s instead. <span data-age> inside or beside it (or <span data-age-of="its id">
-// anywhere) says how old what is shown is. The event jobsite:refresh on the part asks at once, but no more often than
-// every second: of two refreshes in a row the second waits.
+// anywhere) says how old what is shown is; while the server does not answer, #away says that too, and what is shown
+// stays. The event jobsite:refresh on the part, after something was done, asks at once, but no more often than every
+// second: of two refreshes in a row the second waits. It asks with ?fresh=1: what the server told others a moment ago
+// will not do for somebody who has just pressed a button. Who comes back to the tab asks at once, but no more often
+// than every 5 s. One part never asks twice at the same time.
 
 import { distance } from "./times.js";
 
 const LEAST = 2_000;
-const THROTTLE = 1_000;
 const MOST = 10_000;
+const AFTER_ACTS = 1_000;
+const AFTER_LOOKS = 5_000;
+const PATIENCE = 15_000; // for one answer
 
 class Live {
   constructor(element) {
@@ -18,6 +23,8 @@ class Live {
     this.wait = this.least;
     this.asked = Date.now();
     this.timer = null;
+    this.sent = 0;
+    this.asking = this.again = false;
     this.refreshed = 0;
     element.addEventListener("jobsite:refresh", () => this.refresh());
     this.schedule();
@@ -25,9 +32,14 @@ class Live {
 
   refresh() {
     clearTimeout(this.timer);
-    const wait = Math.max(0, this.refreshed + THROTTLE - Date.now());
+    const wait = Math.max(0, this.refreshed + AFTER_ACTS - Date.now());
     this.refreshed = Date.now() + wait;
-    this.timer = setTimeout(() => this.ask(), wait);
+    this.timer = setTimeout(() => this.ask({ fresh: true }), wait);
+  }
+
+  catchUp() {
+    this.wait = Math.max(0, this.sent + AFTER_LOOKS - Date.now());
+    this.schedule();
   }
 
   schedule() {
@@ -36,13 +48,31 @@ class Live {
     this.timer = setTimeout(() => this.ask(), this.wait);
   }
 
-  async ask() {
+  async ask({ fresh = false } = {}) {
+    if (this.asking) {
+      this.again = true; // the answer on its way may be older than what was done meanwhile
+      return;
+    }
+    this.asking = true;
+    this.sent = Date.now();
+    this.element.setAttribute("aria-busy", "true");
+    await this.answer(fresh);
+    this.element.removeAttribute("aria-busy");
+    this.asking = false;
+    if (!this.again) return this.schedule();
+    this.again = false;
+    this.ask({ fresh: true });
+  }
+
+  async answer(fresh) {
     const address = new URL(this.element.dataset.live, location.href);
+    if (fresh) address.searchParams.set("fresh", "1");
     if (this.element.dataset.cursor) address.searchParams.set("cursor", this.element.dataset.cursor);
     try {
       const answer = await fetch(address, {
         credentials: "same-origin",
         redirect: "manual",
+        signal: AbortSignal.timeout(PATIENCE),
         headers: { "X-Requested-With": "fetch" },
       });
       if (answer.type === "opaqueredirect" || answer.status === 401 || answer.status === 403) {
@@ -59,13 +89,18 @@ class Live {
       }
       if (answer.headers.get("X-Ended")) this.element.dataset.ended = "1"; // nothing new will come
       this.asked = Date.now();
-      this.element.removeAttribute("data-stale");
+      this.stale(false);
     } catch {
       // The server is away: what is shown stays, says that it is old, and is asked for again.
-      this.element.setAttribute("data-stale", "");
+      this.stale(true);
       this.wait = MOST;
     }
-    this.schedule();
+  }
+
+  stale(old) {
+    this.element.toggleAttribute("data-stale", old);
+    const away = document.getElementById("away");
+    if (away) away.hidden = !document.querySelector("[data-live][data-stale]");
   }
 
   show(html, answer) {
@@ -90,9 +125,8 @@ class Live {
 const parts = [...document.querySelectorAll("[data-live]")].map((element) => new Live(element));
 document.addEventListener("visibilitychange", () => {
   for (const part of parts) {
-    part.wait = part.least;
-    if (!document.hidden) part.ask();
-    else part.schedule();
+    if (document.hidden) part.schedule();
+    else part.catchUp();
   }
 });
 

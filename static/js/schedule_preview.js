@@ -2,6 +2,8 @@
 // is shown.
 
 const WAIT = 300;
+// What is still being counted is asked for again after this.
+const AGAIN = 1_500;
 const FIELDS = [
   "key", "trigger", "trigger_params", "time_zone", "start_at_0", "start_at_1", "end_at_0", "end_at_1",
   "clock_gap", "clock_overlap", "spread_seconds", "calendar", "calendar_policy", "max_runs",
@@ -22,6 +24,13 @@ export class Preview {
     this.timer = setTimeout(() => this.ask(), WAIT);
   }
 
+  /** The same question once more. */
+  again() {
+    this.asked = "";
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.ask(), AGAIN);
+  }
+
   async ask() {
     const address = new URL(this.root.dataset.previewAddress, location.href);
     for (const name of FIELDS) address.searchParams.set(name, this.form.elements[name]?.value ?? "");
@@ -36,6 +45,7 @@ export class Preview {
       this.place.innerHTML = await answer.text();
       this.place.hidden = false;
       this.place.removeAttribute("data-stale");
+      if (this.place.querySelector("[data-again]")) this.again();
       this.place.dispatchEvent(new CustomEvent("jobsite:updated", { bubbles: true }));
     } catch (error) {
       if (error.name === "AbortError") return;

@@ -11,7 +11,7 @@ from django_apscheduler.models import DjangoJob
 from scheduling.api.task_bulk import RELOAD
 from scheduling.clock import SettableClock
 from scheduling.models import Execution, Group, Pool, Task, TaskVersion
-from scheduling.services import tasks
+from scheduling.services import dependencies, tasks
 from tests.api.conftest import Api, errors
 from tests.conftest import TESTER
 
@@ -94,6 +94,17 @@ def test_delete(api: Api, make_task: MakeTask) -> None:
     answer = api.delete("tasks/kept/")
     assert (answer.status_code, answer.data["errors"][0]["code"]) == (403, "built_in")
     assert Task.objects.present().get() == kept
+
+
+def test_deleting_what_others_run_after(api: Api, make_task: MakeTask) -> None:
+    up, down = make_task("up"), make_task("down")
+    dependencies.save(down.pk, {up.pk: "success"}, actor=TESTER)
+    answer = api.delete("tasks/up/")
+    assert (answer.status_code, answer.data["errors"][0]["code"]) == (409, "has_dependents")
+    assert "would not any more: down" in answer.data["errors"][0]["detail"]
+    assert api.delete("tasks/up/?break_dependents=yes").status_code == 400
+    assert api.delete("tasks/up/?break_dependents=true").status_code == 204
+    assert api.get("tasks/down/dependencies/").data["dependencies"] == []
 
 
 @pytest.mark.parametrize(
@@ -189,6 +200,21 @@ def test_bulk_tells_each_result(api: Api, make_task: MakeTask) -> None:
     assert codes == ["", "built_in"]
     wrong = api.post("tasks/bulk/", {"action": "burn", "keys": []})
     assert set(errors(wrong)) == {"action", "keys"}
+
+
+def test_bulk_runs_with_the_same_parameters(api: Api, make_task: MakeTask) -> None:
+    make_task("slow", function="sleep", parameters={"seconds": 3})
+    make_task("plain", function="noop")
+    body = {"action": "run", "keys": ["slow", "plain"], "parameters": {"seconds": 1}}
+    results = api.post("tasks/bulk/", body).data["results"]
+    assert [(row["key"], row["ok"], row["code"]) for row in results] == [
+        ("slow", True, ""), ("plain", False, "invalid"),
+    ]  # fmt: skip
+    assert "seconds" in results[1]["detail"]
+    assert Execution.objects.get().parameters == {"seconds": 1}
+    for wrong in ({"parameters": [1]}, {"action": "pause"}):
+        answer = api.post("tasks/bulk/", body | wrong)
+        assert (answer.status_code, list(errors(answer))) == (400, ["parameters"])
 
 
 def test_by_func(api: Api) -> None:

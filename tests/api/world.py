@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from instances.models import (
     AccountChange,
+    Backup,
     Credential,
     DatabaseSize,
     DatabaseSizeAggregate,
@@ -16,12 +17,14 @@ from instances.models import (
     InstanceDatabase,
     InstanceSize,
     InstanceSizeAggregate,
+    SizeAnomaly,
+    SizeLimit,
     SyncSession,
 )
 from instances.services import credentials, instances, sessions
 from jobsite import tokens
 from scheduling import clock
-from scheduling.models import Calendar, Execution, Group, Node, Pool
+from scheduling.models import Calendar, Examination, Execution, Group, Node, Pool
 from scheduling.services import calendars, definitions, executions, tasks
 from scheduling.services.actor import Actor
 from tests.api.doors import Door
@@ -62,8 +65,20 @@ CALLS: dict[str, Call] = {
     "POST instances/import/": Call(
         200, {"format": "yaml", "dry_run": True, "text": "instances: [{name: x, dialect: sqlite}]"}
     ),
+    "POST sync-sessions/{pk}/cancel/": Call(202),
+    "POST size-limits/": Call(201, {"instance": "one", "database": "b", "limit_bytes": 5}),
+    "PUT size-limits/{pk}/": Call(200, {"instance": "one", "limit_bytes": 5}),
+    "PATCH size-limits/{pk}/": Call(200, {"limit_bytes": 5}),
+    "DELETE size-limits/{pk}/": Call(204),
     "POST sync-sessions/{pk}/retry/": Call(409),  # it is still running
+    "GET doctor/": Call(200),
+    "POST doctor/": Call(200),
+    "GET stats/events/": Call(200),
     "GET queues/": Call(200),
+    "GET partitions/": Call(200),
+    "POST partitions/{name}/": Call(202, {}),
+    "POST sql/": Call(200, {"instances": ["one"], "statement": "SELECT 1"}),
+    "GET access/": Call(400),  # it asks nothing
     "GET calendars/": Call(200),
     "GET calendars/{key}/": Call(200),
     "POST calendars/": Call(201, {"key": "de", "weekend": ["SUN"]}),
@@ -72,6 +87,7 @@ CALLS: dict[str, Call] = {
     "DELETE calendars/{key}/": Call(204),
     "GET tasks/{key}/dependencies/": Call(200),
     "GET tasks/{key}/explain/": Call(200),
+    "GET executions/{pk}/explain/": Call(200),
     "PUT tasks/{key}/dependencies/": Call(200, {"dependencies": [{"task": "prune_history"}]}),
     "POST queues/{name}/pause/": Call(204, {"reason": "night"}),
     "POST queues/{name}/resume/": Call(409),  # it is not paused
@@ -91,6 +107,7 @@ CALLS: dict[str, Call] = {
     "POST tasks/{key}/rollback/": Call(200, {"version": 1}),
     "POST tasks/{key}/impact/": Call(200, {"trigger_params": {"hour": 4}}),
     "POST tasks/{key}/run/": Call(202, {}),
+    "POST templates/{key}/create-task/": Call(201, {"key": "made"}),
     "POST tokens/": Call(201, {}),
     "DELETE tokens/{key}/": Call(204),
     "POST triggers/preview/": Call(200, CRON),
@@ -101,10 +118,15 @@ for _place in (
         "accounts/",
         "accounts/{pk}/",
         "account-changes/",
+        "backups/",
+        "backups/{pk}/",
         "databases/",
         "aggregations/",
         "aggregations/totals/",
+        "anomalies/",
     ),
+    *("fleet/", "fleet/growers/", "instances/{pk}/growth/", "instances/{pk}/forecast/"),
+    *("size-limits/", "size-limits/{pk}/"),
     *(
         "credentials/",
         "executions/",
@@ -123,11 +145,21 @@ for _place in (
         "pools/{key}/",
         "sizes/",
         "sizes/totals/",
+        "forecast/",
+        "forecast/tasks/",
         "stats/",
         "stats/tasks/{key}/",
     ),
     *("sync-sessions/", "sync-sessions/{pk}/", "sync-sessions/{pk}/records/", "tasks/{key}/"),
-    *("tasks/{key}/next-runs/", "tasks/{key}/versions/"),
+    *("tasks/{key}/next-runs/", "tasks/{key}/versions/", "templates/", "templates/{key}/"),
+    *(
+        "tasks/export/",
+        "executions/export/",
+        "instances/export/",
+        "accounts/export/",
+        "account-changes/export/",
+    ),
+    *("databases/export/", "sizes/export/", "sizes/totals/export/"),
 ):
     CALLS[f"GET {_place}"] = Call()
 for _place in (
@@ -142,6 +174,7 @@ def build() -> None:
     now = clock.now()
     group = Group.objects.create(key="night", name="Night")
     pool = Pool.objects.create(key="db", capacity=3)
+    Examination.objects.create(at=now, took_ms=1, source="command", kept=1, broken=0, unknown=0)
     calendars.save(Calendar(key="cn", weekend=["SAT", "SUN"]), actor=TESTER)
     task = tasks.create(new_task("one", group=group, pool=pool), actor=TESTER)
     task.description = "second version"
@@ -173,11 +206,20 @@ def build() -> None:
     account = InstanceAccount.objects.create(username="app", privileges={"global": []}, **seen)
     AccountChange.objects.create(instance=instance, account=account, name="app", kind="added", at=now)
     InstanceDatabase.objects.create(**seen)
+    Backup.objects.create(
+        instance=instance, database="a", file="1-one/a.dump", size_bytes=1, sha256="0" * 64, started_at=now,
+        finished_at=now,
+    )  # fmt: skip
     numbers = dict.fromkeys(("first_bytes", "last_bytes", "min_bytes", "max_bytes", "average_bytes"), 1)
     dates = dict.fromkeys(("start", "end", "first_date", "last_date"), day)
     of_day = {"instance": instance, "period": "day", "samples": 1, "final": True, "computed_at": now}
     DatabaseSizeAggregate.objects.create(database="a", **of_day, **numbers, **dates)
     InstanceSizeAggregate.objects.create(database_count=1, **of_day, **numbers, **dates)
+    SizeLimit.objects.create(instance=instance, limit_bytes=9, full_on=day, computed_at=now)
+    jump = ("before_bytes", "after_bytes", "daily_bytes", "usual_bytes", "tolerance_bytes")
+    SizeAnomaly.objects.create(
+        instance=instance, database="a", date=day, before_date=day, found_at=now, **dict.fromkeys(jump, 1)
+    )
 
 
 def address(door: Door, user: Any) -> str:
@@ -185,7 +227,8 @@ def address(door: Door, user: Any) -> str:
     place = door.place
     models = {
         "credentials": Credential, "instances": Instance, "executions": Execution, "nodes": Node,
-        "sync-sessions": SyncSession, "accounts": InstanceAccount,
+        "sync-sessions": SyncSession, "accounts": InstanceAccount, "backups": Backup,
+        "size-limits": SizeLimit,
     }  # fmt: skip
     first = place.split("/")[0]
     if "{pk}" in place:
@@ -198,8 +241,10 @@ def address(door: Door, user: Any) -> str:
         "groups": "night",
         "pools": "db",
         "functions": "noop",
+        "partitions": "check",
         "queues": "default",
         "calendars": "cn",
+        "templates": "log_cleanup",
     }
     key = tokens.make(user)[0].token_key if "tokens/{" in place else keys.get(first, "")
     return re.sub(r"\{\w+\}", key, place)

@@ -28,6 +28,8 @@ from instances.models import (
     InstanceSize,
     InstanceSizeAggregate,
     SizeAnomaly,
+    SizeLimit,
+    StatementRun,
     Tag,
 )
 from instances.services import credentials, instances, sessions
@@ -59,7 +61,7 @@ def world(db: None, settings: Any, tmp_path: Path, admin_user: Any) -> World:
     pool = made.add(pools.save(Pool(key="disks", name="Disks", capacity=2), actor=TESTER))
     task = made.add(tasks.create(new_task("one", group=group, pool=pool), actor=TESTER))
     made.add(task.versions.get())
-    node = made.add(nodes.register(now, queues=["default"], functions=["noop"], seats=4, lease_seconds=15))
+    node = made.add(nodes.register(now, queues=["default"], functions=["noop"], seats=4, lease_seconds=600))
     nodes.set_state(node.pk, Node.State.ACTIVE, now)
     execution = made.add(tasks.run_now(task.pk, actor=TESTER))
     made.add(Attempt.objects.create(execution=execution, attempt=1, state=State.FAILED, started_at=now))
@@ -105,6 +107,11 @@ def world(db: None, settings: Any, tmp_path: Path, admin_user: Any) -> World:
         )
     )  # fmt: skip
     made.add(Tag.objects.create(name="team-a"))
+    made.add(
+        StatementRun.objects.create(
+            at=now, source="admin", statement="SELECT 1", writes=False, instances=["pg"]
+        )
+    )
     day = now.date()
     numbers = ("first_bytes", "last_bytes", "min_bytes", "max_bytes", "average_bytes", "samples")
     period = {"instance": instance, "period": "day", "start": day, "end": day, "first_date": day, "last_date": day,
@@ -119,6 +126,7 @@ def world(db: None, settings: Any, tmp_path: Path, admin_user: Any) -> World:
             usual_bytes=0, tolerance_bytes=1, found_at=now,
         )
     )  # fmt: skip
+    made.add(SizeLimit.objects.create(instance=instance, limit_bytes=9, full_on=day, computed_at=now))
     AuthToken.objects.create(admin_user)
     session = made.add(sessions.create("size", "manual_batch", [instance], actor=SYSTEM))
     made.add(session.records.get())

@@ -39,6 +39,9 @@ VERBS: dict[str, Faces] = {
     "scheduling.tasks.disable": Faces("page task-verb", "POST tasks/{key}/disable/", "task disable"),
     "scheduling.tasks.pause": Faces("page task-verb", "POST tasks/{key}/pause/", "task pause"),
     "scheduling.tasks.resume": Faces("page task-verb", "POST tasks/{key}/resume/", "task resume"),
+    "scheduling.templates.create_task": Faces(
+        "page scheduling_task_template", "POST templates/{key}/create-task/", "template create"
+    ),
     "scheduling.versions.rollback": Faces(
         "page scheduling_task_rollback", "POST tasks/{key}/rollback/", "task rollback"
     ),
@@ -47,7 +50,7 @@ VERBS: dict[str, Faces] = {
         "action scheduling.execution cancel", "POST executions/{pk}/cancel/", "execution cancel"
     ),
     "scheduling.executions.retry": Faces(
-        "- with the live page of an execution", "POST executions/{pk}/retry/", "execution retry"
+        "page scheduling_execution_again", "POST executions/{pk}/retry/", "execution retry"
     ),
     "scheduling.definitions.merging.load": Faces(
         "- a file comes by API or command", "POST tasks/reload/", "load_tasks"
@@ -80,6 +83,7 @@ VERBS: dict[str, Faces] = {
     "scheduling.queues.pause": Faces("page queue-verb", "POST queues/{name}/pause/", "queue pause"),
     "scheduling.queues.resume": Faces("page queue-verb", "POST queues/{name}/resume/", "queue resume"),
     "scheduling.nodes.drain": Faces("page node-drain", "POST nodes/{pk}/drain/", "node drain"),
+    "scheduling.doctor.examine": Faces("page doctor-run", "POST doctor/", "doctor"),
     "instances.credentials.create": Faces(
         "form instances.credential", "POST credentials/", "- a password does not belong on a command line"
     ),
@@ -115,13 +119,22 @@ VERBS: dict[str, Faces] = {
     "instances.tags.delete": Faces(
         "delete instances.tag", "- an unused tag harms nobody", "- an unused tag harms nobody"
     ),
+    "instances.limits.save": Faces("form instances.sizelimit", "POST size-limits/", "instance limit"),
+    "instances.limits.delete": Faces(
+        "delete instances.sizelimit", "DELETE size-limits/{pk}/", "instance limit"
+    ),
     "instances.exchange.load": Faces(
         "- a file comes by API or command", "POST instances/import/", "import_instances"
     ),
     "instances.requests.retry": Faces(
-        "- its page has no button yet",
-        "POST sync-sessions/{pk}/retry/",
-        "- by the task's own parameter retry_of",
+        "page instances_syncsession_retry", "POST sync-sessions/{pk}/retry/", "sync_session retry"
+    ),
+    "instances.requests.cancel": Faces(
+        "page instances_syncsession_cancel", "POST sync-sessions/{pk}/cancel/", "sync_session cancel"
+    ),
+    "instances.statements.run": Faces("page instances_sql", "POST sql/", "run_sql"),
+    "instances.requests.look_after_partitions": Faces(
+        "page instances_partitions", "POST partitions/{name}/", "partitions"
     ),
     "instances.requests.collect_sizes": Faces(
         "page instances_instance_collect", "POST instances/{pk}/sync-sizes/", "instance collect"
@@ -147,6 +160,7 @@ INSIDE = {
     "instances.instances.check_connection": "instances.instances.edit",
     "instances.instances.test_connections": "instances.instances.test_connection",
     "instances.sessions.create": "scheduling.requests.run_now",
+    "instances.sessions.request_cancel": "instances.requests.cancel",
 }
 
 

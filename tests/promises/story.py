@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count
+from django.test import Client
 
 from scheduling import clock
 from scheduling.models import Execution, Task
-from scheduling.services import liverows
-from tests.conftest import Nodes, new_task
+from scheduling.services import liverows, tasks
+from tests.conftest import TESTER, Nodes, await_, new_task
+from tests.faults import checker
+
+SECOND = timedelta(seconds=1)
 
 
 def lines_file(nodes: Nodes) -> Any:
@@ -22,7 +26,7 @@ def make_due(number: int, due: datetime, nodes: Nodes, **values: Any) -> list[in
     """That many tasks, due once at that moment; each run appends "<execution> <attempt>" to a file."""
     now = clock.refresh()
     parameters = {"path": str(lines_file(nodes)), "text": "{execution_id} {attempt}"}
-    tasks = [
+    made = [
         new_task(
             f"due-{due:%H%M%S%f}-{index}",
             **{"function": "append_line", "parameters": parameters} | values,
@@ -34,33 +38,60 @@ def make_due(number: int, due: datetime, nodes: Nodes, **values: Any) -> list[in
         )
         for index in range(number)
     ]
-    tasks[0].full_clean()
-    Task.objects.bulk_create(tasks, batch_size=500)
+    made[0].full_clean()
+    Task.objects.bulk_create(made, batch_size=500)
     ids = list(Task.objects.filter(key__startswith=f"due-{due:%H%M%S%f}-").values_list("pk", flat=True))
     liverows.create_many((pk, due) for pk in ids)
     return ids
+
+
+def steady_task(nodes: Nodes, seconds: int = 1) -> Task:
+    """A task that is due every so many seconds, and writes lines as those of ``make_due`` do."""
+    parameters = {"path": str(lines_file(nodes)), "text": "{execution_id} {attempt}"}
+    every = {"trigger": "cron", "trigger_params": {"expression": f"*/{seconds} * * * * *"}}
+    return tasks.create(
+        new_task("steady", function="append_line", parameters=parameters, **every), actor=TESTER
+    )
+
+
+def await_another(task: Task, seconds: float = 10) -> None:
+    """Until one more run of the task, admitted from now on, has succeeded."""
+    known = Execution.objects.filter(task=task).order_by("-id").values_list("id", flat=True).first() or 0
+    later = Execution.objects.filter(task=task, state="succeeded", id__gt=known)
+    await_(later.exists, seconds, "work goes on")
+
+
+def trouble(nodes: Nodes) -> str:
+    """What the only node's status file says, once there is one."""
+    files = list((nodes.folder / "var" / "nodes").glob("*.json"))
+    return str(json.loads(files[0].read_text())["trouble"]) if files else ""
+
+
+def probe() -> str:
+    """What a monitor is told."""
+    return Client().get("/healthz/scheduler").content.decode()
 
 
 def count(**filters: Any) -> int:
     return Execution.objects.filter(**filters).count()
 
 
-def check(nodes: Nodes, tasks: int) -> Counter[str]:
-    """Asserts P1 to P3 from rows and lines; returns how many executions ended in which state."""
-    path = lines_file(nodes)
-    lines = [tuple(map(int, line.split())) for line in path.read_text().splitlines()] if path.exists() else []
-    rows = {row[0]: row[1:] for row in Execution.objects.values_list("id", "state", "attempt", "task_id")}
-    ran = Counter(execution for execution, _attempt in lines)
-    assert [execution for execution, times in ran.items() if times > 1] == [], "an execution ran twice"
-    assert ran.keys() <= rows.keys(), "something ran that has no row"
-    succeeded = {id for id, (state, _attempt, _task) in rows.items() if state == "succeeded"}
-    assert succeeded <= ran.keys(), "a succeeded row did not run"
-    assert {id for id in ran if rows[id][0] not in ("succeeded", "lost")} == set(), (
-        "a line's row tells otherwise"
-    )
-    assert len({task for _state, _attempt, task in rows.values()}) == tasks, "an occurrence is missing"
-    twice = (
-        Execution.objects.values("task_id", "scheduled_for", "slot").annotate(n=Count("id")).filter(n__gt=1)
-    )
-    assert not twice.exists(), "an occurrence has two rows"
-    return Counter(state for state, _attempt, _task in rows.values())
+def check(nodes: Nodes, number: int) -> Counter[str]:
+    """Asserts P1 to P5 from rows and lines; ``number`` of tasks; returns how many executions ended in which state."""
+    verdict = checker.judge(lines_file(nodes), until=clock.refresh())
+    assert verdict.violations == []
+    assert Execution.objects.values("task_id").distinct().count() == number, "an occurrence is missing"
+    return verdict.states
+
+
+def assert_each_once(task: Task, step: timedelta) -> None:
+    """P1, P3: every instant from the first to the last one has one row, or lies in the range of one missed row."""
+    covered: Counter[datetime] = Counter()
+    for row in Execution.objects.filter(task=task):
+        at = row.scheduled_for
+        while at <= (row.covers_until or row.scheduled_for):
+            covered[at] += 1
+            at += step
+    first, last = min(covered), max(covered)
+    assert set(covered.values()) == {1}, "an instant is accounted for twice"
+    assert len(covered) == (last - first) // step + 1, "an instant is accounted for nowhere"

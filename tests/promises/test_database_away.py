@@ -5,8 +5,6 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.db import connection
@@ -15,28 +13,12 @@ from scheduling.models import Execution, Task
 from scheduling.services import tasks
 from tests.conftest import TESTER, Nodes, await_, database_url, in_seconds, new_task
 from tests.promises import story
-from tests.proxy import Proxy
+from tests.proxy import Proxy, through
 
 pytestmark = pytest.mark.processes
 
 OUTAGE_SECONDS = 30
 SILENCE_SECONDS = 12
-
-
-@pytest.fixture
-def proxy() -> Iterator[Proxy]:
-    if connection.vendor == "sqlite":
-        pytest.skip("SQLite has no server that could go away; see the test of the held lock")
-    url = urlsplit(database_url())
-    default = 5432 if connection.vendor == "postgresql" else 3306
-    with Proxy(url.hostname or "127.0.0.1", url.port or default) as running:
-        yield running
-
-
-def through(proxy: Proxy) -> str:
-    url = urlsplit(database_url())
-    login = url.netloc.rpartition("@")[0]
-    return urlunsplit(url._replace(netloc=f"{login}@127.0.0.1:{proxy.port}"))
 
 
 def begin_twenty_runs(nodes: Nodes, seconds: float, **environment: str) -> Task:
@@ -78,7 +60,7 @@ def await_recovery(steady: Task, back_at: float) -> None:
 
 
 def test_thirty_seconds_away_with_twenty_runs_in_progress(nodes: Nodes, proxy: Proxy) -> None:
-    steady = begin_twenty_runs(nodes, 15, DATABASE_URL=through(proxy))
+    steady = begin_twenty_runs(nodes, 15, DATABASE_URL=through(proxy, database_url()))
     proxy.cut()
     time.sleep(OUTAGE_SECONDS)  # the outage itself
     proxy.restore()
@@ -89,7 +71,7 @@ def test_thirty_seconds_away_with_twenty_runs_in_progress(nodes: Nodes, proxy: P
 
 def test_a_black_hole_with_twenty_runs_in_progress(nodes: Nodes, proxy: Proxy) -> None:
     """Connections stand, nothing answers: the statements' own timeouts end it."""
-    steady = begin_twenty_runs(nodes, 5, DATABASE_URL=through(proxy))
+    steady = begin_twenty_runs(nodes, 5, DATABASE_URL=through(proxy, database_url()))
     proxy.silence()
     time.sleep(SILENCE_SECONDS)  # the outage itself
     proxy.break_silence()

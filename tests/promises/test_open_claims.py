@@ -17,7 +17,7 @@ from scheduling.models import Attempt, Execution, Node, Pool, Task
 from scheduling.services import admission, claims, liverows, nodes, results, tasks
 from scheduling.services.results import Result
 from scheduling.sql.transactions import in_transaction
-from tests.conftest import TESTER, new_task
+from tests.conftest import TESTER, await_, new_task
 
 Beside = Callable[[Callable[[], Any]], "Future[Any]"]
 
@@ -164,3 +164,42 @@ def test_an_edit_waits_for_the_admission_in_flight(beside: Beside) -> None:
             edited.result(0.5)
     assert edited.result(10).version == 2
     assert list(Execution.objects.values_list("state", "task_version")) == [("queued", 1)]
+
+
+def test_an_edit_that_had_to_wait_begins_where_the_admission_ended(beside: Beside) -> None:
+    """P1, P7, pain 14: the moment of an edit is the one at which it has the task, not the one at which it asked.
+
+    Otherwise its next time lies before what was admitted while it waited, and comes once more.
+    """
+    second = {"trigger": "interval", "trigger_params": {"seconds": 1}}
+    task = tasks.create(new_task(overlap_policy="queue_all", **second), actor=TESTER)
+    born = clock.refresh()
+    with transaction.atomic():
+        liverows.lock(task.pk)
+
+        def edit() -> Task:
+            task.priority = 9
+            return tasks.edit(task, actor=TESTER)
+
+        edited = beside(edit)
+        with pytest.raises(TimeoutError):
+            edited.result(0.5)
+        await_(lambda: clock.refresh() > born + timedelta(seconds=1.3), what="an instant passes that is due")
+        now = clock.refresh()
+        assert admission.admit_due(now).taken == 1
+    edited.result(10)
+    next_time = liverows.next_time(task.pk)
+    assert next_time is not None
+    assert next_time > now
+
+
+def test_a_run_asked_for_that_had_to_wait_is_asked_for_when_its_turn_comes(beside: Beside) -> None:
+    """P3: its moment is later than that of every row that was written before it."""
+    task = tasks.create(new_task(), actor=TESTER)
+    with transaction.atomic():
+        liverows.lock(task.pk)
+        asked = beside(lambda: tasks.run_now(task.pk, actor=TESTER))
+        with pytest.raises(TimeoutError):
+            asked.result(0.5)
+        now = clock.refresh()
+    assert asked.result(10).queued_at > now

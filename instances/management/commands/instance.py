@@ -9,14 +9,17 @@ from typing import Any, ClassVar
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
-from instances.models import Instance
-from instances.services import figures, instances, requests, visits
+from instances.models import Instance, SizeLimit
+from instances.services import figures, instances, limits, requests, visits
 from scheduling.management.json_rows import execution_row
 from scheduling.management.verbs import VerbCommand
 from scheduling.words import did_you_mean
 
 #: What can be collected.
 COLLECTIONS = {"sizes": requests.collect_sizes, "accounts": requests.collect_accounts}
+
+#: In the place of a size.
+NO_LIMIT = "none"
 
 
 def instance_by_name(name: str) -> Instance:
@@ -29,11 +32,12 @@ def instance_by_name(name: str) -> Instance:
 
 
 class Command(VerbCommand):
-    help = _("Lists instances, tests their connections, collects from them, deletes and restores them.")
+    help = _("Lists instances, tests them, collects from them, sets limits, deletes and restores them.")
     verbs: ClassVar[dict[str, Any]] = {
         "list": _("List the instances with their state and size."),
         "test": _("Connect now, and write down what came of it."),
         "collect": _("Ask for a collection of sizes or accounts now; a running scheduler does it."),
+        "limit": _("Set how large an instance, or one of its databases, may become."),
         "delete": _("Move instances to the recycle bin."),
         "restore": _("Take instances out of the recycle bin."),
     }
@@ -41,6 +45,11 @@ class Command(VerbCommand):
     def add_verb_arguments(self, verb: str, parser: argparse.ArgumentParser) -> None:
         if verb == "list":
             parser.add_argument("--deleted", action="store_true", help=_("Those in the recycle bin."))
+            return
+        if verb == "limit":
+            parser.add_argument("name", metavar="NAME")
+            parser.add_argument("size", metavar="SIZE", help=_("Such as 500GiB, or none to take it away."))
+            parser.add_argument("--database", default="", help=_("One of its databases; none: the instance."))
             return
         several = verb in ("test", "collect")
         parser.add_argument("names", nargs="*" if several else "+", metavar="NAME")
@@ -82,6 +91,22 @@ class Command(VerbCommand):
             return self.show(execution_row(execution), words, options)
 
         self.each([", ".join(instance.name for instance in chosen)], work)
+
+    def verb_limit(self, options: dict[str, Any]) -> None:
+        def work(name: str) -> str:
+            instance = instance_by_name(name)
+            found = SizeLimit.objects.filter(instance=instance, database=options["database"]).first()
+            if options["size"] == NO_LIMIT:
+                if found is None:
+                    raise CommandError(_("It has no limit."))
+                limits.delete(found, actor=self.actor(options))
+                return self.told(instance, options, limit_bytes=None)
+            limit = found or SizeLimit(instance=instance, database=options["database"])
+            limit.limit_bytes = limits.bytes_of(options["size"])
+            limits.save(limit, actor=self.actor(options))
+            return self.told(instance, options, limit_bytes=limit.limit_bytes, full_on=limit.full_on)
+
+        self.each([options["name"]], work)
 
     def verb_delete(self, options: dict[str, Any]) -> None:
         self._move(options, instances.delete)

@@ -1,40 +1,27 @@
-"""Cancel or run again all executions that match the list's filters: bounded, asked about with their number, in parts.
-
-Each request does a part, from the newest down, and hands the rest on to the next one. What came later than the
-question is left alone.
-"""
+"""Cancel or run again all executions that match the list's filters, from the newest down."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from django.contrib import messages
-from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.formats import number_format
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from jobsite import zones
-from jobsite.admin_base import ServiceAdmin, actor_of, sentences
+from jobsite.admin_base import ServiceAdmin, actor_of
+from jobsite.bulk import Bulk, Part, Progress
 from scheduling import clock
 from scheduling.admin.execution import filters
-from scheduling.exceptions import Refused
 from scheduling.models import ACTIVE, ENDED, Execution, State
 from scheduling.services import executions, history
 from scheduling.services.actor import Actor
 
-#: Executions that one question is about, at most; how long one request works (seconds), and how many it reads.
-MOST = 1_000
-SECONDS = 3.0
+#: How many executions one request reads.
 BATCH = 100
-#: Refusals that are told in words; the others are counted.
-TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,115 +58,62 @@ VERBS = {
 }
 
 
-@dataclass(slots=True)
-class Progress:
-    """How far a verb has come; it travels in the page's form."""
-
-    last: int = 0  # the newest execution at the time of the question
-    before: int = 0  # the last one that was done; 0: none yet
-    total: int = 0
-    done: int = 0
-    refused: int = 0
-    told: list[str] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, request: HttpRequest) -> Progress:
-        numbers = {}
-        for name in ("last", "before", "total", "done", "refused"):
-            text = request.POST.get(name, "")
-            numbers[name] = int(text) if text.isdecimal() and len(text) < 18 else 0
-        return cls(**numbers, told=[text[:500] for text in request.POST.getlist("told")[:TOLD]])
-
-    @property
-    def handled(self) -> int:
-        return self.done + self.refused
-
-
 def respond(page: ServiceAdmin[Execution], request: HttpRequest, name: str) -> HttpResponse:
-    """The question, a part of the work, or, at its end, the way back to the list. The filters are in the address."""
     if name not in VERBS:
         raise Http404
-    verb = VERBS[name]
-    if not request.user.has_perms(("scheduling.view_execution", verb.permission)):
+    if not request.user.has_perms(("scheduling.view_execution", VERBS[name].permission)):
         raise PermissionDenied
-    chosen = filters.read(request.GET, clock.refresh(), zones.current())
-    states = tuple(state for state in chosen.wanted.states if state in verb.possible) or (
-        () if chosen.wanted.states else verb.usual
-    )
-    wanted = replace(chosen.wanted, states=states)
-    if chosen.faults or (chosen.wanted.states and not states):
-        wanted = history.NOTHING
-    if "confirmed" not in request.POST:
+    return ExecutionBulk(page, request, VERBS[name]).respond()
+
+
+class ExecutionBulk(Bulk):
+    """The filters are in the address."""
+
+    SECONDS, TOLD = 3.0, 5
+    MOST = 1_000  # that one question is about
+    template = "scheduling/execution/bulk.html"
+
+    def __init__(self, page: ServiceAdmin[Execution], request: HttpRequest, verb: Verb) -> None:
+        chosen = filters.read(request.GET, clock.refresh(), zones.current())
+        super().__init__(
+            page, request, verb.title, reverse("admin:scheduling_execution_changelist") + chosen.address()
+        )
+        self.verb, self.ends = verb, verb.name == "cancel"
+        self.states = tuple(state for state in chosen.wanted.states if state in verb.possible) or (
+            () if chosen.wanted.states else verb.usual
+        )
+        self.wanted = replace(chosen.wanted, states=self.states)
+        if chosen.faults or (chosen.wanted.states and not self.states):
+            self.wanted = history.NOTHING
+        self.exceeds = False
+
+    def count(self) -> tuple[int, int]:
         newest = Execution.objects.order_by("-id").values_list("id", flat=True).first() or 0
-        found = history.page(replace(wanted, up_to=newest), size=MOST)
-        progress = Progress(last=newest, total=len(found.ids))
-        return _show(page, request, verb, progress, states, more=found.older, asking=True)
-    progress = Progress.of(request)
-    wanted = replace(wanted, up_to=progress.last)
-    if "stop" not in request.POST and _work(wanted, verb, actor_of(request), progress):
-        return _show(page, request, verb, progress, states, more=False, asking=False)
-    _tell(request, verb, progress)
-    return HttpResponseRedirect(reverse("admin:scheduling_execution_changelist") + chosen.address())
+        found = history.page(replace(self.wanted, up_to=newest), size=self.MOST)
+        self.exceeds = found.older
+        return len(found.ids), newest
 
+    def part(self, progress: Progress) -> Part:
+        left = min(progress.total, self.MOST) - progress.handled
+        if left <= 0:
+            return Part([], more=False)
+        wanted = replace(self.wanted, up_to=progress.last)
+        found = history.page(wanted, before=progress.place or None, size=min(BATCH, left))
+        rows = [(id, f"#{id}") for id in found.ids]
+        return Part(rows, found.older and len(rows) < left, found.searched_to)
 
-def _work(wanted: history.Wanted, verb: Verb, actor: Actor, progress: Progress) -> bool:
-    """Does the next part; whether something is left."""
-    end = time.monotonic() + SECONDS
-    left = progress.total - progress.handled
-    found = history.page(wanted, before=progress.before or None, size=max(1, min(BATCH, left)))
-    for id in found.ids[:left]:
-        try:
-            verb.service(id, actor, f"again:{progress.last}:{id}")
-            progress.done += 1
-        except (Refused, ValidationError) as error:
-            progress.refused += 1
-            if len(progress.told) < TOLD:
-                progress.told.append(f"#{id}: {sentences(error)}"[:500])
-        progress.before = id
-        if time.monotonic() > end:
-            break
-    progress.before = found.searched_to or progress.before
-    return progress.handled < progress.total and (found.older or progress.before != (found.ids or [0])[-1])
+    def do(self, number: int, progress: Progress) -> object:
+        return self.verb.service(number, actor_of(self.request), f"again:{progress.last}:{number}")
 
-
-def _show(
-    page: ServiceAdmin[Execution],
-    request: HttpRequest,
-    verb: Verb,
-    progress: Progress,
-    states: tuple[str, ...],
-    *,
-    more: bool,
-    asking: bool,
-) -> HttpResponse:
-    context = {
-        **page.admin_site.each_context(request),
-        "title": verb.title,
-        "opts": page.opts,
-        "progress": progress,
-        "states": states,
-        "more": more,
-        "most": MOST,
-        "asking": asking,
-        "query": request.GET.urlencode(),
-        "media": page.media,
-    }
-    return TemplateResponse(request, "scheduling/execution/bulk.html", context)
-
-
-def _tell(request: HttpRequest, verb: Verb, progress: Progress) -> None:
-    if progress.done:
+    def done_words(self, number: int) -> str:
         text = ngettext(
-            "%(verb)s: done for %(number)s execution.",
-            "%(verb)s: done for %(number)s executions.",
-            progress.done,
+            "%(verb)s: done for %(number)s execution.", "%(verb)s: done for %(number)s executions.", number
         )
-        messages.success(request, text % {"verb": verb.title, "number": number_format(progress.done)})
-    if progress.refused:
-        text = ngettext(
-            "%(number)s execution was refused:", "%(number)s executions were refused:", progress.refused
-        )
-        told = " ".join([text % {"number": number_format(progress.refused)}, *progress.told])
-        messages.error(request, told + (" …" if progress.refused > len(progress.told) else ""))
-    if not progress.handled:
-        messages.info(request, _("Nothing was done."))
+        return self.worded(text, number)
+
+    def refused_words(self, number: int) -> str:
+        text = ngettext("%(number)s execution was refused:", "%(number)s executions were refused:", number)
+        return self.worded(text, number)
+
+    def context(self) -> dict[str, Any]:
+        return {"states": self.states, "exceeds": self.exceeds}

@@ -13,15 +13,17 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from jobsite.admin_base import ChangeList, actor_of
+from jobsite.exports import Batches
 from scheduling.admin.execution import again_page, bulk, log, page, verbs
 from scheduling.admin.execution.columns import Columns
 from scheduling.admin.execution.listing import ExecutionList
 from scheduling.models import Execution
-from scheduling.services import executions
+from scheduling.services import executions, history, sheets
 
 
 @admin.register(Execution)
 class ExecutionAdmin(Columns):
+    sheet = sheets.EXECUTIONS
     ordering = ("-id",)
     actions = ("cancel", "again")  # type: ignore[assignment]
     change_list_template = "scheduling/execution/list.html"
@@ -32,6 +34,10 @@ class ExecutionAdmin(Columns):
 
     def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:
         return ExecutionList
+
+    def exported(self, changes: Any) -> Batches:
+        chosen = changes.chosen
+        return sheets.executions(history.NOTHING if chosen.faults else chosen.wanted)
 
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -14,26 +15,35 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from jobsite.admin_base import BoundedPaginator, ChangeList, ServiceAdmin, actor_of
-from scheduling.admin.task import clone_page, dependencies_page, history_page, run_page
+from scheduling.admin.task import (
+    clone_page,
+    dependencies_page,
+    explain_page,
+    history_page,
+    run_page,
+    templates_page,
+)
 from scheduling.admin.task.changelist import TaskChangeList, look
 from scheduling.admin.task.columns import TaskColumns, state_of
 from scheduling.admin.task.filters import CategoryFilter, GroupFilter, QueueFilter, StateFilter
 from scheduling.admin.task.form import SECTIONS, TaskForm
-from scheduling.admin.task.search import first_matches, matching
 from scheduling.admin.task.verbs import TaskVerbs
 from scheduling.models import Task
-from scheduling.services import tasks
+from scheduling.services import dependencies, sheets, tasks
 
 SEEN = ("schedule_error", "built_in", "versions", "created_at", "updated_at")
 #: Sections that most people leave as they are; one with a fault stands open.
 FOLDED = 2
 #: What a built-in task is and does is its own program's affair.
 FIXED = ("key", "function")
+#: Matches that a list shows; nobody turns more pages, and the database is not asked for more.
+MOST_FOUND = 1_000
 
 
 @admin.register(Task)
 class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
     form = TaskForm
+    sheet = sheets.TASKS
     paginator = BoundedPaginator
     list_display = (
         "about", "identity", "state", "schedule", "next_run", "recent", "verbs",
@@ -69,13 +79,14 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Task], search_term: str
     ) -> tuple[QuerySet[Task], bool]:
-        """A list shows the first of them; what is done to all that match is done to all."""
-        words = search_term.split()
-        if not words:
+        """A list shows the first of them; what is done to all that match, or exported, is all."""
+        if not search_term.split():
             return queryset, False
-        if request.method == "POST":
-            return queryset.filter(matching(words)), False
-        return queryset.filter(pk__in=first_matches(words)), False
+        if request.method == "POST" or getattr(request, "is_export", False):
+            return queryset.filter(pk__in=Task.objects.matching(search_term)), False
+        # Read from the index ``task_search`` alone, in the order of the keys.
+        found = Task.objects.present().matching(search_term).order_by("key").values_list("pk", flat=True)
+        return queryset.filter(pk__in=list(found[:MOST_FOUND])), False
 
     def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:
         return TaskChangeList
@@ -88,15 +99,21 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
 
             return self.admin_site.admin_view(shown)
 
+        def chosen(view: Any) -> Any:
+            return self.admin_site.admin_view(partial(view, self))
+
         return [
             path("<int:object_id>/run/", page(run_page.show), name="scheduling_task_run"),
             path("<int:object_id>/clone/", page(clone_page.show), name="scheduling_task_clone"),
+            path("<int:object_id>/explain/", page(explain_page.show), name="scheduling_task_explain"),
             path("<int:object_id>/rollback/", page(history_page.rollback), name="scheduling_task_rollback"),
             path(
                 "<int:object_id>/dependencies/",
                 page(dependencies_page.show),
                 name="scheduling_task_dependencies",
             ),
+            path("templates/", chosen(templates_page.show_all), name="scheduling_task_templates"),
+            path("templates/<str:key>/", chosen(templates_page.show), name="scheduling_task_template"),
             *super().get_urls(),
         ]
 
@@ -125,6 +142,8 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
             code, words = state_of(task)
             context |= {"task": task, "code": code, "words": words}
             context |= dependencies_page.section(task, may_change=self.has_change_permission(request, task))
+            if request.user.has_perm("scheduling.view_execution"):
+                context |= explain_page.section(task)
             context |= {
                 name: getattr(self, name)(task) for name in ("schedule", "next_run", "last_run", "last_runs")
             }
@@ -160,7 +179,15 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
         )
 
     def delete_model(self, request: HttpRequest, obj: Task) -> None:
-        tasks.delete(obj.pk, actor=actor_of(request))
+        broken = request.POST.get("break_dependents") == "yes"
+        tasks.delete(obj.pk, actor=actor_of(request), break_dependents=broken)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        """Says which tasks run after it, and would not any more."""
+        task = self.get_object(request, object_id)
+        broken = dependencies.dependents(task.pk) if task is not None else []
+        context = {"dependents": broken} | (extra_context or {})
+        return super().delete_view(request, object_id, extra_context=context)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
         self.each(request, queryset, lambda task: tasks.delete(task.pk, actor=actor_of(request)))

@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from jobsite.admin_base import ServiceAdmin, actor_of
-from scheduling.admin.task import bulk
+from scheduling.admin.task.bulk import TaskBulk
+from scheduling.admin.task.bulk_run import BulkRun
 from scheduling.models import Task
 from scheduling.services import tasks
 from scheduling.services.actor import Actor
@@ -32,7 +33,7 @@ def clone(task_id: int, actor: Actor) -> object:
 class TaskVerbs(ServiceAdmin[Task]):
     """The actions of the list, each with the permission of its verb."""
 
-    actions = ("run", "pause", "resume", "enable", "disable", "clone", "delete_selected")
+    actions = ("run", "run_with", "pause", "resume", "enable", "disable", "clone", "delete_selected")
 
     def do(
         self, request: HttpRequest, queryset: QuerySet[Task], name: str, service: Service
@@ -44,7 +45,7 @@ class TaskVerbs(ServiceAdmin[Task]):
 
         if request.POST.get("select_across") == "1":
             title = getattr(self, name).short_description
-            return bulk.respond(self, request, queryset, name, title, verb)
+            return TaskBulk(self, request, queryset, name, title, verb).respond()
         self.each(request, queryset, verb)
         return None
 
@@ -60,6 +61,10 @@ class TaskVerbs(ServiceAdmin[Task]):
     @admin.action(description=_("Run now"), permissions=["run"])
     def run(self, request: HttpRequest, queryset: QuerySet[Task]) -> Any:
         return self.do(request, queryset, "run", run)
+
+    @admin.action(description=_("Run with parameters"), permissions=["run"])
+    def run_with(self, request: HttpRequest, queryset: QuerySet[Task]) -> HttpResponse:
+        return BulkRun(self, request, queryset, "run_with", _("Run with parameters")).respond()
 
     @admin.action(description=_("Pause"), permissions=["pause"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Task]) -> Any:

@@ -29,13 +29,16 @@ def hold(node: NodeState, kind: str, sentence: str, now: datetime) -> None:
 
     What is in the way is shown with the node. Said once, when it begins and when it ends.
     """
-    if bool(sentence) == (kind in node.holds):
-        return
-    if sentence:
+    if sentence and kind not in node.holds:
         node.holds[kind] = sentence
         logger.error(sentence)
-    else:
+    elif not sentence and kind in node.holds:
         del node.holds[kind]
         logger.info("claims again" if not node.holds else "one reason less not to claim", extra={"was": kind})
+    detail = "; ".join(node.holds.values())
+    if detail == node.shown_detail:
+        return
+    # Until the database has taken it: what is in the way may well be in its way too.
     state = Node.State.DRAINING if node.draining else Node.State.ACTIVE
-    nodes.set_state(node.node_id, state, now, "; ".join(node.holds.values()))
+    nodes.set_state(node.node_id, state, now, detail)
+    node.shown_detail = detail

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 
 from django.conf import settings
 
-from scheduling import clock
+from scheduling import clock, sql
 from scheduling.engine.keepers.base import Keeper, hold
 from scheduling.engine.state import NodeState
 
@@ -51,11 +52,17 @@ class Guards(Keeper):
 
 
 def free_mb() -> int:
-    """Free space where the program writes its files, in MiB, for somebody who is not root."""
-    folder = settings.VAR_DIR
+    """Free space where the program writes its files, in MiB, for somebody who is not root.
+
+    The least of them: beside its own folder that of an embedded database, which may lie elsewhere.
+    """
+    return min(_free_bytes(folder) for folder in (settings.VAR_DIR, sql.folder()) if folder) // 2**20
+
+
+def _free_bytes(folder: Path) -> int:
     while not folder.exists():  # whoever writes first makes it
         folder = folder.parent
-    return shutil.disk_usage(folder).free // 2**20
+    return shutil.disk_usage(folder).free
 
 
 def host_now() -> datetime:

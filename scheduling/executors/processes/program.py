@@ -57,6 +57,7 @@ def run_program(
             "user": _user(),
         }
         ended = supervision.supervise({"program": program})
+    run.note_use(ended.cpu_ms, ended.peak_memory_bytes)
     return _finished(ended, run, argv[0], success)
 
 

@@ -146,7 +146,10 @@ class Server:
             if status is not None:
                 told = {
                     "exit_code": os.waitstatus_to_exitcode(code),
+                    # Its own and that of all its descendants that somebody has waited for.
                     "cpu_seconds": round(used.ru_utime + used.ru_stime, 3),
+                    # Of the largest of them. A fresh program has it from what it was before: worthless there.
+                    "peak_memory_bytes": used.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
                 }
                 _tell(status, told)
                 os.close(status)

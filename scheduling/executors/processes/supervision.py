@@ -25,7 +25,7 @@ from scheduling.context import LOST, Progress, RunContext
 from scheduling.executors.processes import frames, warden
 from scheduling.executors.processes.client import NoProcess, Pipes, fork_server
 from scheduling.executors.processes.guard import guard
-from scheduling.executors.processes.usage import meter
+from scheduling.executors.processes.usage import FRESH_SECONDS, meter
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +59,9 @@ class Ended:
     detail: str = ""  # of the limit, or of what else went wrong
     killed: bool = False
     output: str = ""  # the end of what it wrote to stdout
+    # Of all its processes together, as far as it was seen (docs/executors.md); None: nothing was seen.
+    cpu_ms: int | None = None
+    peak_memory_bytes: int | None = None
 
     @property
     def described(self) -> str:
@@ -100,6 +103,9 @@ class Supervision:
         self._give_up_at: float | None = None
         self._over = False
         self._stdout = _Lines(run, "INFO")
+        self._is_program = False
+        # A program is a copy of the fork server until it has taken that one's place: what that uses is not its use.
+        self._itself_since: float | None = None
         self.ended = Ended()
         self.pid: int | None = None
 
@@ -112,6 +118,8 @@ class Supervision:
         wake_r, wake_w = os.pipe()
         os.set_blocking(wake_w, False)
         self.commands = pipes.commands
+        self._is_program = "program" in order
+        self._itself_since = None if self._is_program else -FRESH_SECONDS
         try:
             self._listen(pipes, wake_r)
             with self._run.told_of_cancel(lambda: _poke(wake_w)):
@@ -143,7 +151,7 @@ class Supervision:
             wake: lambda data: None,
         }
         self._outputs = {pipes.report, pipes.stdout, pipes.stderr}
-        self._status_pipe = pipes.status
+        self._report_pipe, self._status_pipe = pipes.report, pipes.status
         for descriptor in self._readers:
             os.set_blocking(descriptor, False)
             self._selector.register(descriptor, selectors.EVENT_READ)
@@ -178,6 +186,8 @@ class Supervision:
             return
         self._selector.unregister(descriptor)
         self._outputs.discard(descriptor)
+        if descriptor == self._report_pipe:
+            self._itself_since = time.monotonic()  # it is closed by the program's coming, or by the end
         if descriptor == self._status_pipe:
             self._over = True  # said, or the server has died
 
@@ -208,6 +218,7 @@ class Supervision:
                 self.ended.refused, self._over = told["refused"], True
             else:
                 self.ended.exit_code, self._over = told["exit_code"], True
+                self._note_use(told["cpu_seconds"], 0 if self._is_program else told["peak_memory_bytes"])
 
     def _take_report(self, data: bytes) -> None:
         try:
@@ -253,6 +264,9 @@ class Supervision:
     def _look_at_usage(self) -> None:
         assert self.pid is not None  # noqa: S101
         used = meter.of(self.pid)
+        since = self._itself_since
+        if used.processes and since is not None and time.monotonic() - since > FRESH_SECONDS:
+            self._note_use(used.cpu_seconds, used.resident_bytes)
         if self._memory_bytes and used.resident_bytes > self._memory_bytes:
             megabytes, most = used.resident_bytes >> 20, self._memory_bytes >> 20
             self._break(MEMORY_LIMIT, f"it used {megabytes} MiB of memory, {most} MiB are allowed")
@@ -260,6 +274,12 @@ class Supervision:
             self._break(CPU_LIMIT, f"it used {self._cpu_seconds} s of processor time, more is not allowed")
         elif used.processes > MOST_PROCESSES:
             self._break(PROCESS_LIMIT, f"it had {used.processes} processes, {MOST_PROCESSES} are allowed")
+
+    def _note_use(self, cpu_seconds: float, resident_bytes: int) -> None:
+        """The most that was seen; none of the ways to see it sees all."""
+        ended = self.ended
+        ended.cpu_ms = max(ended.cpu_ms or 0, round(cpu_seconds * 1000))
+        ended.peak_memory_bytes = max(ended.peak_memory_bytes or 0, resident_bytes) or None
 
     def _break(self, limit: str, detail: str) -> None:
         self.ended.broken_limit, self.ended.detail = limit, detail

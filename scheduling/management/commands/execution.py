@@ -100,9 +100,22 @@ class Command(VerbCommand):
                 "parameters": execution.parameters,
                 "result": execution.result,
                 "traceback": execution.traceback,
+                "exit_code": execution.exit_code,
+                "cpu_seconds": None if execution.cpu_ms is None else execution.cpu_ms / 1000,
+                "peak_memory_bytes": execution.peak_memory_bytes,
             }
-            parts = [words, execution.message, execution.traceback]
+            parts = [words, _use_in_words(execution), execution.message, execution.traceback]
             if execution.result is not None:
                 parts.append(self.show({"result": execution.result}, "", {"json": True}))
             words = "\n".join(part.rstrip() for part in parts if part)
         return self.show(row, words, options)
+
+
+def _use_in_words(execution: Execution) -> str:
+    """What its own processes have used; empty when it had none."""
+    if execution.cpu_ms is None:
+        return ""
+    words = _("%.2f s of processor time") % (execution.cpu_ms / 1000)
+    if execution.peak_memory_bytes is not None:
+        words += _(", %d MiB of memory at the most") % (execution.peak_memory_bytes >> 20)
+    return words

@@ -23,6 +23,8 @@ from scheduling.services import imports
 from scheduling.services.actor import Actor
 
 KINDS = ("crontab", "celery-beat", "apscheduler", "django-apscheduler")
+#: Crontabs of the system, whose lines name a user.
+SYSTEM_FILE, SYSTEM = Path("/etc/crontab"), Path("/etc/cron.d")
 MOST_BYTES = 4 * 1024 * 1024
 
 
@@ -46,13 +48,19 @@ class Command(BaseCommand):
             help=_("Which function stands for theirs."),
         )
         parser.add_argument(
-            "--function", default="", help=_("Of a crontab: the function that takes the command.")
+            "--function",
+            default="",
+            help=_("Of a crontab: the function that takes the commands; none: run_command."),
         )
         parser.add_argument(
             "--parameter", default="command", help=_("Of a crontab: its parameter for the command.")
         )
         parser.add_argument(
-            "--users", action="store_true", help=_("Of a crontab: a user stands before the command.")
+            "--users",
+            action="store_true",
+            help=_(
+                "Of a crontab: a user stands before the command, as always in /etc/crontab and /etc/cron.d."
+            ),
         )
         parser.add_argument(
             "--table", default="apscheduler_jobs", help=_("Of APScheduler: the name of its table.")
@@ -82,8 +90,6 @@ class Command(BaseCommand):
     def _candidates(self, options: dict[str, Any]) -> list[imports.Candidate]:
         zone = options["timezone"]
         if options["kind"] == "crontab":
-            if not options["function"]:
-                raise CommandError(_("--function: which function takes the command of each line?"))
             file = Path(options["source"])
             if file.stat().st_size > MOST_BYTES:
                 raise CommandError(
@@ -91,7 +97,8 @@ class Command(BaseCommand):
                 )
             return imports.from_crontab(
                 file.read_text(encoding="utf-8"), zone=zone, function=options["function"],
-                parameter=options["parameter"], has_users=options["users"],
+                parameter=options["parameter"],
+                has_users=options["users"] or SYSTEM in file.resolve().parents or file.resolve() == SYSTEM_FILE,
             )  # fmt: skip
         functions = dict(_pair(text) for text in options["map"])
         with _connected(options["source"]) as connection:

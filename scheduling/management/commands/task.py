@@ -45,6 +45,12 @@ class Command(VerbCommand):
     def add_verb_arguments(self, verb: str, parser: argparse.ArgumentParser) -> None:
         if verb in SIMPLE or verb == "show":
             parser.add_argument("keys", nargs="+", metavar="KEY")
+            if verb == "delete":
+                parser.add_argument(
+                    "--break-dependents",
+                    action="store_true",
+                    help=_("Also when others run after it: they then run after it no more."),
+                )
             return
         parser.add_argument("key", metavar="KEY")
         if verb == "clone":
@@ -71,8 +77,10 @@ class Command(VerbCommand):
             return
         actor = self.actor(options)
 
+        more = {"break_dependents": options["break_dependents"]} if verb == "delete" else {}
+
         def work(key: str) -> str:
-            return self.told(SIMPLE[verb](task_by_key(key).pk, actor=actor), options)
+            return self.told(SIMPLE[verb](task_by_key(key).pk, actor=actor, **more), options)
 
         self.each(options["keys"], work)
 

@@ -9,6 +9,7 @@ import yaml
 
 from scheduling.models import Calendar, Group, Pool, Task
 from scheduling.services.calendars import EDITABLE
+from scheduling.services.definitions import after as following
 from scheduling.services.definitions.fields import function_defaults
 
 #: Written always, whatever their value.
@@ -30,7 +31,8 @@ def export(tasks: Iterable[Task]) -> str:
         content["pools"] = [_pool(pools[key]) for key in sorted(pools)]
     if calendars:
         content["calendars"] = [_calendar(calendars[key]) for key in sorted(calendars)]
-    content["tasks"] = [_task(task) for task in rows]
+    after = following.of(rows)
+    content["tasks"] = [_task(task, after[task.key]) for task in rows]
     text: str = yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=110)
     return text
 
@@ -40,7 +42,8 @@ def _group(group: Group) -> dict[str, Any]:
 
 
 def _pool(pool: Pool) -> dict[str, Any]:
-    return {"key": pool.key, "name": pool.name, "capacity": pool.capacity}
+    rate = {"tokens_per_minute": pool.tokens_per_minute} if pool.tokens_per_minute else {}
+    return {"key": pool.key, "name": pool.name, "capacity": pool.capacity, **rate}
 
 
 def _calendar(calendar: Calendar) -> dict[str, Any]:
@@ -48,7 +51,7 @@ def _calendar(calendar: Calendar) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value or name in ("key", "name")}
 
 
-def _task(task: Task) -> dict[str, Any]:
+def _task(task: Task, after: following.After) -> dict[str, Any]:
     values = task.definition()
     declared = function_defaults(task.function)
     # A function that is missing here may have a say where the file is loaded: then nothing is left to it.
@@ -58,6 +61,8 @@ def _task(task: Task) -> dict[str, Any]:
         default = declared[name] if name in declared else _default(name)
         if name in always or values[name] != default:
             entry[name] = values[name]
+    if after.ends:
+        entry["after"] = after.as_yaml()
     if task.built_in:
         entry["built_in"] = True
     return entry

@@ -33,7 +33,7 @@ ALIASES = {
 }
 COALESCE = {True: Task.Misfire.RUN_LATEST.value, False: Task.Misfire.RUN_ALL.value}
 FIELDS = ("key", *Task.DEFINITION, "built_in")
-NAMES = (*FIELDS, *ALIASES, "coalesce")
+NAMES = (*FIELDS, *ALIASES, "coalesce", "after")
 NEEDED = ("key", "function", "trigger", "trigger_params")
 MOMENTS = ("start_at", "end_at")
 REFERENCES = {"group", "pool", "calendar", "owner"}
@@ -105,6 +105,8 @@ def build(entry: Entry, references: References, now: datetime, problems: list[Pr
     task = Task()
     faults = [entry.problem(name, _("This is needed.")) for name in NEEDED if name not in entry.values]
     for name, value in entry.values.items():
+        if name == "after":
+            continue  # it is about other tasks, too: definitions/after.py
         try:
             setattr(task, name, _value(name, value, references))
         except ValidationError as error:

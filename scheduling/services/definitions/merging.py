@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from django.core.exceptions import ValidationError
@@ -11,9 +11,12 @@ from django.db.models import Max, Q
 from django.utils.translation import gettext as _
 
 from scheduling import clock
+from scheduling.exceptions import Refused
 from scheduling.models import Calendar, Group, Pool, Task, TaskVersion
-from scheduling.services import calendars, liverows, permits, tasks
+from scheduling.services import calendars, dependencies, liverows, permits, tasks
 from scheduling.services.actor import Actor
+from scheduling.services.definitions import after as following
+from scheduling.services.definitions.after import After
 from scheduling.services.definitions.fields import References, build, normalise
 from scheduling.services.definitions.reading import Entry, Problem, read
 from scheduling.sql.transactions import in_transaction
@@ -23,7 +26,7 @@ BATCH = 500
 #: What may be said of groups, pools and calendars.
 NAMED_FIELDS: dict[type, tuple[str, ...]] = {
     Group: ("key", "name", "description"),
-    Pool: ("key", "name", "capacity"),
+    Pool: ("key", "name", "capacity", "tokens_per_minute"),
     Calendar: calendars.EDITABLE,
 }
 YAML = Actor(source="yaml")
@@ -140,6 +143,9 @@ class _Loader:
         self.now = clock.refresh()
         self.new: list[tuple[Task, Entry]] = []
         self.changed: list[tuple[Task, Entry]] = []
+        # What tasks run after and shall run after, by key, where these differ.
+        self.after: dict[str, tuple[After, After]] = {}
+        self.entry_of: dict[str, Entry] = {}
 
     def sort_out(self, made: list[Group | Pool | Calendar]) -> None:
         keys = [entry.values["key"] for entry in self.entries if isinstance(entry.values.get("key"), str)]
@@ -147,14 +153,30 @@ class _Loader:
         edited = set() if self.force else _edited_by_people(task.pk for task in present.values())
         deleted = set() if self.force else _deleted_keys()
         references = References.read(self.entries, made)
+        sound: list[tuple[Task, Entry]] = []
+        said: dict[str, After] = {}
         for entry in self.entries:
             found: list[Problem] = []
+            after = following.read(entry, found)
             task = build(entry, references, self.now, found)
             found = found or self._forbidden(task, present.get(task.key), entry)
             if found:
                 self.summary.problems += found
+                continue
+            sound.append((task, entry))
+            stored = present.get(task.key)
+            if (stored.pk not in edited) if stored else (task.key not in deleted):
+                said[task.key], self.entry_of[task.key] = after, entry
+        faults = following.faults(said, said.keys() - present.keys())
+        before = following.of(present.values())
+        for task, entry in sound:
+            if task.key in faults:
+                self.summary.problems.append(entry.problem("after", faults[task.key]))
             elif task.key in present:
                 stored = present[task.key]
+                now, wanted = before[task.key], said.get(task.key, before[task.key])
+                if wanted != now:
+                    self.after[task.key] = (now, wanted)
                 self._sort_stored(stored, task, entry, is_edited=stored.pk in edited)
             elif task.key in deleted:
                 self.summary.left_deleted.append(task.key)
@@ -162,6 +184,8 @@ class _Loader:
                 self._warn_if_ended(task, entry)
                 self.new.append((task, entry))
                 self.summary.added.append(task.key)
+                if said[task.key] != After():
+                    self.after[task.key] = (After(), said[task.key])
 
     def _forbidden(self, task: Task, stored: Task | None, entry: Entry) -> list[Problem]:
         """What a person may not say in a file."""
@@ -183,7 +207,8 @@ class _Loader:
         if "built_in" not in entry.values:
             task.built_in = stored.built_in
         if not tasks.difference(stored, task).keys() - {"paused"}:
-            self.summary.unchanged.append(stored.key)
+            told = self.summary.updated if stored.key in self.after else self.summary.unchanged
+            told.append(stored.key)
         elif is_edited:
             self.summary.kept.append(stored.key)
         else:
@@ -208,6 +233,32 @@ class _Loader:
                 task, entry = batch[late.pk]
                 message = _("Somebody has changed the task meanwhile. Load the file again.")
                 self._withdraw(self.summary.updated, task, entry, message)
+        self._write_after()
+
+    def _write_after(self) -> None:
+        """Once all tasks are there. First what falls away: nothing that is there on the way goes round in a circle."""
+        keys = {
+            key for pair in self.after.values() for after in pair for key in after.ends
+        } | self.after.keys()
+        ids = {task.key: task.pk for task in _present(sorted(keys))}
+        for key, (now, wanted) in self.after.items():
+            kept = {upstream: on for upstream, on in now.ends.items() if upstream in wanted.ends}
+            if kept != now.ends:
+                self._save_after(key, After(kept, now.mode), ids)
+        for key, (_now, wanted) in self.after.items():
+            self._save_after(key, wanted, ids)
+
+    def _save_after(self, key: str, wanted: After, ids: Mapping[str, int]) -> None:
+        entry = self.entry_of[key]
+        try:
+            after = {ids[upstream]: on for upstream, on in wanted.ends.items()}
+            dependencies.save(ids[key], after, mode=wanted.mode, actor=self.actor)
+        except KeyError as error:
+            message = _("There is no task %(key)r.") % {"key": error.args[0]}
+            self.summary.problems.append(entry.problem("after", message))
+        except (ValidationError, Refused) as error:
+            texts = error.messages if isinstance(error, ValidationError) else [str(error)]
+            self.summary.problems += [entry.problem("after", text) for text in texts]
 
     def _add(self, batch: list[tuple[Task, Entry]]) -> None:
         try:
@@ -226,6 +277,7 @@ class _Loader:
 
     def _withdraw(self, claimed: list[str], task: Task, entry: Entry, message: str) -> None:
         claimed.remove(task.key)
+        self.after.pop(task.key, None)
         self.summary.problems.append(entry.problem("", message))
 
     def _insert(self, batch: list[Task]) -> None:

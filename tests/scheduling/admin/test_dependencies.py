@@ -6,10 +6,12 @@ from collections.abc import Callable
 from html import unescape
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from scheduling.models import Task, TaskVersion
 from scheduling.services import dependencies
+from tests.conftest import TESTER
 from tests.scheduling.views.conftest import login
 
 pytestmark = pytest.mark.django_db
@@ -86,3 +88,28 @@ def test_it_needs_permission_a_token_and_post(make_task: MakeTask) -> None:
     assert after(one) == {}
     reader.logout()
     assert reader.get(place(one)).status_code == 302
+
+
+def test_deleting_it_says_what_breaks(admin_client: Client, make_task: MakeTask) -> None:
+    up, down = make_task("up"), make_task("down")
+    dependencies.save(down.pk, {up.pk: "success"}, actor=TESTER)
+    page = admin_client.get(place(up, "delete")).content.decode()
+    assert "These tasks run after it, and would not any more:" in page
+    assert f'href="{place(down, "change")}">down</a>' in page
+    answer = admin_client.post(place(up, "delete"), {"post": "yes"}, follow=True)
+    assert "Tasks run after this one and would not any more: down." in unescape(answer.content.decode())
+    assert Task.objects.present().filter(pk=up.pk).exists()
+    admin_client.post(place(up, "delete"), {"post": "yes", "break_dependents": "yes"})
+    assert not Task.objects.present().filter(pk=up.pk).exists()
+    assert after(down) == {}
+    assert "These tasks run after it" not in admin_client.get(place(down, "delete")).content.decode()
+
+
+def test_by_command_too(make_task: MakeTask, capsys: pytest.CaptureFixture[str]) -> None:
+    up, down = make_task("up"), make_task("down")
+    dependencies.save(down.pk, {up.pk: "success"}, actor=TESTER)
+    with pytest.raises(CommandError):
+        call_command("task", "delete", "up")
+    assert "would not any more: down" in capsys.readouterr().err
+    call_command("task", "delete", "up", "--break-dependents")
+    assert after(down) == {}

@@ -41,9 +41,11 @@ def all_that_match(client: Client, action: str, narrowed: str = "", **form: Any)
 def go_on(client: Client, page: Any, narrowed: str = "", **form: Any) -> Any:
     """What the form of the page before sends, by its button or by itself."""
     progress = page.context["progress"]
-    names = ("after", "last", "total", "done", "refused", "told")
+    names = ("key", "place", "last", "total", "done", "refused", "told")
     carried = {name: getattr(progress, name) for name in names}
-    return all_that_match(client, page.context["action"], narrowed, confirmed="1", **carried, **form)
+    return all_that_match(
+        client, dict(page.context["fields"])["action"], narrowed, confirmed="1", **carried, **form
+    )
 
 
 def end_run(execution: Execution, state: str, reason: str = "") -> None:
@@ -154,7 +156,7 @@ def test_copies_of_all_do_not_copy_themselves(admin_client: Client, make_task: M
 def test_refusals_are_summed_up_and_stop_nobody_else(
     admin_client: Client, make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "TOLD", 1)
+    monkeypatch.setattr(bulk.TaskBulk, "TOLD", 1)
     make_task("plain")
     for key in ("first", "second"):
         make_task(key, built_in=True)
@@ -186,3 +188,69 @@ def test_no_question_reads_every_task(admin_client: Client, make_task: MakeTask)
         assert over_all
         assert all("LIMIT" in sql for sql in over_all), narrowed
         assert len(queries) <= 12, [query["sql"] for query in queries]
+
+
+def test_many_tasks_run_with_parameters_that_are_typed_once(
+    admin_client: Client, make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each keeps what is not given; those whose function does not take them are refused by name."""
+    monkeypatch.setattr(bulk, "BATCH", 2)
+    for number in range(3):
+        make_task(f"sleeper-{number}", function="sleep", parameters={"seconds": number}, category="one")
+    make_task("plain", function="noop", category="one")
+    make_task("other", function="sleep", parameters={"seconds": 9})
+    question = all_that_match(admin_client, "run_with", "?category=one")
+    asked = question.content.decode()
+    assert "Run with parameters: 4 tasks?" in asked
+    assert "several functions" in asked
+    assert not Execution.objects.exists()
+    given = '{"seconds": 0.5}'
+    page = go_on(admin_client, question, "?category=one", parameters=given)
+    assert "2 of 4 tasks." in page.content.decode()
+    for _sent_twice in range(2):  # the same part again asks for nothing more
+        last = go_on(
+            admin_client, page, "?category=one", parameters=dict(page.context["fields"])["parameters"]
+        )
+    last = go_on(admin_client, last, "?category=one", parameters=given)
+    text = said(last)
+    assert "Run with parameters: done for 3 tasks." in text
+    assert "1 task was refused: plain: " in text
+    assert "seconds" in text
+    ran = Execution.objects.order_by("task__key").values_list("task__key", "parameters")
+    assert list(ran) == [(f"sleeper-{number}", {"seconds": 0.5}) for number in range(3)]
+    assert Task.objects.get(key="sleeper-2").parameters == {"seconds": 2}, "the task stays as it is"
+
+
+def test_chosen_tasks_of_one_function_are_asked_about_with_its_fields(
+    admin_client: Client, make_task: MakeTask
+) -> None:
+    chosen = [make_task(f"log-{number}", function="cleanup_old_logs").pk for number in range(2)]
+    make_task("left-alone", function="cleanup_old_logs")
+    sent = {"action": "run_with", "_selected_action": chosen, "select_across": "0"}
+    question = admin_client.post(LIST, sent, follow=True)
+    asked = question.content.decode()
+    assert "Run with parameters: 2 tasks?" in asked
+    assert 'data-parameter="keep_days"' in asked
+    assert "Left empty:" not in asked, "what is left empty stays as the task has it"
+    carried = [(name, value) for name, value in question.context["fields"] if name != "_selected_action"]
+    form = dict(carried) | {"_selected_action": chosen, "confirmed": "1"}
+    wrong = admin_client.post(LIST, form | {"parameters": "[7]"}, follow=True)
+    assert "The parameters must be an object" in wrong.content.decode()
+    assert not Execution.objects.exists()
+    answer = admin_client.post(LIST, form | {"parameters": '{"keep_days": 7}'}, follow=True)
+    assert said(answer) == "Run with parameters: done for 2 tasks."
+    assert {
+        task_id: values["keep_days"]
+        for task_id, values in Execution.objects.values_list("task_id", "parameters")
+    } == (dict.fromkeys(chosen, 7))
+
+
+def test_who_may_not_run_cannot_run_with_parameters(make_task: MakeTask) -> None:
+    make_task()
+    user = get_user_model().objects.create_user("looker", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=("view_task", "change_task")))
+    client = Client()
+    client.force_login(user)
+    sent = {"action": "run_with", "_selected_action": "0", "select_across": "1", "confirmed": "1"}
+    assert client.post(LIST, sent).status_code == 403
+    assert not Execution.objects.exists()

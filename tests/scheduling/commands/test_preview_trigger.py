@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+pytestmark = pytest.mark.django_db
 AFTER = "2026-06-01T12:00:00Z"
 
 
@@ -21,6 +22,7 @@ def preview(*arguments: str) -> str:
 
 def test_times_in_the_zone_and_in_utc() -> None:
     said = preview("--cron", "0 3 * * *", "--timezone", "Asia/Shanghai", "--after", AFTER, "--count", "2")
+    assert "en: Every day at 03:00:00\nzh-hans: 每天 03:00:00\n" in said
     assert "  2026-06-02 03:00:00+08:00   2026-06-01T19:00:00+00:00\n" in said
     assert len([line for line in said.splitlines() if line.startswith("  2026")]) == 2
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from pytest import MonkeyPatch
 
 from scheduling import clock
 from scheduling.engine.keepers import guards
 from scheduling.models import Execution, Node
-from scheduling.services import tasks
+from scheduling.services import nodes, tasks
 from tests.conftest import TESTER
 from tests.scheduling.engine.conftest import HandNode, stored
 
@@ -62,6 +62,40 @@ def test_a_clock_that_is_wrong_stops_claims(node: HandNode, monkeypatch: MonkeyP
     claims_nothing(node, asked, f"by {seconds:+d} s")
     monkeypatch.undo()
     goes_on(node, asked)
+
+
+def test_a_reason_that_could_not_be_written_is_written_later(
+    node: HandNode, monkeypatch: MonkeyPatch
+) -> None:
+    """Pain 40: the disk that is full may be the database's own; also when it has room again, and refuses once more."""
+    node.tick()
+    asked = ask()
+    for free, said in ((63, "63 MB are free"), (64, "")):
+        monkeypatch.setattr(guards, "free_mb", lambda free=free: free)
+        with monkeypatch.context() as refusing:
+            refusing.setattr(nodes, "set_state", _refuse)
+            node.tick()
+            assert node.state.trouble == "database or disk is full"
+            assert bool(node.state.holds) == bool(said)
+        node.tick()
+        detail = Node.objects.get(pk=node.id).detail
+        assert said in detail
+        assert bool(detail) == bool(said)
+    goes_on(node, asked)
+
+
+def _refuse(*_args: Any) -> None:
+    raise OperationalError("database or disk is full")
+
+
+def test_the_disk_of_an_embedded_database_counts_too(
+    transactional_db: None, settings: Any, tmp_path: Path, monkeypatch: MonkeyPatch
+) -> None:
+    settings.VAR_DIR = tmp_path
+    database = Path(connection.settings_dict["NAME"]).parent
+    free = {tmp_path: 100, database: 7}
+    monkeypatch.setattr(guards, "_free_bytes", lambda folder: free[folder] * 2**20)
+    assert guards.free_mb() == (7 if connection.vendor == "sqlite" else 100)
 
 
 def test_a_clock_that_is_a_little_wrong_is_said_once(

@@ -15,7 +15,7 @@ from pytest import MonkeyPatch
 from scheduling import clock
 from scheduling.engine import journal
 from scheduling.engine import process as process_module
-from scheduling.engine.process import STOPPED, Options, Process
+from scheduling.engine.process import DEAD, STOPPED, Options, Process
 from scheduling.models import Attempt, Execution, Node
 from scheduling.services import nodes, results, tasks
 from scheduling.services.results import Result
@@ -132,32 +132,55 @@ def test_a_result_that_cannot_be_stored_does_not_keep_the_next_node_from_startin
     }
 
 
-def test_a_node_that_ends_while_the_database_is_away_leaves_one(
-    transactional_db: None, folder: Path, monkeypatch: MonkeyPatch
-) -> None:
-    """The whole way: a run ends, its result finds no database, the node is stopped, the next one stores it."""
+@pytest.fixture
+def ends_while_away(transactional_db: None, monkeypatch: MonkeyPatch) -> Callable[[], int]:
+    """A run ends, its result finds no database, the node is stopped; gives the node's exit code."""
     monkeypatch.setattr(process_module, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(process_module, "GRACE_SECONDS", 0.5)
-    execution = tasks.run_now(stored("task").pk, actor=TESTER)
-    record = results.record
 
     def refuse(*_args: Any) -> None:
         raise OperationalError(2006, "server has gone away: disk I/O error")
 
-    monkeypatch.setattr(results, "record", refuse)
-    process = Process(Options(["default"], 4, 0.5, 0.05, 0.5, 15.0))
-    look = process._wait
+    def end() -> int:
+        tasks.run_now(stored("task").pk, actor=TESTER)
+        process = Process(Options(["default"], 4, 0.5, 0.05, 0.5, 15.0))
+        look = process._wait
 
-    def wait(state: Any) -> int:
-        await_(lambda: len(state.recorder), what="a result waits")
-        process.ask_to_stop()
-        return look(state)
+        def wait(state: Any) -> int:
+            await_(lambda: len(state.recorder), what="a result waits")
+            process.ask_to_stop()
+            return look(state)
 
-    monkeypatch.setattr(process, "_wait", wait)
-    assert process.run() == STOPPED
+        with monkeypatch.context() as patch:
+            patch.setattr(results, "record", refuse)
+            patch.setattr(process, "_wait", wait)
+            return process.run()
+
+    return end
+
+
+def test_a_node_that_ends_while_the_database_is_away_leaves_one(
+    ends_while_away: Callable[[], int], folder: Path
+) -> None:
+    """The whole way: the next node stores it."""
+    assert ends_while_away() == STOPPED
     assert len(list((folder / "journal").glob("*.json"))) == 1
-    assert Execution.objects.get(pk=execution.pk).state == "running"
+    assert Execution.objects.get().state == "running"
     assert Node.objects.get().state in Node.LIVE, "it is the journal's or the watchers' to end"
-    monkeypatch.setattr(results, "record", record)
     replay()
-    assert Execution.objects.get(pk=execution.pk).state == "succeeded"
+    assert Execution.objects.get().state == "succeeded"
+
+
+def test_a_node_that_ends_with_neither_database_nor_disk_says_so(
+    ends_while_away: Callable[[], int], monkeypatch: MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Pain 40: it ends with 70, in order; the run is the others' to give up."""
+
+    def full(*_args: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(journal, "write", full)
+    assert ends_while_away() == DEAD
+    assert "results cannot be kept" in caplog.text
+    assert Execution.objects.get().state == "running"
+    assert Node.objects.get().state in Node.LIVE

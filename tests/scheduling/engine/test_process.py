@@ -11,17 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connections
+from django.db import OperationalError, connection, connections
 from pytest import MonkeyPatch
 
 from scheduling import clock, registry
 from scheduling.context import current_run
 from scheduling.engine import process as process_module
+from scheduling.engine import silence
 from scheduling.engine.process import DEAD, FAILED, STOPPED, Options, Process, status_path
 from scheduling.models import Execution, ExecutionLog, Node
 from scheduling.registry import Registry, task
 from scheduling.services import admission, executions, nodes, tasks
 from tests.conftest import TESTER, await_, new_task
+from tests.own_server import instead
+from tests.proxy import Proxy
 from tests.scheduling.engine.conftest import YEARLY
 
 logger = logging.getLogger(__name__)
@@ -218,6 +221,21 @@ def test_a_second_request_to_stop_ends_it_at_once(node: Running) -> None:
     assert row(execution).state == "running", "it is the other nodes' to give up"
 
 
+def test_a_slow_end_is_no_death(node: Running, monkeypatch: MonkeyPatch) -> None:
+    """P2: whoever has ended its own row is not given up, however long the answer to that takes."""
+    node.process.options = Options(["default"], 4, 5.0, 0.05, 0.05, 15.0)
+    end_rows = node.process._end_rows
+
+    def slowly(state: Any) -> None:
+        end_rows(state)
+        time.sleep(0.5)  # ten beats
+
+    monkeypatch.setattr(node.process, "_end_rows", slowly)
+    node.start()
+    assert node.stop() == STOPPED
+    assert Node.objects.get().state == "stopped"
+
+
 def test_a_node_that_others_have_given_up_ends_itself(node: Running) -> None:
     """P2, pain 11: with 70, without writing anything more; its runs are told."""
     execution = ask("listen")
@@ -266,6 +284,28 @@ def test_a_database_that_refuses_at_the_start_is_said(
     node.start()
     assert node.end() == FAILED
     assert "cannot start" in caplog.text
+
+
+@pytest.mark.parametrize("words", [0, 6], ids=["at once", "in the midst"])
+def test_a_database_that_says_nothing_at_the_start_ends_it(
+    node: Running, monkeypatch: MonkeyPatch, caplog: pytest.LogCaptureFixture, words: int
+) -> None:
+    """Pain 43: with 1 and the reason, when the server has been silent for as long as it may (25 s; here one)."""
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has no server")
+    monkeypatch.setattr(silence, "LONGEST_SECONDS", 1.0)
+    monkeypatch.setattr(silence, "LOOK_SECONDS", 0.1)
+    where = connection.settings_dict
+    short = {"connect_timeout": 2} | (
+        {"read_timeout": 1} if connection.vendor == "mysql" else {"sslmode": "disable"}
+    )
+    default = 5432 if connection.vendor == "postgresql" else 3306
+    with Proxy(where["HOST"], int(where["PORT"] or default)) as proxy:
+        proxy.silence_after(words)
+        with instead(HOST="127.0.0.1", PORT=str(proxy.port), OPTIONS=where["OPTIONS"] | short):
+            node._thread.start()
+            assert node.end(20) == FAILED
+    assert "cannot start without the database" in caplog.text
 
 
 def test_the_status_file_tells_of_the_node_while_it_runs(node: Running) -> None:

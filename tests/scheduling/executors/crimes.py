@@ -143,3 +143,23 @@ def talk_nonsense() -> None:
         with contextlib.suppress(OSError):
             os.write(descriptor, b"\xff" * 64)
     time.sleep(600)
+
+
+USE = """
+import time
+held = b"x" * ({megabytes} << 20)
+while time.process_time() < {cpu_seconds}:
+    pass
+time.sleep(0.5)
+"""
+
+
+@task("Use memory and processor time")
+def use(megabytes: int, cpu_seconds: float) -> None:
+    exec(USE.format(megabytes=megabytes, cpu_seconds=cpu_seconds + time.process_time()), {})
+
+
+@task("Use them in a grandchild")
+def use_in_a_grandchild(megabytes: int, cpu_seconds: float) -> None:
+    program = USE.format(megabytes=megabytes, cpu_seconds=cpu_seconds)
+    subprocess.run(["sh", "-c", '"$0" -S -c "$1"; true', sys.executable, program], check=True)

@@ -229,3 +229,23 @@ def test_an_order_too_early_cancelled_does_not_begin(executor: ProcessExecutor, 
     executor.submit(order)
     executor.cancel(*order.key, "cancel_requested")
     assert returned.wait(1)[0][1].state == "cancelled"
+
+
+@pytest.mark.parametrize("function", ["use", "use_in_a_grandchild"])
+def test_what_it_used_is_measured_with_what_it_has_started(do: Any, function: str) -> None:
+    outcome = do(function, megabytes=200, cpu_seconds=0.6)
+    assert outcome.state == "succeeded", outcome
+    assert 600 <= outcome.cpu_ms < 6_000
+    assert 200 << 20 < outcome.peak_memory_bytes < 500 << 20
+
+
+def test_what_uses_little_is_said_to(do: Any) -> None:
+    outcome = do("who_am_i")
+    assert outcome.cpu_ms < 600
+    assert 1 << 20 < outcome.peak_memory_bytes < 200 << 20
+
+
+def test_what_it_used_is_known_of_one_that_was_killed(do: Any) -> None:
+    outcome = do("burn", cpu_limit_seconds=1)
+    assert outcome.reason == "cpu_limit"
+    assert outcome.cpu_ms >= 900

@@ -91,6 +91,23 @@ def test_a_program_sees_nothing_of_the_schedulers(do: Any, monkeypatch: pytest.M
 
 @pytest.mark.processes
 @once
+def test_what_it_used_is_measured(do: Any) -> None:
+    outcome = do(**code(f"import time; held = b'x' * ({50 << 20}); time.sleep(1)"))
+    assert outcome.state == "succeeded", outcome
+    assert 50 << 20 < outcome.peak_memory_bytes < 70 << 20
+    assert 0 <= outcome.cpu_ms < 3_000
+
+
+@pytest.mark.processes
+@once
+def test_a_small_programs_memory_is_not_the_fork_servers(do: Any) -> None:
+    failed = do("run_command", command=["sh", "-c", "sleep 0.6; exit 4"])
+    assert failed.exit_code == 4
+    assert 0 < failed.peak_memory_bytes < 8 << 20
+
+
+@pytest.mark.processes
+@once
 def test_code_runs_in_a_folder_of_its_own_that_is_gone_afterwards(do: Any, tmp_path: Path) -> None:
     source = (
         "import os, sys; open('x', 'w'); print(os.getcwd(), os.listdir('.'), 'django' in sys.modules)"

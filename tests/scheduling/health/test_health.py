@@ -15,6 +15,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django_apscheduler.models import DjangoJob
 
+from scheduling import sql
 from scheduling.clock import SettableClock
 from scheduling.models import Node, Task
 from scheduling.services import nodes
@@ -70,6 +71,41 @@ def test_a_queue_that_nobody_serves(make_task: Callable[..., Task], clock: Setta
     assert health()[1] == "queue reports: no live node takes from it"
 
 
+def test_nodes_that_claim_nothing_say_why(make_task: Callable[..., Task], clock: SettableClock) -> None:
+    """Pain 40: while somebody else takes from the queue it is a warning."""
+    make_task("here")
+    make_task("there", queue="reports")
+    full = beating(clock, queues=["default", "reports"])
+    nodes.set_state(full.pk, Node.State.ACTIVE, clock.now(), "claims nothing: 3 MB are free")
+    assert health()[1] == f"node {full} claims nothing: 3 MB are free"
+    beating(clock)
+    assert health()[1] == f"node {full} claims nothing: 3 MB are free", (
+        "the queue reports is served by nobody"
+    )
+    beating(clock, queues=["reports"])
+    said, fault = health()
+    assert fault == ""
+    assert f"warning: node {full} claims nothing: 3 MB are free" in said
+
+
+def test_a_database_that_takes_no_writes_is_named(
+    db: None, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked for only when something stands still: an account may be free to write all the same."""
+    monkeypatch.setattr(sql.statements(), "why_no_writes", lambda: "the database is read-only", raising=False)
+    node = beating(clock)
+    assert health()[1] == ""
+    clock.move(seconds=16)
+    assert health()[1].splitlines() == [
+        f"no scheduler is running (last seen {node.heartbeat_at.isoformat(timespec='seconds')})",
+        "the database is read-only",
+    ]
+
+
+def test_a_database_that_takes_writes_is_not_accused(db: None) -> None:
+    assert sql.why_no_writes() == ""
+
+
 def test_something_due_that_nobody_admits(make_task: Callable[..., Task], clock: SettableClock) -> None:
     task = make_task()
     beating(clock)
@@ -104,14 +140,16 @@ def status(settings: Any, tmp_path: Path) -> Callable[..., None]:
     (tmp_path / "nodes").mkdir()
 
     def write(
-        name: str, *, age: float = 0, tick: float = 0.1, pid: int = os.getpid(), state: str = "running"
-    ) -> None:
+        name: str, *, age: float = 0, tick: float = 0.1, pid: int = os.getpid(), state: str = "running",
+        trouble: str = "",
+    ) -> None:  # fmt: skip
         entry = {
             "node": name,
             "pid": pid,
             "state": state,
             "at": time.time() - age,
             "last_tick_seconds_ago": tick,
+            "trouble": trouble,
         }
         (tmp_path / "nodes" / f"{name}.json").write_text(json.dumps(entry))
 
@@ -121,6 +159,13 @@ def status(settings: Any, tmp_path: Path) -> Callable[..., None]:
 def test_a_node_that_ticks(status: Callable[..., None]) -> None:
     status("a")
     assert health("--node")[1] == ""
+
+
+def test_a_node_says_what_troubles_it(status: Callable[..., None]) -> None:
+    """It lives and tries again: no reason to start it anew."""
+    status("a", trouble="database or disk is full")
+    said, fault = health("--node")
+    assert (said.strip().endswith("; database or disk is full"), fault) == (True, "")
 
 
 def test_no_status_file(status: Callable[..., None]) -> None:

@@ -6,23 +6,27 @@ import json
 import os
 import pickle
 import sqlite3
+import subprocess
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from apscheduler.job import Job
+from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from celery.schedules import crontab as their_crontab
 from django.core.management import CommandError, call_command
-from django_apscheduler.models import DjangoJob
+from django_apscheduler.jobstores import DjangoJobStore
 
 from scheduling import clock as clocks
 from scheduling.exceptions import InvalidTrigger
 from scheduling.models import Task
 from scheduling.services import imports
 from scheduling.services.imports import celery_beat, pickles
+from scheduling.tasks import noop
 from tests.conftest import TESTER, new_task
 
 HERE = Path(__file__).parent
@@ -107,12 +111,75 @@ def test_a_crontab(clock: clocks.SettableClock, tmp_path: Path) -> None:
     assert "8 entries: 0 with other times here, 3 with problems, 0 written." in output.getvalue()
 
 
-def test_etc_crontab_has_users(clock: clocks.SettableClock) -> None:
-    (found,) = imports.from_crontab(
-        "17 * * * * root cd / && run-parts /etc/cron.hourly\n", zone="UTC", function="noop", has_users=True
-    )
-    assert found.values["parameters"] == {"command": "cd / && run-parts /etc/cron.hourly"}
-    assert "root" in found.notes[0]
+SYSTEM_CRONTAB = """\
+SHELL=/bin/bash
+PATH=/usr/bin:/bin
+MAILTO="ops@example.com, dba@example.com"
+17 * * * * root cd / && run-parts --report /etc/cron.hourly
+TZ=Asia/Tokyo
+CRON_TZ=Asia/Shanghai
+0 3 * * * postgres psql -c 'SELECT 100 \\% 7'%SELECT 1;%SELECT 2;
+MAILTO=root
+MAILTO=""
+SHELL=/bin/sh
+@reboot root /opt/never
+0 4 * * * root
+"""
+
+
+def test_each_line_becomes_a_command_of_its_own(
+    clock: clocks.SettableClock, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in /etc/crontab: users, shell, variables, zone, mail and input; where commands are off it is said before."""
+    file = tmp_path / "crontab"
+    file.write_text(SYSTEM_CRONTAB)
+    arguments = ("crontab", str(file), "--users", "--timezone", "UTC")
+    settings.JOBSITE_ALLOW_COMMANDS = False
+    rows = imported(*arguments, "--write")
+    assert all("JOBSITE_ALLOW_COMMANDS" in " ".join(row["problems"]) for row in rows.values())
+    assert all("--function" in " ".join(row["problems"]) for row in rows.values())
+    assert differences(rows["psql"]) == ([], [])  # the report is there all the same
+    assert not Task.objects.exists()
+
+    settings.JOBSITE_ALLOW_COMMANDS = True
+    rows = imported(*arguments, "--write")
+    assert {key: row["written"] for key, row in rows.items()} == {
+        "cd": True, "psql": True, "never": False, "cron": False,
+    }  # fmt: skip
+    assert "@reboot" in rows["never"]["problems"][0]
+    assert "no command" in " ".join(rows["cron"]["problems"])
+    hourly, psql = Task.objects.get(key="cd"), Task.objects.get(key="psql")
+    assert (hourly.function, hourly.executor, hourly.time_zone) == ("run_command", "command", "UTC")
+    assert hourly.parameters == {
+        "command": ["/bin/bash", "-c", "cd / && run-parts --report /etc/cron.hourly"],
+        "environment": {"PATH": "/usr/bin:/bin"},
+    }
+    assert hourly.notify_on_failure == ["ops@example.com", "dba@example.com"]
+    assert any("as the user root" in text for text in rows["cd"]["notes"])
+    assert psql.time_zone == "Asia/Shanghai"  # TZ is the command's alone
+    assert psql.parameters["environment"] == {"PATH": "/usr/bin:/bin", "TZ": "Asia/Tokyo"}
+    script = "{ psql -c 'SELECT 100 % 7'\n} <<'INPUT'\nSELECT 1;\nSELECT 2;\nINPUT"
+    assert psql.parameters["command"] == ["/bin/bash", "-c", script]
+    assert rows["psql"]["compared"]["same"] == 366
+    # Where the file is one of the system's, its lines have users without being told.
+    monkeypatch.setattr("scheduling.management.commands.import_tasks.SYSTEM_FILE", file)
+    assert list(imported("crontab", str(file))) == list(rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("cat%one%two", "one\ntwo\n"),
+        ("cat; echo end%INPUT%$HOME", "INPUT\n$HOME\nend\n"),
+        ("echo 5\\%", "5%\n"),
+        ("cat # why%x", "x\n"),
+    ],
+)
+def test_the_shell_reads_what_cron_would_give_it(text: str, expected: str, settings: Any) -> None:
+    settings.JOBSITE_ALLOW_COMMANDS = True
+    (found,) = imports.from_crontab(f"0 0 * * * {text}", zone="UTC")
+    said = subprocess.run(found.values["parameters"]["command"], capture_output=True, text=True, check=True)
+    assert said.stdout == expected
 
 
 def test_celery_beat(clock: clocks.SettableClock, tmp_path: Path) -> None:
@@ -192,10 +259,15 @@ def test_django_apscheduler_beside_our_own_live_rows(clock: clocks.SettableClock
     from scheduling.services import tasks
 
     tasks.create(new_task("ours"), actor=TESTER)
-    state = {"version": 1, "id": "theirs", "func": "app:noop", "trigger": CronTrigger(hour=3, timezone="UTC"),
-             "executor": "default", "args": (), "kwargs": {}, "name": "Theirs", "misfire_grace_time": 1,
-             "coalesce": True, "max_instances": 2, "next_run_time": clock.now()}  # fmt: skip
-    DjangoJob.objects.create(id="theirs", next_run_time=clock.now(), job_state=pickle.dumps(state))
+    store = DjangoJobStore()
+    scheduler = BackgroundScheduler(timezone="UTC")
+    job = Job(
+        scheduler, id="theirs", func=noop, trigger=CronTrigger(hour=3, timezone="UTC"), executor="default",
+        args=(), kwargs={}, name="Theirs", misfire_grace_time=1, coalesce=True, max_instances=2,
+        next_run_time=clock.now(),
+    )  # fmt: skip
+    store._scheduler = scheduler
+    store.add_job(job)
     rows = imported("django-apscheduler", "default", "--write")
     assert list(rows) == ["theirs"]
     assert differences(rows["theirs"]) == ([], [])
@@ -241,7 +313,7 @@ def test_broken_pickles() -> None:
     ("arguments", "fragment"),
     [
         (("crontab", "/nowhere", "--function", "noop"), "/nowhere"),
-        (("crontab", "/nowhere"), "--function"),
+        (("crontab", "/nowhere"), "/nowhere"),
         (("celery-beat", "/nowhere.db"), "/nowhere.db"),
         (("celery-beat", "default"), "django_celery_beat_periodictask"),
         (("apscheduler", "default"), "apscheduler_jobs"),

@@ -289,7 +289,75 @@ def test_its_own_overlap_policy_and_rest_are_kept(house: House) -> None:
     assert house.states("b")[-1] == "skipped(task_disabled)"
 
 
+def overtaken(house: House, begun: bool) -> Execution:
+    """The scheduled run of a task with ``replace`` that a later one has taken the place of."""
+    house.clock.move(seconds=1)
+    [first] = admitted(house)
+    if begun:
+        house.end("other")  # claims what is queued
+    [second] = admitted(house)
+    assert second.pk != first.pk
+    first.refresh_from_db()
+    return first
+
+
+def admitted(house: House) -> list[Execution]:
+    before = Execution.objects.filter(task_key="a").count()
+    admission.admit_due(house.clock.move(minutes=1))
+    return list(Execution.objects.filter(task_key="a").order_by("pk")[before:])
+
+
+def test_one_that_is_replaced_while_it_runs_has_ended_for_what_runs_after_it(house: House) -> None:
+    every_minute = {"trigger": "cron", "trigger_params": {"expression": "* * * * *"}}
+    house.task("other", max_concurrent=0)
+    house.task("a", overlap_policy="replace", **every_minute)
+    house.task("b", after="a")
+    house.task("tidy", after="a", on="end")
+    house.ask("other")
+    first = overtaken(house, begun=True)
+    assert (first.state, first.reason) == ("running", "replaced")
+    house.end("a", "cancelled")
+    first.refresh_from_db()
+    assert first.state == "cancelled"
+    assert (house.states("b"), house.states("tidy")) == (["skipped(upstream)"], ["queued"])
+    row = Execution.objects.get(task_key="b")
+    assert row.detail.startswith(
+        f"what it runs after did not end as it waits for: #{first.pk} (a: cancelled, "
+    )
+
+
+def test_one_that_is_replaced_before_it_begins_starts_no_chain(house: House) -> None:
+    every_minute = {"trigger": "cron", "trigger_params": {"expression": "* * * * *"}}
+    house.task("a", overlap_policy="replace", **every_minute)
+    house.task("b", after="a", on="end")
+    first = overtaken(house, begun=False)
+    assert (first.state, first.reason, first.started_at) == ("cancelled", "replaced", None)
+    assert house.states("b") == []
+    admission.promote(house.clock.at, [house.tasks["a"].pk])
+    house.end("a")
+    assert house.states("b") == ["queued"]
+
+
+def test_a_skipped_upstream_is_named_with_its_reason(house: House) -> None:
+    house.task("a", max_concurrent=0)
+    house.task("b", after="a")
+    house.task("c", after="b")
+    for _ in range(2):
+        house.ask("a")
+        house.end("a")
+    assert house.states("b") == ["queued", "skipped(overlap)"]
+    row = Execution.objects.get(task_key="c")
+    assert (row.state, row.reason) == ("skipped", "upstream")
+    assert "(b: skipped, as many as allowed run already)" in row.detail
+
+
 # --- editing
+
+
+def test_a_long_chain_of_tasks_is_walked_to_its_end(house: House) -> None:
+    far = {f"t{number}": {f"t{number + 1}"} for number in range(20_000)}
+    assert dependencies.path_back("t0", far) == []
+    assert len(dependencies.path_back("t0", far | {"t20000": {"t0"}})) == 20_002
 
 
 def test_circles_are_refused_and_the_path_is_named(house: House) -> None:

@@ -7,13 +7,26 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from scheduling.clock import SettableClock
-from scheduling.models import Execution, Node, Pool, Task
-from scheduling.services import admission, claims, dependencies, explain, groups, nodes, queues, tasks
+from scheduling.models import Calendar, Execution, Node, Pool, Task
+from scheduling.services import (
+    admission,
+    calendars,
+    claims,
+    dependencies,
+    explain,
+    groups,
+    lateness,
+    nodes,
+    queues,
+    tasks,
+)
 from scheduling.services.actor import Actor
 from scheduling.services.groups import Group
 from tests.conftest import TESTER
@@ -133,6 +146,70 @@ def test_what_lies_ahead(clock: SettableClock, make_task: MakeTask) -> None:
     assert any("Its next time is 2026-06-01 12:01:00" in fact for fact in told.facts)
     groups.pause(group.pk, actor=TESTER)
     assert "group of the task is paused" in answer(task, clock.at + timedelta(days=1)).answer
+
+
+def test_lateness_is_told_part_by_part(clock: SettableClock, make_task: MakeTask) -> None:
+    task, made = make_task(), node(clock)
+    assert answer(task).lateness is None
+    due = clock.at + timedelta(minutes=1)
+    admission.admit_due(clock.move(seconds=62))
+    claims.claim(made.pk, uuid.uuid4(), ["default"], 9, clock.move(seconds=3))
+    Execution.objects.update(queued_at=due + timedelta(seconds=3.5))
+    late = answer(task, due).lateness
+    assert late == lateness.Lateness(2.0, 1.5, 1.5, None)
+    end = clock.move(seconds=10)
+    Execution.objects.update(state="succeeded", finished_at=end, run_ms=9_400)
+    assert answer(task, due).lateness == lateness.Lateness(2.0, 1.5, 1.5, 0.6)
+    Execution.objects.update(admitted_at=due - timedelta(hours=1), queued_at=due + timedelta(hours=1))
+    assert answer(task, due).lateness == lateness.Lateness(0.0, 5.0, 0.0, 0.6), "a clock was set back"
+    assert explain.of(Execution.objects.get()).code == "ran"
+
+
+def test_who_was_in_the_way(clock: SettableClock, make_task: MakeTask) -> None:
+    task, made = make_task(), node(clock)
+    admission.admit_due(clock.move(minutes=1))
+    claims.claim(made.pk, uuid.uuid4(), ["default"], 9, clock.at)
+    first = Execution.objects.get()
+    admission.admit_due(clock.move(minutes=1))
+    told = answer(task, clock.at)
+    assert told.code == "did_not_run"
+    assert f"#{first.pk} ran at that moment: from 2026-06-01 12:01:00 UTC until now." in told.facts
+
+
+def test_who_paused_it_and_why(clock: SettableClock, make_task: MakeTask, admin_user: Any) -> None:
+    task = make_task()
+    tasks.pause(task.pk, actor=Actor(user=admin_user, source="admin", reason="migration"))
+    words = "The task is paused since 2026-06-01 12:00:00 UTC, by admin (migration)."
+    assert answer(task).answer == words
+    clock.move(hours=1)
+    assert "by admin (migration)" in answer(task, clock.at - timedelta(minutes=30)).answer
+    tasks.resume(task.pk, actor=TESTER)
+    tasks.disable(task.pk, actor=TESTER)
+    assert answer(task).answer == "The task is disabled since 2026-06-01 13:00:00 UTC, by command (a test)."
+
+
+def test_a_calendar_that_left_the_moment_out_is_named(clock: SettableClock, make_task: MakeTask) -> None:
+    calendar = Calendar(key="office", weekend=["MON"])
+    calendars.save(calendar, actor=TESTER)
+    task = make_task(calendar=calendar, calendar_policy="skip")
+    moment = clock.at + timedelta(minutes=30)
+    clock.move(hours=1)
+    assert answer(task, moment).answer == "Its calendar left that moment out: office."
+
+
+def test_a_node_that_died_is_told(clock: SettableClock, make_task: MakeTask) -> None:
+    task, made = make_task(), node(clock)
+    tasks.run_now(task.pk, actor=TESTER)
+    claims.claim(made.pk, uuid.uuid4(), ["default"], 9, clock.at)
+    Node.objects.update(state="dead", ended_at=clock.move(seconds=20))
+    assert any("(dead since 2026-06-01 12:00:20 UTC)" in fact for fact in answer(task).facts)
+
+
+def test_times_are_told_in_the_zone_in_use(clock: SettableClock, make_task: MakeTask) -> None:
+    task = make_task()
+    node(clock)
+    with timezone.override(ZoneInfo("Asia/Shanghai")):
+        assert "Its next time is 2026-06-01 20:01:00 CST." in answer(task).facts
 
 
 def test_by_command(clock: SettableClock, make_task: MakeTask, capsys: pytest.CaptureFixture[str]) -> None:

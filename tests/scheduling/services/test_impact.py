@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Callable
 from copy import copy
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from scheduling import clock as clocks
 from scheduling.models import Execution, Reason, State, Task, TaskVersion
-from scheduling.services import admission, impact, tasks
+from scheduling.services import admission, definitions, impact, tasks
 from tests.conftest import TESTER
 
 MakeTask = Callable[..., Task]
@@ -83,3 +86,58 @@ def test_it_is_kept_with_the_change(clock: clocks.SettableClock, make_task: Make
     tasks.resume(task.pk, actor=TESTER)
     tasks.delete(task.pk, actor=TESTER)
     assert TaskVersion.objects.get(task=task, version=6).impact["removed"] == 7
+
+
+def test_it_is_kept_with_a_change_by_a_file(clock: clocks.SettableClock, make_task: MakeTask) -> None:
+    """Many tasks at once share what one of them looks at; those whose times stay as they are have none."""
+    definitions.load(FILE % ("0 13", "a"), actor=TESTER)
+    definitions.load(FILE % ("0 15", "b"), actor=TESTER)
+    versions = {version.task.key: version.impact for version in TaskVersion.objects.filter(version=2)}
+    assert (versions["one"]["moved"], versions["one"]["kept"]) == (7, 0)
+    assert versions["two"] is None
+
+
+FILE = """
+tasks:
+  - {id: one, function: noop, timezone: UTC, trigger: cron, trigger_params: {expression: "%s * * *"}}
+  - {id: two, name: "not %s", function: noop, timezone: UTC, trigger: manual, trigger_params: {}}
+"""
+
+
+def command(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command("impact", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_a_command_asks_as_the_form_does(clock: clocks.SettableClock, make_task: MakeTask) -> None:
+    task = make_task(retries=3, **cron("0 13 * * *"))
+    clock.move(hours=2)
+    admission.admit_due(clock.now())
+    Execution.objects.update(state=State.WAITING, reason=Reason.RETRY)
+    found = json.loads(command("task", "--cron", "0 15 * * *", "--days", "30", "--json"))
+    expected = impact.of_change(
+        task, impact.as_edited(task, changed(task, **cron("0 15 * * *")), clock.at), days=30
+    )
+    assert found == expected.as_json()
+    assert (found["moved"], found["retries"], found["days"]) == (29, 1, 30)
+    said = command("task", "--cron", "0 15 * * *")
+    assert "next 7 days: 1 added, 1 removed, 6 moved, 0 kept" in said
+    assert "> 2026-06-02T13:00:00+00:00  2026-06-02T15:00:00+00:00" in said
+    assert "tried again: 1" in said
+    assert "7 removed" in command("task", "manual", "--params", "{}")
+    assert "0 added, 4 removed" in command("task", "--end", "2026-06-05")
+    assert "0 added, 0 removed, 0 moved, 7 kept" in command(
+        "task", "--cron", "0 13 * * *", "--dialect", "unix"
+    )
+    assert Task.objects.get().version == 1
+    for arguments, part in (
+        (("taks", "--cron", "* * * * *"), "Did you mean"),
+        (("task", "--cron", "61 * * * *"), "61"),
+        (("task", "--days", "6"), "--days: 6 is out of range: 7 to 90"),
+        (("task", "interval"), "--params: needed"),
+        (("task", "--calendar", "nothing"), "no calendar"),
+        (("task", "--start", "soon"), "start_at"),
+    ):
+        with pytest.raises(CommandError, match=part):
+            command(*arguments)

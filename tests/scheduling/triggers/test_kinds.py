@@ -180,9 +180,7 @@ def test_rules_follow_the_zone_and_take_what_calendars_export() -> None:
     trigger = triggers.build("rrule", {"rule": text}, zone="America/New_York")
     expected = ["06T07:30", "07T07:30", "08T07:00", "09T06:30", "11T06:30", "12T06:30", "20T12:00"]
     check(trigger, [utc(f"2026-03-{text}") for text in expected], START, FAR)
-    (spring, _autumn) = triggers.preview(
-        "rrule", {"rule": text}, zone="America/New_York", after=START
-    ).clock_changes
+    (spring, _autumn) = triggers.preview_of(trigger, after=START, count=1).clock_changes
     assert spring.effect == "runs_once"
 
 
@@ -277,9 +275,8 @@ def test_schedules_that_never_meet_are_not_searched_for_ever() -> None:
 
 
 def test_manual_has_no_times() -> None:
-    shown = triggers.preview(
-        "manual", {}, after=START, calendar=triggers.CalendarRules(country="CN"), spread_seconds=9
-    )
+    trigger = triggers.build("manual", {}, calendar=triggers.CalendarRules(country="CN"), spread_seconds=9)
+    shown = triggers.preview_of(trigger, after=START, count=1)
     assert (shown.times, shown.warnings) == ([], [])
     assert shown.description == "Only when somebody asks for it"
 

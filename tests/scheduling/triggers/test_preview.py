@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,12 @@ SENTENCES = [
     ("30 4 1 */1 */7", "At 04:30:00, on day 1 of the month if that is also on Sunday"),
     ("30 4 1-31 * 5", "Every day at 04:30:00"),
 ]
+
+
+def preview(
+    kind: str, params: dict[str, object], *, after: datetime, count: int = 10, **terms: Any
+) -> triggers.Preview:
+    return triggers.preview_of(triggers.build(kind, params, **terms), after=after, count=count)
 
 
 def utc(text: str) -> datetime:
@@ -92,7 +99,7 @@ def test_never_at_weekends(expression: str, never: bool) -> None:
 
 def test_runs_that_come_very_fast() -> None:
     def warnings(kind: str, params: dict[str, object]) -> list[str]:
-        return triggers.preview(kind, params, after=utc("2026-01-01"), count=5).warnings
+        return preview(kind, params, after=utc("2026-01-01"), count=5).warnings
 
     assert warnings("cron", {"expression": "* * * * * *"}) == ["Runs every second: 86,400 times a day."]
     assert warnings("cron", {"expression": "*/2 * * * * *"}) == []
@@ -102,7 +109,7 @@ def test_runs_that_come_very_fast() -> None:
 
 
 def test_preview() -> None:
-    shown = triggers.preview(
+    shown = preview(
         "cron", {"expression": "30 2 * * *"}, zone="America/New_York", after=utc("2026-03-07T12:00"), count=3
     )
     assert shown.times == [utc("2026-03-08T07:00"), utc("2026-03-09T06:30"), utc("2026-03-10T06:30")]
@@ -130,7 +137,7 @@ EFFECTS = [
 
 @pytest.mark.parametrize(("expression", "gap", "fold", "in_spring", "in_autumn"), EFFECTS)
 def test_effects(expression: str, gap: str, fold: str, in_spring: str, in_autumn: str) -> None:
-    shown = triggers.preview(
+    shown = preview(
         "cron",
         {"expression": expression},
         zone="America/New_York",
@@ -144,21 +151,21 @@ def test_effects(expression: str, gap: str, fold: str, in_spring: str, in_autumn
 
 def test_interval_shifts_by_the_wall_clock() -> None:
     after = utc("2026-01-01")
-    daily = triggers.preview("interval", {"days": 1}, zone="Europe/Berlin", after=after, count=1)
+    daily = preview("interval", {"days": 1}, zone="Europe/Berlin", after=after, count=1)
     assert [change.effect for change in daily.clock_changes] == ["shifts", "shifts"]
-    often = triggers.preview("interval", {"minutes": 10}, zone="Europe/Berlin", after=after, count=1)
+    often = preview("interval", {"minutes": 10}, zone="Europe/Berlin", after=after, count=1)
     assert [change.effect for change in often.clock_changes] == ["unaffected", "unaffected"]
 
 
 def test_zone_without_changes() -> None:
-    shown = triggers.preview("cron", {"hour": 3}, zone="Asia/Shanghai", after=utc("2026-01-01"), count=0)
+    shown = preview("cron", {"hour": 3}, zone="Asia/Shanghai", after=utc("2026-01-01"), count=0)
     assert shown.clock_changes == []
     assert shown.times == []
     assert shown.warnings == []
 
 
 def test_a_schedule_that_has_ended_says_so() -> None:
-    shown = triggers.preview("date", {"run_date": "2020-01-01"}, after=utc("2026-01-01"))
+    shown = preview("date", {"run_date": "2020-01-01"}, after=utc("2026-01-01"))
     assert shown.times == []
     assert shown.warnings == ["There is no further run."]
 
@@ -166,7 +173,7 @@ def test_a_schedule_that_has_ended_says_so() -> None:
 def test_preview_and_trigger_agree() -> None:
     params = {"expression": "*/7 1-4 * * *"}
     after = utc("2026-10-31")
-    shown = triggers.preview("cron", params, zone="America/New_York", after=after, count=200)
+    shown = preview("cron", params, zone="America/New_York", after=after, count=200)
     trigger = triggers.build("cron", params, zone="America/New_York")
     assert shown.times == trigger.between(after, utc("2030-01-01"), 200)
 

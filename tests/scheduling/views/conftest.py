@@ -18,8 +18,8 @@ JSON = {"HTTP_ACCEPT": "application/json"}
 numbers = itertools.count()
 
 
-def login(*permissions: str, superuser: bool = False, csrf: bool = False) -> Client:
-    user = get_user_model().objects.create_user("anna", is_staff=True, is_superuser=superuser)
+def login(*permissions: str, superuser: bool = False, csrf: bool = False, name: str = "anna") -> Client:
+    user = get_user_model().objects.create_user(name, is_staff=True, is_superuser=superuser)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     client = Client(enforce_csrf_checks=csrf)
     client.force_login(user)

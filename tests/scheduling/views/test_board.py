@@ -10,7 +10,9 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
+from jobsite import belief
 from scheduling.clock import SettableClock
 from scheduling.models import Execution, Group, Task, TaskVersion
 from scheduling.services import groups, tasks
@@ -151,6 +153,26 @@ def test_nothing_new_is_204(some: dict[str, Task]) -> None:
     answer = client.get("/scheduler/cards/", {"category": "sync", "cursor": live[2]})
     assert answer.status_code == 200
     assert "state-paused" in answer.content.decode()
+
+
+def test_a_hundred_open_boards_cost_as_much_as_one_but_who_pressed_a_button_sees_what_it_did(
+    some: dict[str, Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(belief, "TIMES", 1_000_000.0)
+    part, verbs = f"{BOARD}cards/", ("view_task", "pause_task")
+    first, second, onlooker = login(*verbs), login(*verbs, name="bert"), login("view_task", name="cleo")
+    pause = reverse("task-verb", args=[some["plain"].pk, "pause"])
+    resume = pause.replace("pause", "resume")
+    assert pause in first.get(part).content.decode()
+    first.post(pause)
+    assert pause in second.get(part).content.decode()  # as a moment ago
+    assert resume in first.get(part, {"fresh": "1"}).content.decode()
+    with CaptureQueriesContext(connection) as queries:
+        assert resume in second.get(part).content.decode()
+    assert not [query for query in queries if "scheduling_task" in query["sql"]]
+    assert pause not in onlooker.get(part).content.decode()  # has no buttons, whatever the others have
+    first.post(resume)
+    assert pause in first.get(BOARD).content.decode()  # without JavaScript: the page itself
 
 
 @pytest.mark.parametrize("superuser", [True, False])

@@ -15,7 +15,6 @@ from django.test.utils import CaptureQueriesContext
 from scheduling.clock import SettableClock
 from scheduling.models import Execution, Task
 from scheduling.services import tallies, tasks
-from scheduling.views import belief
 from tests.conftest import TESTER
 from tests.scheduling.views.conftest import login, new_execution, new_node
 
@@ -144,29 +143,6 @@ def test_who_may_not_see_executions_gets_the_list_of_apps(busy: Task) -> None:
     assert client.get("/scheduler/now/").status_code == 403
     assert client.get("/scheduler/days/").status_code == 403
     assert Client().get("/scheduler/now/")["Location"].startswith("/admin/login/")
-
-
-def test_what_took_long_to_find_out_is_believed_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    at = [100.0]
-    monkeypatch.setattr(belief, "TIMES", 20.0)
-    monkeypatch.setattr(belief, "MOST", 2)
-    monkeypatch.setattr(belief.time, "monotonic", lambda: at[0])
-    answers: list[str] = []
-
-    def find() -> str:
-        at[0] += 0.5
-        answers.append("x" * (len(answers) + 1))
-        return answers[-1]
-
-    known: belief.Belief[str] = belief.Belief()
-    assert [known.get("a", find), known.get("a", find)] == ["x", "x"]
-    at[0] += 9.9
-    assert known.get("a", find) == "x"
-    at[0] += 0.2
-    assert known.get("a", find) == "xx"
-    assert known.get("b", find) == "xxx"
-    assert known.get("c", find) == "xxxx"  # more than are remembered: the others are forgotten
-    assert known.get("a", find) == "xxxxx"
 
 
 def test_an_empty_installation_is_told_how_to_begin() -> None:

@@ -1,0 +1,69 @@
+"""What instances, and what is known of them, look like in a CSV file."""
+
+from __future__ import annotations
+
+from instances.services import histories
+from jobsite.exports import Sheet
+
+OF_INSTANCE = ("instance",)
+
+#: For looking; ``services.exchange`` writes the files that are read back.
+INSTANCES = Sheet(
+    "instances",
+    ("name",),
+    {
+        "id": "id", "name": "name", "dialect": "dialect", "host": "host", "port": "port", "database": "database",
+        "credential": "credential.name", "environment": "environment", "active": "active", "status": "status",
+        "last_error": "last_error", "last_connected_at": "last_connected_at", "main_version": "main_version",
+        "created_at": "created_at", "updated_at": "updated_at", "deleted_at": "deleted_at",
+    },
+    ("credential",),
+)  # fmt: skip
+ACCOUNTS = Sheet(
+    "accounts",
+    ("instance", "name"),
+    {
+        "instance": "instance.name", "name": "name", "username": "username", "host": "host", "kind": "kind",
+        "superuser": "superuser", "locked": "locked", "grant_admin": "grant_admin", "expires_at": "expires_at",
+        "active": "active", "first_seen_at": "first_seen_at", "last_seen_at": "last_seen_at",
+        "dropped_at": "dropped_at",
+    },
+    OF_INSTANCE,
+)  # fmt: skip
+ACCOUNT_CHANGES = Sheet(
+    "account-changes",
+    ("-id",),
+    {
+        "id": "id", "at": "at", "instance": "instance.name", "name": "name", "kind": "kind",
+        "summary": histories.summary, "session": "session_id",
+    },
+    OF_INSTANCE,
+)  # fmt: skip
+DATABASES = Sheet(
+    "databases",
+    ("instance", "name"),
+    {
+        "instance": "instance.name", "name": "name", "active": "active", "first_seen_at": "first_seen_at",
+        "last_seen_at": "last_seen_at", "dropped_at": "dropped_at", "returned_at": "returned_at",
+    },
+    OF_INSTANCE,
+)  # fmt: skip
+NEWEST = ("-date", "-instance", "-id")
+DATABASE_SIZES = Sheet(
+    "sizes",
+    NEWEST,
+    {
+        "date": "date", "instance": "instance.name", "database": "database", "total_bytes": "total_bytes",
+        "data_bytes": "data_bytes", "index_bytes": "index_bytes", "reason": "reason", "collected_at": "collected_at",
+    },
+    OF_INSTANCE,
+)  # fmt: skip
+INSTANCE_SIZES = Sheet(
+    "instance-sizes",
+    NEWEST,
+    {
+        "date": "date", "instance": "instance.name", "total_bytes": "total_bytes",
+        "database_count": "database_count", "unknown_count": "unknown_count", "collected_at": "collected_at",
+    },
+    OF_INSTANCE,
+)  # fmt: skip

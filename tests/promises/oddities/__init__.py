@@ -1,0 +1,1 @@
+"""An app for scheduler processes of the tests: see ``tests.promises.odd_settings``."""
