@@ -56,7 +56,7 @@ MUTANTS = (
     ),
     Mutant(
         "attempt check", "P2",
-        {"scheduling/sql/sqlite.py": [(""" AND attempt = {self.value('attempt')} AND state = 'running'""", " AND state = 'running'")]},
+        {"scheduling/sql/sqlite.py": [(" AND attempt = {self.value(batch, 'attempt')}", "")]},
         (RESULTS,), ("sqlite",),
     ),
     Mutant(
@@ -68,7 +68,6 @@ MUTANTS = (
         "attempt check", "P2",
         {
             "scheduling/sql/mysql.py": [
-                (" AND v.attempt = e.attempt", ""),
                 ('if held.get(row["id"]) == row["attempt"]', 'if row["id"] in held'),
             ]
         },

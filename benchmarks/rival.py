@@ -7,7 +7,7 @@ import pickle
 import signal
 import sys
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,10 @@ def line(path: str, text: str) -> None:
     os.close(handle)
 
 
-def job(scheduler: Any, due: datetime, arguments: tuple[str, ...], id: str) -> Any:
-    """An APScheduler job due at that instant, that may be late by any time.
-
-    Due again in a year: the history of a job that ends is deleted with it.
-    """
+def job(
+    scheduler: Any, due: datetime, every: timedelta, arguments: tuple[str, ...], id: str, grace: int | None
+) -> Any:
+    """An APScheduler job due at that instant and then regularly, that may be late by ``grace`` seconds (None: any)."""
     from apscheduler.job import Job
     from apscheduler.triggers.interval import IntervalTrigger
 
@@ -36,8 +35,8 @@ def job(scheduler: Any, due: datetime, arguments: tuple[str, ...], id: str) -> A
 
     made = Job(
         scheduler, id=id, name=id, func=module.line if arguments else module.noop, args=arguments, kwargs={},
-        trigger=IntervalTrigger(days=365, start_date=due, timezone="UTC"), executor="default", misfire_grace_time=None,
-        coalesce=True, max_instances=1,
+        trigger=IntervalTrigger(seconds=int(every.total_seconds()), start_date=due, timezone="UTC"), executor="default",
+        misfire_grace_time=grace, coalesce=True, max_instances=1,
     )  # fmt: skip
     made._modify(next_run_time=due)
     return made

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db import connection
+from django.db import DataError, connection
 
 Row = dict[str, Any]
 
@@ -96,16 +97,16 @@ class Batch:
         self.shared: dict[str, Any] = {}
         #: The other columns, with their kinds, and their values from row to row.
         self.differing: dict[str, str] = {}
-        self._values: dict[str, list[Any]] = {}
+        self.values: dict[str, list[Any]] = {}
         for column, kind in columns.items():
             values = [row.get(column) for row in rows]
             if kind == "json":  # as texts, since True and 1 are equal but not alike
                 values = [statements.encode(value, kind) for value in values]
-            if column not in NAMES and values.count(values[0]) == len(values) and _travels(values[0]):
+            if column not in NAMES and values.count(values[0]) == len(values):
                 self.shared[column] = statements.encode(values[0], kind)
             else:
                 self.differing[column] = kind
-                self._values[column] = [statements.encode(value, kind) for value in values]
+                self.values[column] = [statements.encode(value, kind) for value in values]
 
     @property
     def json(self) -> str:
@@ -115,21 +116,15 @@ class Batch:
         """
         return json.dumps(
             [
-                {column: value for column, value in zip(self._values, line, strict=True) if value is not None}
-                for line in zip(*self._values.values(), strict=True)
+                {column: value for column, value in zip(self.values, line, strict=True) if value is not None}
+                for line in zip(*self.values.values(), strict=True)
             ],
             separators=(",", ":"),
         )
 
     def longest(self, column: str) -> int:
         """The length of the longest text in a differing column, in characters."""
-        return max(len(value or "") for value in self._values[column])
-
-
-def _travels(value: Any) -> bool:
-    """Whether a driver takes the value as a parameter. NUL and lone surrogates it refuses with errors of its own;
-    in JSON they reach the database, whose refusal is what finds the one row at fault."""
-    return not isinstance(value, str) or value.isprintable()
+        return max(len(value or "") for value in self.values[column])
 
 
 class Statements(ABC):
@@ -213,18 +208,16 @@ class Statements(ABC):
     def boolean(self, value: bool) -> Any:
         return int(value)
 
-    def values(self, batch: Batch) -> str:
+    def selected(self, batch: Batch) -> str:
         return ", ".join(self.value(batch, column) for column in batch.columns)
 
-    def assignments(self, batch: Batch, prefix: str = "") -> str:
+    def assignments(self, batch: Batch) -> str:
+        return ", ".join(self.assignment(column, self.value(batch, column)) for column in FINISHED)
+
+    def assignment(self, column: str, value: str) -> str:
         """``available_at`` keeps its value unless the row brings one (a retry does)."""
-        return ", ".join(
-            f"{prefix}{self.name(column)} = "
-            + (f"COALESCE({value}, {self.kept}{column})" if column == "available_at" else value)
-            for column in batch.columns
-            if column not in NAMED
-            for value in (self.value(batch, column),)
-        )
+        kept = f"COALESCE({value}, {self.kept}{column})" if column == "available_at" else value
+        return f"{self.name(column)} = {kept}"
 
     def encode(self, value: Any, kind: str) -> Any:
         """A value as JSON and as a parameter."""
@@ -238,15 +231,23 @@ class Statements(ABC):
             return json.dumps(value)
         return value
 
-    def execute(self, sql: str, *values: Any) -> int:
-        with connection.cursor() as cursor:
-            cursor.execute(sql, values)
-            return int(cursor.rowcount)
+    def execute(self, sql: str, *values: Any) -> None:
+        with self._executed(sql, values):
+            pass
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        with connection.cursor() as cursor:
-            cursor.execute(sql, values)
+        with self._executed(sql, values) as cursor:
             return list(cursor.fetchall())
+
+    @contextmanager
+    def _executed(self, sql: str, values: tuple[Any, ...]) -> Iterator[Any]:
+        with connection.cursor() as cursor:
+            try:
+                cursor.execute(sql, values)
+            except ValueError as error:
+                # The driver itself refuses NUL or lone surrogates: a fault of the value, as if the server had.
+                raise DataError(str(error)) from error
+            yield cursor
 
 
 def uuid_value(value: UUID) -> str:

@@ -18,6 +18,7 @@ SHORT = 500
 class MySQL(Statements):
     quote = "`"
     false = "0"
+    kept = ""
 
     def records(self, batch: Batch) -> str:
         typed = ", ".join(
@@ -42,7 +43,7 @@ class MySQL(Statements):
         # The duplicate clause changes nothing; INSERT IGNORE would hide other faults too.
         self.execute(
             f"INSERT INTO {EXECUTION} ({self.names(batch.columns)}, {self.names(CONSTANT)})"
-            f" SELECT {self.values(batch)}, {self.constants()} FROM {self.records(batch)}"
+            f" SELECT {self.selected(batch)}, {self.constants()} FROM {self.records(batch)}"
             f" ON DUPLICATE KEY UPDATE task_id = {EXECUTION}.task_id",
             *batch.shared.values(),
             batch.json,
@@ -68,14 +69,27 @@ class MySQL(Statements):
         )
         ours = [row for row in rows if held.get(row["id"]) == row["attempt"]]
         if ours:
-            batch = Batch(self, ours, NAMED | FINISHED)
-            self.execute(
-                f"UPDATE {EXECUTION} e JOIN {self.records(batch)} ON v.id = e.id AND v.attempt = e.attempt"
-                f" SET {self.assignments(batch, 'e.')} WHERE e.state = 'running'",
-                batch.json,
-                *batch.shared.values(),
-            )
+            self._write(Batch(self, ours, NAMED | FINISHED))
         return {row["id"] for row in ours}
+
+    def _write(self, batch: Batch) -> None:
+        """Writes results onto rows that are held. With a join the rows would go through a temporary table first."""
+        ids = batch.values["id"]
+        assignments, values = [], []
+        for column in FINISHED:
+            if column in batch.shared:
+                text, given = "%s", [batch.shared[column]]
+            else:
+                text = f"CASE id {'WHEN %s THEN %s ' * len(ids)}END"
+                given = [each for pair in zip(ids, batch.values[column], strict=True) for each in pair]
+            assignments.append(self.assignment(column, text))
+            values += given
+        self.execute(
+            f"UPDATE {EXECUTION} SET {', '.join(assignments)} WHERE id IN ({', '.join(['%s'] * len(ids))})"
+            " AND state = 'running'",
+            *values,
+            *ids,
+        )
 
     def prepare_engine_session(self) -> None:
         self.execute("SET SESSION innodb_lock_wait_timeout = 2")

@@ -53,7 +53,7 @@ class PostgreSQL(Statements):
     def insert(self, batch: Batch) -> None:
         self.execute(
             f"INSERT INTO {EXECUTION} ({self.names(batch.columns)}, {self.names(CONSTANT)})"
-            f" SELECT {self.values(batch)}, {self.constants()} FROM {self.records(batch)}"
+            f" SELECT {self.selected(batch)}, {self.constants()} FROM {self.records(batch)}"
             " ON CONFLICT (task_id, scheduled_for, slot) DO NOTHING",
             *batch.shared.values(),
             batch.json,

@@ -55,7 +55,7 @@ class Prepared:
         ]
         with connection.cursor() as cursor:
             cursor.execute(words.text, params)
-            rows: list[Row] = cursor.fetchall()
+            rows = list(cursor.fetchall())
         if words.converters:
             return [tuple(row) for row in words.compiler.apply_converters(rows, words.converters)]
         return rows

@@ -35,7 +35,7 @@ class SQLite(Statements):
         # "WHERE true" tells the parser that ON CONFLICT is not a join's ON.
         self.execute(
             f"INSERT INTO {EXECUTION} ({self.names(batch.columns)}, {self.names(CONSTANT)})"
-            f" SELECT {self.values(batch)}, {self.constants()} FROM json_each(%s) v WHERE true"
+            f" SELECT {self.selected(batch)}, {self.constants()} FROM json_each(%s) v WHERE true"
             " ON CONFLICT (task_id, scheduled_for, slot) DO NOTHING",
             *batch.shared.values(),
             batch.json,
