@@ -216,6 +216,9 @@ class MySQL(Dialect):
     def access(self, action: str, database: str, holder: Holder) -> list[Held]:
         return mysql_access.reasons(action, database, holder)
 
+    def concerns(self, database: str, category: str, on: tuple[str, ...]) -> bool:
+        return mysql_access.concerns(database, category, on)
+
 
 def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
