@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.utils.module_loading import import_string
 
 from scheduling import executors, job_stores, registry
 from scheduling.exceptions import UnknownExecutor, UnknownJobStore, UnknownTrigger
@@ -42,6 +43,20 @@ def triggers_can_be_imported(**_: Any) -> list[CheckMessage]:
             hint = 'SCHEDULER["triggers"] maps a name to the dotted path of a scheduling.triggers.Trigger.'
             found.append(Error(str(error), hint=hint, id="scheduling.E011"))
     return found
+
+
+@register("scheduling")
+def hosts_can_be_told(**_: Any) -> list[CheckMessage]:
+    path = settings.SCHEDULER.get("hosts", "")
+    try:
+        if path:
+            import_string(path)
+    except ImportError as error:
+        hint = (
+            'SCHEDULER["hosts"] is the dotted path of who knows which database hosts a run visits, or empty.'
+        )
+        return [Error(str(error), hint=hint, id="scheduling.E015")]
+    return []
 
 
 @register("scheduling")
