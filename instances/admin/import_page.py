@@ -100,7 +100,6 @@ def show(page: ServiceAdmin[Instance], request: HttpRequest) -> HttpResponse:
         **page.admin_site.each_context(request),
         "opts": page.opts,
         "title": gettext("Import instances"),
-        "media": page.media,
         "form": form,
         "dry_run": dry_run,
         "counts": [(WORDS[fate], number) for fate, number in counts.items()] if fates is not None else [],
