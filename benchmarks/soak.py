@@ -4,7 +4,8 @@
 
 Runs in threads and in processes, that fail, are tried again, run late, are cancelled, and tasks that are edited all
 the while. Every few seconds each node is looked at from outside. After the warm-up (the first half, at least a
-minute: imports, pools and caches fill) a line is laid through the readings by least squares; a figure is bad when it
+minute: imports, pools and caches fill) a line is laid, by least squares, through the
+least of each five readings (what comes and goes with runs is no leak); a figure is bad when it
 rises by more than its tolerance, per hour, and by more within the readings than chance moves it. At the end
 ``manage.py doctor`` examines the database. Exit code 1 when a slope, the doctor or a node's end is bad.
 """
@@ -31,6 +32,7 @@ import contest
 NODES = 2
 THREADS, PROCESSES = 16, 4
 SAMPLE_SECONDS = 3.0
+GROUP = 5
 LEAST_WARM_UP_SECONDS = 60.0
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -59,8 +61,10 @@ class Readings:
         self.values.append(value)
 
     def slope(self, since: float) -> float:
-        """Per hour, by least squares over what was read since then."""
-        pairs = [(at, value) for at, value in zip(self.at, self.values, strict=True) if at >= since]
+        """Per hour, by least squares over the least of each few readings: what comes and goes with runs is no leak."""
+        read = [(at, value) for at, value in zip(self.at, self.values, strict=True) if at >= since]
+        groups = [read[first : first + GROUP] for first in range(0, len(read) - GROUP + 1, GROUP)]
+        pairs = [(group[0][0], min(value for _at, value in group)) for group in groups]
         middle = sum(at for at, _ in pairs) / len(pairs)
         mean = sum(value for _, value in pairs) / len(pairs)
         spread = sum((at - middle) ** 2 for at, _ in pairs)

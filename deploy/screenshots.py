@@ -122,6 +122,7 @@ def addresses_of(page: Page, site: Site) -> dict[str, str]:
         "executions": f"{admin}/scheduling/execution/",
         "nodes": f"{admin}/scheduling/node/",
         "instance": f"http://{site.address}{instance}",
+        "fleet": f"{admin}/instances/instance/fleet/",
     }
 
 

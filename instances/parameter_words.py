@@ -27,6 +27,7 @@ PARAMETER_WORDS = (
     _("Months that sizes stay, this one not counted; none: as JOBSITE_KEEP_SIZES_MONTHS says."),
     _("Months beyond this one that must have a partition."),
     _("Size beyond which a partition is too large."),
+    _("Days that they stay; none: as JOBSITE_KEEP_SESSIONS_DAYS says."),
     _("The kind of database."),
     _("Names of instances."),
     _("One statement that reads."),

@@ -31,7 +31,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 page(_("Board"), "dashboard", "board", "scheduling.view_task")
                 | {"active": lambda asked: asked.path == reverse("board")},  # other pages stand below it
-                rows(_("Tasks"), "event_repeat", "scheduling", "task"),
+                rows(_("Tasks"), "event_repeat", "scheduling", "task")
+                | {
+                    "active": lambda asked: (
+                        "/scheduling/task/" in asked.path and "/templates/" not in asked.path
+                    )
+                },
                 page(
                     _("Templates"), "library_add", "admin:scheduling_task_templates", "scheduling.view_task"
                 ),
@@ -65,9 +70,18 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 page(
                     _("Partitions"), "view_week", "admin:instances_partitions", "instances.view_databasesize"
                 ),
-                rows(_("Accounts"), "badge", "instances", "instanceaccount"),
+                rows(_("Accounts"), "badge", "instances", "instanceaccount")
+                | {
+                    "active": lambda asked: (
+                        "/instanceaccount/" in asked.path and "/who-can/" not in asked.path
+                    )
+                },
+                page(_("Who can"), "lock_open", "admin:instances_who_can", "instances.view_instanceaccount"),
                 rows(_("Account changes"), "person_edit", "instances", "accountchange"),
                 rows(_("Sync sessions"), "sync", "instances", "syncsession"),
+                page(_("Run SQL"), "terminal", "admin:instances_sql", "instances.run_sql"),
+                rows(_("Statements"), "receipt_long", "instances", "statementrun")
+                | {"active": lambda asked: "/statementrun/" in asked.path and "/run/" not in asked.path},
                 rows(_("Backups"), "backup", "instances", "backup"),
                 rows(_("Tags"), "sell", "instances", "tag"),
             ],

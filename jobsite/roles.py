@@ -29,8 +29,12 @@ class Right:
         return self.code.startswith("view_")
 
 
+#: What not everybody reads who may look around: user names of servers, and statements with whatever stands in them.
+CONFIDENTIAL = {"credential", "statementrun"}
+
+
 def _views(right: Right) -> bool:
-    return right.is_view and right.model != "credential"
+    return right.is_view and right.model not in CONFIDENTIAL
 
 
 def _operates(right: Right) -> bool:

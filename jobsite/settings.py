@@ -300,7 +300,9 @@ def database_settings() -> dict[str, Any]:
             "keepalives_count": 3,
             "tcp_user_timeout": 20_000,
         }
-    return database | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "ATOMIC_REQUESTS": False}
+    # A connection older than this is closed after the run or the page that used it.
+    recycled = environment.whole("JOBSITE_CONNECTION_SECONDS", 60, least=0, most=86_400)
+    return database | {"CONN_MAX_AGE": recycled, "CONN_HEALTH_CHECKS": True, "ATOMIC_REQUESTS": False}
 
 
 DATABASES = {"default": database_settings()}
@@ -334,6 +336,9 @@ JOBSITE_DISPLAY_TIME_ZONE = environment.text("JOBSITE_DISPLAY_TIME_ZONE")
 
 # --- The scheduler -----------------------------------------------------------------------------------------------
 
+#: A Redis in which a project keeps jobs of APScheduler; whoever may write there runs code here. Empty: none.
+_REDIS_JOB_STORE = environment.text("JOBSITE_REDIS_JOB_STORE")
+
 SCHEDULER: dict[str, Any] = {
     "queues": environment.words("JOBSITE_QUEUES", ("default",)),
     "threads": environment.whole("JOBSITE_THREADS", 64, least=1, most=1_000),
@@ -351,6 +356,11 @@ SCHEDULER: dict[str, Any] = {
     "lease_seconds": environment.number("JOBSITE_LEASE_SECONDS", 15, least=1, most=600),
     # Third-party executors: name → dotted path of a scheduling.executors.Executor.
     "executors": {},
+    # Job stores of APScheduler beside our own: name → kind and its options (docs/engine.md).
+    "job_stores": {"redis": {"kind": "redis", "url": _REDIS_JOB_STORE}} if _REDIS_JOB_STORE else {},
+    # Of jobs in them: how many run at the same time, and what they have where they say nothing themselves.
+    "job_threads": environment.whole("JOBSITE_JOB_THREADS", 10, least=1, most=500),
+    "job_defaults": {"coalesce": True, "max_instances": 1, "misfire_grace_time": 300},
     # Third-party triggers: name → dotted path of a scheduling.triggers.Trigger.
     "triggers": {},
     # Who knows which database hosts a run visits, for the forecast: dotted path of a function that makes the answer.
@@ -390,6 +400,8 @@ JOBSITE_ALLOW_SOCKETS = environment.flag("JOBSITE_ALLOW_SOCKETS", False)
 JOBSITE_SYNC_PARALLEL = environment.whole("JOBSITE_SYNC_PARALLEL", 8, least=1, most=64)
 #: Months that daily sizes are kept, this one not counted.
 JOBSITE_KEEP_SIZES_MONTHS = environment.whole("JOBSITE_KEEP_SIZES_MONTHS", 12, least=1, most=1_200)
+#: Days that ended collections, and who ran which statement, are kept.
+JOBSITE_KEEP_SESSIONS_DAYS = environment.whole("JOBSITE_KEEP_SESSIONS_DAYS", 90, least=1, most=36_500)
 #: Names and patterns (as of a shell) of accounts that the collection leaves out, by dialect, beside the servers' own.
 JOBSITE_ACCOUNTS_LEFT_OUT = {
     dialect: environment.words(f"JOBSITE_ACCOUNTS_LEFT_OUT_{dialect.upper()}")

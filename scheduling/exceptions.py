@@ -50,6 +50,10 @@ class InvalidCalendar(FieldErrors):
     """The calendar's days or windows cannot be understood."""
 
 
+class UnknownJobStore(SchedulingError):
+    """A setting names a job store that there is not, or that cannot be made of what it says."""
+
+
 class UnknownExecutor(SchedulingError):
     """No executor has this name."""
 

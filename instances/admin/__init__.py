@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from instances.admin.account import AccountChangeAdmin, InstanceAccountAdmin
+from instances.admin.backup import BackupAdmin
 from instances.admin.credential import CredentialAdmin
 from instances.admin.database import InstanceDatabaseAdmin
 from instances.admin.growth import (
-    BackupAdmin,
     DatabaseSizeAggregateAdmin,
     InstanceSizeAggregateAdmin,
     SizeAnomalyAdmin,
@@ -16,6 +16,7 @@ from instances.admin.instance import InstanceAdmin
 from instances.admin.limit import SizeLimitAdmin
 from instances.admin.session import SyncSessionAdmin
 from instances.admin.size import DatabaseSizeAdmin, InstanceSizeAdmin
+from instances.admin.statement import StatementRunAdmin
 
 __all__ = [
     "AccountChangeAdmin",
@@ -30,6 +31,7 @@ __all__ = [
     "InstanceSizeAggregateAdmin",
     "SizeAnomalyAdmin",
     "SizeLimitAdmin",
+    "StatementRunAdmin",
     "SyncSessionAdmin",
     "TagAdmin",
 ]

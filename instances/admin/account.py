@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
+from instances.admin.filters import OF_INSTANCE, ChangedSince, since
+from instances.admin.who_can import who_can_view
 from instances.models import AccountChange, InstanceAccount
 from instances.services import facts, histories, sheets
 from jobsite.admin_base import HistoryAdmin
@@ -38,7 +41,7 @@ class InstanceAccountAdmin(HistoryAdmin[InstanceAccount]):
         "active",
         "last_seen_at",
     )
-    list_filter = ("kind", "superuser", "locked", "grant_admin", "active")
+    list_filter = ("active", ChangedSince, "kind", "superuser", "locked", "grant_admin", *OF_INSTANCE)
     list_select_related = ("instance",)
     search_fields = ("name",)
     ordering = ("name", "instance")  # along an index
@@ -49,6 +52,10 @@ class InstanceAccountAdmin(HistoryAdmin[InstanceAccount]):
     readonly_fields = fields
     change_form_outer_before_template = "instances/account.html"
     Media = InstancesMedia
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(who_can_view)
+        return [path("who-can/", page, name="instances_who_can"), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """A list shows no rights, which may be long."""
@@ -77,10 +84,41 @@ class InstanceAccountAdmin(HistoryAdmin[InstanceAccount]):
         return {
             "account": account,
             "facts": [facts.sentence(fact) for fact in account.facts],
-            "rights": lines[:MOST_RIGHTS],
+            "rights": [
+                (word_of(category), list(found))
+                for category, found in groupby(lines[:MOST_RIGHTS], key=lambda line: line["category"])
+            ],
+            "shown": len(lines[:MOST_RIGHTS]),
             "left_out": len(lines) > MOST_RIGHTS,
             "changes": changes,
         }
+
+
+#: What the rights of a category are on; one that is not here is shown as it is.
+CATEGORIES = {
+    "server": _("Server"),
+    "global": _("Whole server"),
+    "role": _("Roles"),
+    "default_role": _("Default roles"),
+    "owner": _("Owns"),
+    "database": _("Databases"),
+    "schema": _("Schemas"),
+    "table": _("Tables"),
+    "column": _("Columns"),
+    "sequence": _("Sequences"),
+    "routine": _("Routines"),
+    "function": _("Functions"),
+    "type": _("Types"),
+    "language": _("Languages"),
+    "tablespace": _("Tablespaces"),
+    "default": _("For what is made later"),
+    "proxy": _("Proxies"),
+    "restriction": _("Taken away again"),
+}
+
+
+def word_of(category: str) -> str:
+    return str(CATEGORIES.get(category, category))
 
 
 def _rights(account: InstanceAccount) -> Iterator[dict[str, Any]]:
@@ -99,7 +137,7 @@ def _rights(account: InstanceAccount) -> Iterator[dict[str, Any]]:
 class AccountChangeAdmin(HistoryAdmin[AccountChange]):
     sheet = sheets.ACCOUNT_CHANGES
     list_display = ("at", "instance", "name", "kind", "sentence")
-    list_filter = ("kind",)
+    list_filter = ("kind", since("at"), *OF_INSTANCE)
     list_select_related = ("instance",)
     ordering = ("-id",)
     fields = ("at", "instance", "name", "kind", "session")

@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import DateField, Q, QuerySet
+from django.db.models import DateField, Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from instances import dialects
-from instances.models import Instance, Tag
+from instances.models import AccountChange, Instance, Tag
 from instances.services.sizes import day_of
 from scheduling import clock
 
@@ -77,12 +77,21 @@ class Since(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() not in {str(days) for days in SINCE_DAYS}:
             return queryset
-        since: Any = clock.now() - timedelta(days=int(self.value() or 0))
+        return self.rows_since(queryset, clock.now() - timedelta(days=int(self.value() or 0)))
+
+    def rows_since(self, rows: QuerySet[Any], moment: Any) -> QuerySet[Any]:
         wanted = Q()
         for name in self.fields:
-            is_day = type(queryset.model._meta.get_field(name)) is DateField
-            wanted |= Q(**{f"{name}__gte": day_of(since) if is_day else since})
-        return queryset.filter(wanted)
+            is_day = type(rows.model._meta.get_field(name)) is DateField
+            wanted |= Q(**{f"{name}__gte": day_of(moment) if is_day else moment})
+        return rows.filter(wanted)
+
+
+class ChangedSince(Since):
+    """Accounts with a line in their history since then."""
+
+    def rows_since(self, rows: QuerySet[Any], moment: Any) -> QuerySet[Any]:
+        return rows.filter(Exists(AccountChange.objects.filter(account=OuterRef("pk"), at__gte=moment)))
 
 
 def since(*names: str) -> type[Since]:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from instances.admin.filters import OF_INSTANCE, since
-from instances.models import Backup, DatabaseSizeAggregate, InstanceSizeAggregate, SizeAnomaly, Tag
+from instances.models import DatabaseSizeAggregate, InstanceSizeAggregate, SizeAnomaly, Tag
 from instances.models.aggregate import SizeAggregate
 from instances.services import growth, tags
 from instances.templatetags.instances import signed_size
@@ -108,18 +108,6 @@ class SizeAnomalyAdmin(HistoryAdmin[SizeAnomaly]):
     @admin.display(description=_("usual growth a day"))
     def usual(self, row: SizeAnomaly) -> str:
         return f"{size(row.usual_bytes)} ± {size(row.tolerance_bytes)}"
-
-
-@admin.register(Backup)
-class BackupAdmin(HistoryAdmin[Backup]):
-    list_display = ("finished_at", "instance", "database", "bytes", "file", "restored_at", "removed_at")
-    list_filter = OF_INSTANCE
-    list_select_related = ("instance",)
-    ordering = ("-id",)
-
-    @admin.display(description=_("size"))
-    def bytes(self, row: Backup) -> str:
-        return size(row.size_bytes)
 
 
 @admin.register(Tag)

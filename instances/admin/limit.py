@@ -51,10 +51,8 @@ class SizeLimitAdmin(ServiceAdmin[SizeLimit]):
     show_full_result_count = False
     list_per_page = 50
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[SizeLimit]:
-        return super().get_queryset(request).order_by(F("full_on").asc(nulls_last=True), "pk")
-
     def get_ordering(self, request: HttpRequest) -> Any:
+        """The next one first, and those that are not reached last."""
         return (F("full_on").asc(nulls_last=True), "pk")
 
     def get_fields(self, request: HttpRequest, obj: SizeLimit | None = None) -> Any:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 import django_filters
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from instances.api.filters import OfInstance, changed_since
@@ -45,12 +48,19 @@ class AccountDetailSerializer(AccountSerializer):
 
 
 class AccountFilters(OfInstance):
+    changed_since = django_filters.IsoDateTimeFilter(
+        method="changed", help_text=_("With a change then or later: a time with its offset.")
+    )
+
     class Meta:
         model = InstanceAccount
         fields = (
-            "active", "dialect", "environment", "instance", "instance_state", "kind", "locked", "name", "superuser",
-            "tag",
+            "active", "dialect", "environment", "grant_admin", "instance", "instance_state", "kind", "locked", "name",
+            "superuser", "tag",
         )  # fmt: skip
+
+    def changed(self, rows: Any, _name: str, moment: datetime) -> Any:
+        return rows.filter(Exists(AccountChange.objects.filter(account=OuterRef("pk"), at__gte=moment)))
 
 
 class AccountViewSet(Lists, Exports, Shows, HouseViewSet):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from instances.dialects.grants import MEMBER, ROLE, Grant
 
-READ, WRITE = "read", "write"
-ACTIONS = (READ, WRITE)
+#: ``admin``: change what the database is made of, or give others rights in it.
+READ, WRITE, ADMIN = "read", "write", "admin"
+ACTIONS = (READ, WRITE, ADMIN)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -29,7 +30,7 @@ class Holder:
     held: tuple[Held, ...]
 
 
-def gather(name: str, grants: dict[str, Iterable[Grant]], everybody: str) -> tuple[Held, ...]:
+def gather(name: str, grants: Mapping[str, Iterable[Grant]], everybody: str) -> tuple[Held, ...]:
     """The rights of ``name``: its own, those of its roles and theirs, and those that everybody has.
 
     ``grants``: every account of the server by name. A role that is a member of itself in a circle is met once.

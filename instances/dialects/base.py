@@ -121,8 +121,12 @@ class Dialect(ABC):
         return name
 
     def access(self, action: str, database: str, holder: Holder) -> list[Held]:
-        """The rights by which an account may ``read`` or ``write`` in a database; empty when it may not."""
+        """The rights by which an account may ``read``, ``write`` or ``admin`` a database; empty when it may not."""
         return []
+
+    def concerns(self, database: str, category: str, on: tuple[str, ...]) -> bool:
+        """Whether a right on this can matter to ``access``; memberships of roles always do."""
+        return on[:1] == (database,)
 
 
 class WithoutDumps(Dialect):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 
-from instances.dialects.access import READ, WRITE, Held, Holder
+from instances.dialects.access import ADMIN, READ, WRITE, Held, Holder
 
 RIGHTS = {
     READ: {"ALL PRIVILEGES", "SELECT"},
     WRITE: {"ALL PRIVILEGES", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP"},
+    ADMIN: {"ALL PRIVILEGES", "CREATE", "ALTER", "DROP"},
 }
+
+WILD = re.compile(r"[%_\\]")
 
 
 def reasons(action: str, database: str, holder: Holder) -> list[Held]:
@@ -24,17 +27,26 @@ def reasons(action: str, database: str, holder: Holder) -> list[Held]:
 
 def _fits(held: Held, action: str, database: str, restricted: set[str]) -> bool:
     grant = held.grant
-    if grant.right not in RIGHTS[action]:
+    if grant.right not in RIGHTS[action] and not (action == ADMIN and grant.grantable):
         return False
-    if grant.category == "global":
-        return grant.right not in restricted
-    if grant.category == "database":
-        return fits_pattern(database, grant.on[0])
-    return grant.category in ("table", "column") and grant.on[0] == database
+    return concerns(database, grant.category, grant.on) and not (
+        grant.category == "global" and grant.right in restricted
+    )
+
+
+def concerns(database: str, category: str, on: tuple[str, ...]) -> bool:
+    """Whether a right on this says anything about what may be done in the database."""
+    if category == "global":
+        return True
+    if category == "database":
+        return fits_pattern(database, on[0])
+    return category in ("table", "column", "routine", "restriction") and on[:1] == (database,)
 
 
 def fits_pattern(database: str, pattern: str) -> bool:
     r"""As the server compares: ``%`` and ``_`` are wild unless a backslash stands before them."""
+    if not WILD.search(pattern):
+        return pattern == database
     parts = re.findall(r"\\.|.", pattern, re.DOTALL)
     wild = {"%": ".*", "_": "."}
     expression = "".join(

@@ -34,18 +34,21 @@ SELECT u.User, u.Host, u.is_role = 'Y', u.plugin, u.Super_priv = 'Y', u.Grant_pr
 FROM mysql.user u
 """
 
-#: MySQL 5.7 and 8.
+#: MySQL 5.7 and 8. What CREATE ROLE makes is an account that is locked, expired and without a password; whether it has
+#: one is asked for, and never the hash itself.
 MYSQL = """
-SELECT u.User, u.Host, FALSE, u.plugin, u.Super_priv = 'Y', u.Grant_priv = 'Y', u.Create_user_priv = 'Y',
+SELECT u.User, u.Host, {is_role}, u.plugin, u.Super_priv = 'Y', u.Grant_priv = 'Y', u.Create_user_priv = 'Y',
        u.account_locked = 'Y', u.password_expired = 'Y', UNIX_TIMESTAMP(u.password_last_changed),
        u.password_lifetime, u.max_user_connections, u.ssl_type
 FROM mysql.user u
 """
 
+MADE_AS_ROLE = "u.account_locked = 'Y' AND u.password_expired = 'Y' AND u.authentication_string = ''"
+
 #: Days that a password holds where the account says nothing; 0: for ever.
 LIFETIME = "SELECT @@global.default_password_lifetime"
 
-#: MySQL 8: a role is an account that somebody holds; default roles are not told by SHOW GRANTS.
+#: MySQL 8: an account that somebody holds is a role, however it was made; SHOW GRANTS tells no default roles.
 ROLES = "SELECT DISTINCT FROM_USER, FROM_HOST FROM mysql.role_edges"
 DEFAULT_ROLES = "SELECT USER, HOST, DEFAULT_ROLE_USER, DEFAULT_ROLE_HOST FROM mysql.default_roles"
 
@@ -131,7 +134,7 @@ def _may_show_grants(visit: Visit, name: str, host: str) -> bool:
 
 def _inventory(visit: Visit) -> str:
     if not visit.is_mariadb:
-        return MYSQL
+        return MYSQL.format(is_role=MADE_AS_ROLE if visit.is_mysql8 else "FALSE")
     return MARIADB if visit.main_version >= (10, 4) else MARIADB_OLD
 
 

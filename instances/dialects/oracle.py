@@ -1,15 +1,16 @@
-"""Oracle 12.2 and newer, through oracledb in its thin mode. Its dictionary as Oracle documents it; no test has met a
-real server.
+"""Oracle 12.2 and newer, through oracledb in its asynchronous thin mode: the only one in which every wait can be given
+up. Its dictionary as Oracle documents it; no test has met a real server.
 
 A database is a pluggable one: all of them when the connection leads to the root of a container, else the one.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -53,6 +54,7 @@ VIEWS = (
     (("dba_users", "dba_roles"), "accounts"),
     (("dba_role_privs", "dba_sys_privs", "dba_tab_privs", "dba_col_privs"), "rights"),
 )
+CLOSE_SECONDS = 1
 LOOK = "SELECT 1 FROM {view} WHERE ROWNUM = 1"
 
 #: Numbers of the server (ORA-…) and of the driver (DPY-…).
@@ -143,10 +145,11 @@ def quoted(name: str) -> str:
 class Visit:
     """One open connection. Its statements raise ``DialectError``."""
 
-    def __init__(self, connection: Any, deadline: Deadline, target: ConnectionTarget) -> None:
+    def __init__(self, connection: Any, loop: asyncio.AbstractEventLoop, target: ConnectionTarget) -> None:
         self._connection = connection
-        self._deadline = deadline
+        self._loop = loop
         self._target = target
+        self._deadline = Deadline(target.options.statement_timeout_seconds, _("Waiting for a statement"))
 
     def rows(self, statement: str) -> Sequence[tuple[Any, ...]]:
         return self.execute(statement)[1]
@@ -155,17 +158,21 @@ class Visit:
         """The names of the columns, the rows (at most so many), and how many rows the server says it touched."""
         import oracledb
 
-        # Of one round trip, in milliseconds; 0 would mean for ever.
-        self._connection.call_timeout = max(1, round(self._deadline.left() * 1000))
+        work = self._execute(statement, most)
         try:
-            with contextlib.closing(self._connection.cursor()) as cursor:
-                cursor.execute(statement)
-                columns = [column[0] for column in cursor.description or ()]
-                if not columns:
-                    return columns, [], max(int(cursor.rowcount or 0), 0)
-                return columns, list(cursor.fetchall() if most is None else cursor.fetchmany(most)), 0
+            answer: tuple[list[str], list[Any], int] = _within(self._loop, work, self._deadline)
+            return answer
         except oracledb.Error as error:
             raise translate(error, self._target) from None
+
+    async def _execute(self, statement: str, most: int | None) -> tuple[list[str], list[Any], int]:
+        with self._connection.cursor() as cursor:
+            await cursor.execute(statement)
+            columns = [column[0] for column in cursor.description or ()]
+            if not columns:
+                return columns, [], max(int(cursor.rowcount or 0), 0)
+            rows = await (cursor.fetchall() if most is None else cursor.fetchmany(most))
+            return columns, list(rows), 0
 
     def sees(self, view: str) -> bool:
         try:
@@ -195,25 +202,41 @@ def connect(target: ConnectionTarget) -> Iterator[Visit]:
     except ImportError as error:
         raise Oracle().driver_missing() from error
     refuse_disguise(target)
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
+        deadline = Deadline(target.options.connect_timeout_seconds, _("Connecting"))
+        try:
+            connection = _within(loop, _connected(oracledb, target), deadline)
+        except oracledb.Error as error:
+            raise translate(error, target) from None
+        try:
+            yield Visit(connection, loop, target)
+        finally:
+            with contextlib.suppress(oracledb.Error, TimedOut):  # the server sees the line end all the same
+                _within(loop, connection.close(), Deadline(CLOSE_SECONDS, _("Closing")))
+
+
+async def _connected(driver: Any, target: ConnectionTarget) -> Any:
     options = target.options
     encrypted = options.tls not in ("disable", "prefer")  # the server listens for TLS at a port of its own
     more = {"ssl_context": _context(target), "ssl_server_dn_match": options.tls == "verify-full"}
+    return await driver.connect_async(
+        user=target.username,
+        password=target.password,
+        host=target.host,
+        port=target.port or Oracle.default_port,
+        service_name=target.database,
+        protocol="tcps" if encrypted else "tcp",
+        tcp_connect_timeout=options.connect_timeout_seconds,
+        **(more if encrypted else {}),
+    )
+
+
+def _within(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], deadline: Deadline) -> Any:
+    """What the coroutine gives. Raises ``TimedOut``."""
     try:
-        connection = oracledb.connect(
-            user=target.username,
-            password=target.password,
-            host=target.host,
-            port=target.port or Oracle.default_port,
-            service_name=target.database,
-            protocol="tcps" if encrypted else "tcp",
-            tcp_connect_timeout=options.connect_timeout_seconds,
-            **(more if encrypted else {}),
-        )
-    except oracledb.Error as error:
-        raise translate(error, target) from None
-    deadline = Deadline(options.statement_timeout_seconds, _("Waiting for a statement"))
-    with contextlib.closing(connection):
-        yield Visit(connection, deadline, target)
+        return loop.run_until_complete(asyncio.wait_for(work, deadline.left()))
+    except TimeoutError:
+        raise deadline.error() from None
 
 
 def _context(target: ConnectionTarget) -> ssl.SSLContext:

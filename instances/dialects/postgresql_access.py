@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from instances.dialects.access import READ, WRITE, Held, Holder
+from instances.dialects.access import ADMIN, READ, WRITE, Held, Holder
 from instances.dialects.grants import MEMBER, ROLE, Grant
 
 TABLE_RIGHTS = {READ: {"SELECT"}, WRITE: {"INSERT", "UPDATE", "DELETE", "TRUNCATE"}}
+OWNERS = ("DATABASE OWNER", "SCHEMA OWNER", "TABLE OWNER")
 #: Predefined roles that may do it to every table.
 EVERYWHERE = {READ: "pg_read_all_data", WRITE: "pg_write_all_data"}
 
@@ -17,6 +18,8 @@ def reasons(action: str, database: str, holder: Holder) -> list[Held]:
     own = [held for held in holder.held if held.grant.on[:1] == (database,)]
     if not any(_lets_in(held.grant) for held in own):
         return []
+    if action == ADMIN:
+        return [held for held in own if _rules(held.grant)]
     everywhere = [
         held
         for held in holder.held
@@ -33,6 +36,11 @@ def reasons(action: str, database: str, holder: Holder) -> list[Held]:
 
 def _lets_in(grant: Grant) -> bool:
     return (grant.category, grant.right) in (("database", "CONNECT"), ("owner", "DATABASE OWNER"))
+
+
+def _rules(grant: Grant) -> bool:
+    """Whether it lets somebody change what the database is made of, or pass a right on."""
+    return (grant.category == "owner" and grant.right in OWNERS) or grant.grantable
 
 
 def _opens(grant: Grant) -> bool:

@@ -208,6 +208,7 @@ def connect(target: ConnectionTarget) -> Iterator[Visit]:
             login_timeout=math.ceil(options.connect_timeout_seconds),
             timeout=math.ceil(options.statement_timeout_seconds),
             encryption=ENCRYPTION[options.tls],
+            tds_version="7.4",  # else it tries one after the other, and waits for each
             appname="jobsite",
             autocommit=True,
         )
@@ -221,6 +222,8 @@ def connect(target: ConnectionTarget) -> Iterator[Visit]:
 def translate(error: Any, target: ConnectionTarget) -> DialectError:
     """The driver's error as one of ours, in one line and without the password."""
     number, text = _parts(error)
+    if "message 20003" in text:  # below the first number, which says no more than that it did not work
+        number = 20003
     text = target.scrub(" ".join(text.split())) or type(error).__name__
     if number in DENIED:
         return AccessDenied(text)

@@ -12,6 +12,7 @@ from instances.models.instance import Instance
 from instances.models.limit import SizeLimit
 from instances.models.session import SyncRecord, SyncSession
 from instances.models.size import DatabaseSize, InstanceSize
+from instances.models.statement import StatementRun
 from instances.models.tag import Tag
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Period",
     "SizeAnomaly",
     "SizeLimit",
+    "StatementRun",
     "SyncRecord",
     "SyncSession",
     "Tag",

@@ -1,58 +1,198 @@
-"""Who can read or write a database, across the fleet, by what the last collections stored."""
+"""Who can read, write or administer a database, across the fleet, by what the last collections stored."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from instances.dialects.access import Held, Holder, gather
-from instances.dialects.grants import Grant, grants_of
+from instances.dialects.base import Dialect
+from instances.dialects.grants import ROLE, Grant, Snapshot
 from instances.models import Instance, InstanceAccount, InstanceDatabase
+from instances.models.instance import InstanceQuerySet
+
+#: Instances whose accounts are held in memory at a time.
+BATCH = 10
+
+DIRECT, THROUGH_ROLE, EVERYBODY, SUPERUSER, PATTERN = "direct", "role", "everybody", "superuser", "pattern"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What somebody wants to know. Empty: no matter which."""
+
+    #: One of ``dialects.access.ACTIONS``.
+    action: str
+    database: str
+    #: Names; none: those that are known to have the database.
+    instances: tuple[str, ...] = ()
+    dialect: str = ""
+    environment: str = ""
+    tag: str = ""
+    #: A part of the account's name, whatever its case.
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Rights on one thing, and how the account comes by them."""
+
+    #: DIRECT, THROUGH_ROLE, EVERYBODY, SUPERUSER, or PATTERN: granted on a name with wildcards that fits.
+    path: str
+    rights: tuple[str, ...]
+    #: From the outside in; () is the server.
+    on: tuple[str, ...]
+    #: Roles, nearest first.
+    via: tuple[str, ...]
+    #: At least one of the rights may be passed on.
+    grantable: bool
+
+    def __str__(self) -> str:
+        """Such as ``INSERT, UPDATE on sales.public.orders, through writers``."""
+        place = ".".join(self.on) or _("the whole server")
+        text = _("{right} on {place}").format(right=", ".join(self.rights), place=place)
+        return (
+            _("{right}, through {roles}").format(right=text, roles=" → ".join(self.via)) if self.via else text
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
     """One account that can, and why."""
 
-    instance: Instance
     account: InstanceAccount
-    reasons: tuple[Held, ...]
-
-    def sentences(self) -> list[str]:
-        return [reason(held) for held in self.reasons]
+    reasons: tuple[Reason, ...]
 
 
-def who_can(action: str, database: str, instances: Iterable[Instance] | None = None) -> Iterator[Access]:
-    """The accounts that can log in and may ``read`` or ``write`` something in the database of that name.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is known of one instance."""
 
-    ``instances`` None: all that are known to have it. By instance and name; one instance's accounts are held in
-    memory at a time.
+    instance: Instance
+    #: When its accounts were last collected; None: never, so that nothing is known.
+    as_of: datetime | None
+    found: tuple[Access, ...] = ()
+    #: Accounts whose rights the server has not told: they may be able to as well.
+    unread: int = 0
+
+
+@dataclass(slots=True)
+class Page:
+    answers: list[Answer] = field(default_factory=list)
+    #: The name of the instance after which the next page begins; empty: there is none.
+    after: str = ""
+
+    @property
+    def accounts(self) -> int:
+        return sum(len(answer.found) for answer in self.answers)
+
+
+def who_can(question: Question, *, after: str = "") -> Iterator[Answer]:
+    """Instance by instance, by name, those beyond ``after``: the accounts that can log in and may do it.
+
+    An instance without an account that can is told as well. A few instances' accounts are in memory at a time.
     """
-    for instance in _having(database) if instances is None else instances:
-        yield from _on(instance, action, database)
+    while some := list(asked(question).filter(name__gt=after)[:BATCH]):
+        after = some[-1].name
+        accounts: dict[int, list[InstanceAccount]] = defaultdict(list)
+        wanted = InstanceAccount.objects.filter(instance__in=some, active=True)
+        for row in wanted.defer("attributes", "facts").order_by("instance", "name"):
+            accounts[row.instance_id].append(row)
+        for instance in some:
+            yield _on(instance, question, accounts[instance.pk])
 
 
-def _having(database: str) -> Iterator[Instance]:
-    having = InstanceDatabase.objects.filter(name=database, active=True).values("instance")
-    yield from Instance.objects.present().filter(pk__in=having).order_by("name").iterator()
+def page(question: Question, *, after: str = "", most_instances: int = 20, most_accounts: int = 500) -> Page:
+    """As many whole instances as fit, at least one."""
+    found = Page()
+    for answer in who_can(question, after=after):
+        full = len(found.answers) == most_instances or found.accounts + len(answer.found) > most_accounts
+        if found.answers and full:
+            found.after = found.answers[-1].instance.name
+            break
+        found.answers.append(answer)
+    return found
 
 
-def _on(instance: Instance, action: str, database: str) -> Iterator[Access]:
+def asked(question: Question) -> InstanceQuerySet:
+    """The instances that the question is about, by name."""
+    rows = _chosen(question)
+    if not question.instances:
+        having = InstanceDatabase.objects.filter(name=question.database, active=True).values("instance")
+        rows = rows.filter(pk__in=having)
+    return rows
+
+
+def not_collected(question: Question) -> InstanceQuerySet:
+    """The instances of which nobody knows whether they have the database, by name."""
+    rows = _chosen(question)
+    if question.instances:
+        return rows.none()
+    return rows.filter(~Exists(InstanceDatabase.objects.filter(instance=OuterRef("pk"))))
+
+
+def _chosen(question: Question) -> InstanceQuerySet:
+    rows = Instance.objects.present().order_by("name")
+    if question.instances:
+        rows = rows.filter(name__in=question.instances)
+    if question.dialect:
+        rows = rows.filter(dialect=question.dialect)
+    if question.environment:
+        rows = rows.filter(environment=question.environment)
+    return rows.filter(tags__name=question.tag) if question.tag else rows
+
+
+def _on(instance: Instance, question: Question, rows: list[InstanceAccount]) -> Answer:
     kind = instance.kind
-    rows = list(InstanceAccount.objects.filter(instance=instance, active=True).order_by("name"))
-    grants: dict[str, Iterable[Grant]] = {row.name: grants_of(row.privileges or {}) for row in rows}
+    grants = {row.name: _relevant(row.privileges or {}, kind, question.database) for row in rows}
+    found = []
     for row in rows:
         if row.kind != InstanceAccount.Kind.USER or row.locked:
             continue
+        if question.account.casefold() not in row.name.casefold():
+            continue
         holder = Holder(row.name, row.superuser, gather(row.name, grants, kind.everybody))
-        if found := kind.access(action, database, holder):
-            yield Access(instance, row, tuple(sorted(found)))
+        if held := kind.access(question.action, question.database, holder):
+            found.append(Access(row, _reasons(held, kind, question.database, row.superuser)))
+    unread = sum(row.privileges is None for row in rows)
+    return Answer(instance, max((row.last_seen_at for row in rows), default=None), tuple(found), unread)
 
 
-def reason(held: Held) -> str:
-    """Such as ``INSERT on sales.public.orders, through writers``."""
-    place = ".".join(held.grant.on) or _("the whole server")
-    text = _("{right} on {place}").format(right=held.grant.right, place=place)
-    return _("{right}, through {roles}").format(right=text, roles=" → ".join(held.via)) if held.via else text
+def _relevant(stored: Snapshot, kind: Dialect, database: str) -> list[Grant]:
+    """The rights that can matter; an account may have thousands in other databases."""
+    return [
+        Grant(category, tuple(entry["on"]), right, grantable, right in entry.get("default", ()))
+        for category, entries in stored.items()
+        for entry in entries
+        if category == ROLE or kind.concerns(database, category, tuple(entry["on"]))
+        for right, grantable in entry["rights"].items()
+    ]
+
+
+def _reasons(held: Iterable[Held], kind: Dialect, database: str, superuser: bool) -> tuple[Reason, ...]:
+    """Rights on the same thing that come the same way are one reason."""
+    parts: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[Grant]] = defaultdict(list)
+    for one in sorted(held):
+        parts[_path(one, kind, database, superuser), one.grant.on, one.via].append(one.grant)
+    return tuple(
+        Reason(
+            path, tuple(dict.fromkeys(grant.right for grant in grants)), on, via,
+            any(grant.grantable for grant in grants),
+        )
+        for (path, on, via), grants in parts.items()
+    )  # fmt: skip
+
+
+def _path(held: Held, kind: Dialect, database: str, superuser: bool) -> str:
+    if held.via:
+        return EVERYBODY if kind.everybody in held.via else THROUGH_ROLE
+    if superuser and not held.grant.on:
+        return SUPERUSER
+    if held.grant.category == "database" and held.grant.on[0] != database:
+        return PATTERN
+    return DIRECT

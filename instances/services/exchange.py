@@ -129,7 +129,11 @@ def _unguarded(text: str) -> str:
 
 def _entries(text: str, format_: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Each row with its number: the line of a CSV file, the place in a YAML list."""
-    if len(text.encode()) > MOST_BYTES:
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise FileNotUnderstood(_("The file has characters that are no text.")) from error
+    if size > MOST_BYTES:
         raise FileNotUnderstood(_("The file has more than %d bytes.") % MOST_BYTES)
     found = list(_csv(text) if format_ == "csv" else _yaml(text))
     if len(found) > MOST_ROWS:
@@ -143,6 +147,8 @@ def _csv(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         names = reader.fieldnames
         if not names or "name" not in names:
             raise FileNotUnderstood(_("The first line must name the columns: %s.") % ", ".join(COLUMNS))
+        if len(set(names)) != len(names):
+            raise FileNotUnderstood(_("A column stands twice."))
         for row in reader:
             values = {name: _unguarded(cell) for name, cell in row.items() if name and isinstance(cell, str)}
             extra = {"?": row[None]} if None in row else {}
@@ -158,6 +164,8 @@ def _yaml(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         raise FileNotUnderstood(_("Aliases are not allowed."))
     try:
         whole = yaml.safe_load(text)
+    except RecursionError as error:
+        raise FileNotUnderstood(_("It is nested too deeply.")) from error
     except (yaml.YAMLError, ValueError) as error:
         raise FileNotUnderstood(" ".join(str(error).split())[:500]) from error
     rows = whole.get("instances") if isinstance(whole, dict) else None
@@ -262,7 +270,7 @@ def _options(value: Any) -> Any:
         return {} if value is None else value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError(_("This must be JSON.")) from None
 
 

@@ -21,7 +21,7 @@ FORECAST = ("used_bytes", "growth_per_day_bytes", "full_on", "computed_at")
 #: Each 1024 of the one before, as pages write sizes. "T", "TB" and "TiB" are one unit.
 POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-SIZE = re.compile(r"\s*(\d{1,15}(?:\.\d{1,6})?)\s*([KMGTP]?)(?:I?B)?\s*", re.IGNORECASE)
+SIZE = re.compile(r"\s*(\d{1,15}(?:\.\d{1,6})?)\s*([KMGTP]?)(?:I?B)?\s*", re.IGNORECASE | re.ASCII)
 MOST_BYTES = 2**63 - 1
 
 

@@ -24,10 +24,10 @@ from instances.sql.base import Partition, Partitions, default_name, month_of
 from scheduling.context import current_run
 from scheduling.sql.transactions import in_transaction
 
-#: The partitioned models, and the column that decides.
 #: Months that tasks and commands make ahead.
 AHEAD = 3
 
+#: The partitioned models, and the column that decides.
 MODELS: tuple[type[models.Model], ...] = (DatabaseSize, InstanceSize)
 COLUMN = "date"
 
@@ -106,8 +106,9 @@ def cleanup(*, today: date, keep_months: int) -> Report:
     statements = sql.partitions(connection)
     before = add_months(today.replace(day=1), -keep_months)
     report = Report(statements.supported, message=_plain() if not statements.supported else "")
-    for model in MODELS:
+    for number, model in enumerate(MODELS):
         table = model._meta.db_table
+        current_run().progress(number, len(MODELS), table)
         for one in statements.listed(table):
             if one.end is not None and one.end <= before:
                 current_run().check_cancelled()
@@ -126,8 +127,9 @@ def upgrade(*, today: date, ahead: int) -> Report:
     wait while it is rebuilt.
     """
     report = Report(is_supported(), message=_plain() if not is_supported() else "")
-    for model in MODELS if report.supported else ():
+    for number, model in enumerate(MODELS if report.supported else ()):
         table = model._meta.db_table
+        current_run().progress(number, len(MODELS), table)
         with _patient_statements() as statements:
             if statements.is_partitioned(table):
                 continue
@@ -140,8 +142,11 @@ def upgrade(*, today: date, ahead: int) -> Report:
     return report
 
 
-def check(*, today: date, ahead: int, oversize_bytes: int = OVERSIZE_BYTES) -> Health:
-    """Looks for what is wrong, makes missing partitions of this month and the next ``ahead`` ones, and tells both."""
+def check(*, today: date, ahead: int, oversize_bytes: int = OVERSIZE_BYTES, mend: bool = True) -> Health:
+    """Looks for what is wrong, makes missing partitions of this month and the next ``ahead`` ones, and tells both.
+
+    Not ``mend``: it only tells.
+    """
     health = Health()
     statements = sql.partitions(connection)
     if not statements.supported:
@@ -151,7 +156,14 @@ def check(*, today: date, ahead: int, oversize_bytes: int = OVERSIZE_BYTES) -> H
         if not statements.is_partitioned(table):
             health.note(CRITICAL, _("%s is a plain table: upgrade it.") % table)
             continue
-        if created := _create(statements, table, months_ahead(today, ahead)):
+        if not mend:
+            if missing := _missing(statements, table, months_ahead(today, ahead)):
+                months = ", ".join(f"{month:%Y-%m}" for month in missing)
+                health.note(
+                    WARNING,
+                    _("%(table)s has no partitions for %(months)s.") % {"table": table, "months": months},
+                )
+        elif created := _create(statements, table, months_ahead(today, ahead)):
             health.created += created
             health.note(WARNING, _("Partitions were missing and have been made: %s.") % ", ".join(created))
         _look(health, statements, table, today, oversize_bytes)
@@ -197,9 +209,13 @@ def _plain() -> str:
     )
 
 
-def _create(statements: Partitions, table: str, months: list[date]) -> list[str]:
+def _missing(statements: Partitions, table: str, months: list[date]) -> list[date]:
     covered = {month_of(table, one.name) for one in statements.listed(table)}
-    missing = [month for month in months if month not in covered]
+    return [month for month in months if month not in covered]
+
+
+def _create(statements: Partitions, table: str, months: list[date]) -> list[str]:
+    missing = _missing(statements, table, months)
     return in_transaction(lambda: statements.create(table, COLUMN, missing)) if missing else []
 
 

@@ -1,4 +1,6 @@
-"""Collections that people ask for: a run of the built-in task, done by a scheduler and told like every other."""
+"""Collections and other long work that people ask for: a run of the built-in task, done by a scheduler and told like
+every other.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +21,20 @@ from scheduling.services.actor import Actor
 SIZES_TASK = "collect_database_sizes"
 ACCOUNTS_TASK = "sync_accounts"
 TASKS = {SyncSession.Category.SIZE: SIZES_TASK, SyncSession.Category.ACCOUNT: ACCOUNTS_TASK}
+#: What can be done to the partitions, each by the built-in task that does it.
+PARTITION_TASKS = {
+    "create": "create_database_size_partitions",
+    "cleanup": "cleanup_database_size_partitions",
+    "check": "monitor_partition_health",
+    "upgrade": "upgrade_database_size_tables",
+}
+
+
+def look_after_partitions(
+    verb: str, *, actor: Actor, parameters: dict[str, Any] | None = None, idempotency_key: str = ""
+) -> Execution:
+    """Asks for one of ``PARTITION_TASKS`` now; returns the run. Raises Refused, ``ValidationError``."""
+    return _ask(PARTITION_TASKS[verb], parameters or {}, actor=actor, idempotency_key=idempotency_key)
 
 
 def collect_sizes(chosen: Sequence[Instance], *, actor: Actor, idempotency_key: str = "") -> Execution:

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, Max
+from django.utils.translation import gettext as _
 
 from instances.exceptions import WrongState
 from instances.models import Instance, SyncRecord, SyncSession
@@ -101,7 +102,8 @@ def request_cancel(session: SyncSession, *, actor: Actor) -> int:
     def write() -> int:
         locked = SyncSession.objects.select_for_update().get(pk=session.pk)
         if locked.status != Status.RUNNING:
-            raise WrongState(f"The session is {locked.status} already.")
+            label = Status(locked.status).label
+            raise WrongState(_("The session has ended already: %(status)s.") % {"status": label})
         now = clock.now()
         pending = SyncRecord.objects.filter(session=session, state=State.PENDING)
         count = pending.update(state=State.CANCELLED, finished_at=now)

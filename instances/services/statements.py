@@ -5,18 +5,27 @@ from __future__ import annotations
 import csv
 import io
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
-from instances.dialects.tables import Script, Table, script
-from instances.models import Instance
+from instances.dialects.tables import MOST_CHARACTERS, Script, Table, script
+from instances.models import Instance, StatementRun
 from instances.services import visits
+from jobsite.exports import guarded
+from scheduling import clock
 from scheduling.context import RunCancelled, current_run
+from scheduling.services.actor import SYSTEM, Actor
+from scheduling.text import storable_characters
 
 MOST_ROWS = 10_000
 MOST_SECONDS = 3_600.0
+#: What somebody gets who waits for the answer on a page or by the API.
+MOST_INSTANCES_WAITED_FOR, MOST_ROWS_WAITED_FOR, MOST_SECONDS_WAITED_FOR = 20, 1_000, 30
 #: How often it is looked whether the run is cancelled.
 LOOK_SECONDS = 0.2
 
@@ -34,19 +43,46 @@ def run(
     instances: list[Instance],
     text: str,
     *,
+    actor: Actor = SYSTEM,
     database: str = "",
     writes: bool = False,
     most_rows: int = 1_000,
     seconds: float = 30,
 ) -> list[Answer]:
-    """Runs the statements on each instance; one instance's failure is its own.
+    """Runs the statements on each instance; one instance's failure is its own. A row says who asked for what.
 
     ``database`` is where, on servers that have several; ``seconds`` is what all statements of one instance may take.
     When the current run is cancelled, the servers are told to end what they do. Raises ``StatementRefused`` before
     anything is sent. Call it outside a transaction.
     """
-    stop = threading.Event()
     wanted = script(text, writes=writes, most_rows=min(most_rows, MOST_ROWS))
+    row = _asked(instances, text, database, actor, writes=writes)
+    began = time.monotonic()
+    answers = _visit(instances, wanted, database, seconds)
+    StatementRun.objects.filter(pk=row.pk).update(
+        errors={answer.instance.name: answer.error for answer in answers if answer.table is None},
+        rows=sum(len(answer.table.rows) for answer in answers if answer.table),
+        changed=sum(answer.table.changed for answer in answers if answer.table),
+        run_ms=round((time.monotonic() - began) * 1000),
+    )
+    return answers
+
+
+def _asked(
+    instances: list[Instance], text: str, database: str, actor: Actor, *, writes: bool
+) -> StatementRun:
+    """Written before anything is sent: what is cut off has been asked all the same."""
+    execution_id = current_run().execution_id or None
+    return StatementRun.objects.create(
+        at=clock.now(), by_id=actor.user_id, source="task" if execution_id else actor.source,
+        statement=storable_characters(text, MOST_CHARACTERS), writes=writes,
+        database=storable_characters(database, 500), instances=[instance.name for instance in instances],
+        execution_id=execution_id,
+    )  # fmt: skip
+
+
+def _visit(instances: list[Instance], wanted: Script, database: str, seconds: float) -> list[Answer]:
+    stop = threading.Event()
     wanted = replace(wanted, stopped=stop.is_set)
     with ThreadPoolExecutor(settings.JOBSITE_SYNC_PARALLEL, thread_name_prefix="sql") as pool:
         futures = [(instance, _begin(pool, instance, wanted, database, seconds)) for instance in instances]
@@ -65,6 +101,30 @@ def as_csv(table: Table) -> str:
     writer.writerow(table.columns)
     writer.writerows(["" if value is None else value for value in row] for row in table.rows)
     return output.getvalue()
+
+
+def as_spreadsheet(answers: list[Answer]) -> str:
+    """CSV for people, of all instances: the first column names them, and what failed is said in its place.
+
+    A text that a spreadsheet would take for a formula stands behind an apostrophe.
+    """
+    output = io.StringIO()
+    writer = csv.writer(output, lineterminator="\r\n")
+    columns: tuple[str, ...] | None = None
+    for answer in answers:
+        table = answer.table
+        if table is None:
+            writer.writerow([answer.instance.name, _cell(answer.error)])
+            continue
+        if table.columns != columns:  # the same statement can mean other columns elsewhere
+            columns = table.columns
+            writer.writerow([_("instance"), *(_cell(name) for name in columns)])
+        writer.writerows([answer.instance.name, *(_cell(value) for value in row)] for row in table.rows)
+    return output.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return "" if value is None else guarded(value)
 
 
 def _begin(

@@ -18,8 +18,10 @@ from instances.tasks.partitions import (
     create_database_size_partitions,
     get_partition_management_status,
     monitor_partition_health,
+    upgrade_database_size_tables,
 )
 from instances.tasks.sizes import (
+    cleanup_old_sessions,
     close_lost_sessions,
     collect_database_sizes,
     collect_database_sizes_by_type,
@@ -36,6 +38,7 @@ __all__ = [
     "cleanup_database_size_partitions",
     "cleanup_old_aggregations",
     "cleanup_old_logs",
+    "cleanup_old_sessions",
     "close_lost_sessions",
     "collect_database_sizes",
     "collect_database_sizes_by_type",
@@ -49,6 +52,7 @@ __all__ = [
     "run_sql",
     "run_writing_sql",
     "sync_accounts",
+    "upgrade_database_size_tables",
     "validate_aggregation_config",
     "validate_collection_config",
 ]

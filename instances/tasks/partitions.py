@@ -45,6 +45,23 @@ def cleanup_database_size_partitions(
     return report.as_result()
 
 
+@task(gettext_lazy("Give the size tables partitions"), category="maintenance")
+def upgrade_database_size_tables(months_ahead: Ahead = partitions.AHEAD) -> dict[str, Any]:
+    """Gives plain size tables partitions and keeps every row; may be run again after an interruption.
+
+    Args:
+        months_ahead: Months beyond this one.
+    """
+    report = partitions.upgrade(today=_today(), ahead=months_ahead)
+    if report.message:
+        current_run().log(report.message)
+    upgraded = ", ".join(report.upgraded) or "–"
+    current_run().log(
+        _("Tables upgraded: %(tables)s; %(rows)d rows.") % {"tables": upgraded, "rows": report.rows}
+    )
+    return report.as_result()
+
+
 @task(gettext_lazy("Look after the partitions"), category="monitoring")
 def monitor_partition_health(
     months_ahead: Ahead = partitions.AHEAD,

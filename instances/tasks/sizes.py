@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
+from django.conf import settings
 from django.utils.translation import gettext_lazy
+from pydantic import Field
 
 from instances.models import Instance, SyncSession
-from instances.services import collection, sessions, status, validation
+from instances.services import collection, session_retention, sessions, status, validation
 from instances.services import instances as fleet
 from instances.tasks.words import DialectName, InstanceName, InstanceNames, chosen_for, collect, origin_of_run
 from scheduling import clock
@@ -56,6 +58,17 @@ def close_lost_sessions() -> dict[str, Any]:
     """Closes sessions that are said to be running while whoever worked on them is gone."""
     closed = sessions.close_lost(now=clock.now())
     return {"closed": [str(session.pk) for session in closed]}
+
+
+@task(gettext_lazy("Remove old sessions"), category="maintenance")
+def cleanup_old_sessions(keep_days: Annotated[int, Field(ge=1, le=36_500)] | None = None) -> dict[str, Any]:
+    """Removes ended sessions with their records, and who ran which statement, when they are old.
+
+    Args:
+        keep_days: Days that they stay; none: as JOBSITE_KEEP_SESSIONS_DAYS says.
+    """
+    keep = keep_days or settings.JOBSITE_KEEP_SESSIONS_DAYS
+    return session_retention.cleanup(now=clock.now(), keep_days=keep).as_result()
 
 
 @task(gettext_lazy("Status of the collections"), category="monitoring")

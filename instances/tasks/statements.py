@@ -14,6 +14,7 @@ from instances.services import statements
 from instances.tasks.words import InstanceNames
 from scheduling.context import current_run
 from scheduling.registry import task
+from scheduling.services.actor import SYSTEM
 
 Statement = Annotated[str, Field(min_length=1, max_length=100_000)]
 Rows = Annotated[int, Field(ge=1, le=statements.MOST_ROWS)]
@@ -70,7 +71,13 @@ def _run(
 ) -> dict[str, Any]:
     """Raises ``CollectionFailed`` when it failed on every instance, and when it failed on some and writes."""
     answers = statements.run(
-        fleet.named(names), text, database=database, writes=writes, most_rows=max_rows, seconds=seconds
+        fleet.named(names),
+        text,
+        database=database,
+        writes=writes,
+        most_rows=max_rows,
+        seconds=seconds,
+        actor=SYSTEM,
     )
     failed = {answer.instance.name: answer.error for answer in answers if answer.table is None}
     for name, error in failed.items():

@@ -31,7 +31,7 @@ class NodeAdmin(HistoryAdmin[Node]):
     change_form_outer_before_template = "scheduling/parts/node_page.html"
     fields = (
         "id", "host", "pid", "version", "standing", "seen", "began", "ended", "lease_seconds", "beat",
-        "seats_used", "queue_names", "detail", "drain_asked", "function_names",
+        "seats_used", "queue_names", "detail", "drain_asked", "event_counts", "function_names",
     )  # fmt: skip
     readonly_fields = fields
 
@@ -60,6 +60,10 @@ class NodeAdmin(HistoryAdmin[Node]):
     @admin.display(description=_("queues"))
     def queue_names(self, node: Node) -> str:
         return ", ".join(node.queues)
+
+    @admin.display(description=_("events since it began"))
+    def event_counts(self, node: Node) -> str:
+        return ", ".join(f"{kind}: {number}" for kind, number in sorted(node.events.items())) or "–"
 
     @admin.display(description=_("functions"))
     def function_names(self, node: Node) -> str:

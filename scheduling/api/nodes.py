@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db.models import Count
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
@@ -31,10 +32,15 @@ class NodeSerializer(serializers.ModelSerializer):
 
 class NodeDetailSerializer(NodeSerializer):
     functions = serializers.ListField(child=serializers.CharField(), read_only=True)
+    events = serializers.DictField(
+        child=serializers.IntegerField(),
+        read_only=True,
+        help_text=_("APScheduler's events by kind, how often since the node began; a few seconds old."),
+    )
 
     class Meta:
         model = Node
-        fields = (*NodeSerializer.Meta.fields, "functions")
+        fields = (*NodeSerializer.Meta.fields, "functions", "events")
         read_only_fields = fields
 
 

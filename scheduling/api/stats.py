@@ -18,7 +18,7 @@ from jobsite.rest.views import HouseView
 from scheduling import clock, triggers
 from scheduling.api.triggers import Count
 from scheduling.models import Task
-from scheduling.services import stats
+from scheduling.services import nodes, stats
 
 MOST_DAYS = 400
 
@@ -90,6 +90,25 @@ class StatsView(HouseView):
         values, zone = _asked(DaysSerializer, request)
         days = stats.by_day(values["days"], zone, clock.now())
         return Response(DaysAnswerSerializer({"time_zone": zone.key, "days": _days(days)}).data)
+
+
+class EventsSerializer(serializers.Serializer):
+    as_of = serializers.DateTimeField()
+    nodes = serializers.IntegerField(help_text=_("Schedulers seen in the last day, 200 at the most."))
+    events = serializers.DictField(
+        child=serializers.IntegerField(), help_text=_("By APScheduler's names: job_executed, job_error, …")
+    )
+
+
+class EventStatsView(HouseView):
+    needs: ClassVar[dict[str, tuple[str, ...]]] = {"get": ("scheduling.view_node",)}
+
+    @extend_schema(operation_id="stats_of_events", responses=EventsSerializer)
+    def get(self, request: Any) -> Response:
+        """How often which event came, on all these nodes together, each since it began; some seconds old."""
+        now = clock.now()
+        counts, number = nodes.event_counts(now)
+        return Response(EventsSerializer({"as_of": now, "nodes": number, "events": counts}).data)
 
 
 class TaskStatsView(HouseView):

@@ -16,7 +16,7 @@ from scheduling.api.health import HealthAlias, HealthView
 from scheduling.api.nodes import NodeViewSet
 from scheduling.api.pools import PoolViewSet
 from scheduling.api.queues import PauseQueueView, QueuesView, ResumeQueueView
-from scheduling.api.stats import StatsView, TaskStatsView
+from scheduling.api.stats import EventStatsView, StatsView, TaskStatsView
 from scheduling.api.tasks import KEY, TaskViewSet
 from scheduling.api.templates import CreateTaskView, TemplatesView, TemplateView
 from scheduling.api.triggers import PreviewView
@@ -40,6 +40,7 @@ urlpatterns = [
     re_path(rf"^queues/(?P<name>{QUEUE})/pause/$", PauseQueueView.as_view(), name="pause-queue"),
     re_path(rf"^queues/(?P<name>{QUEUE})/resume/$", ResumeQueueView.as_view(), name="resume-queue"),
     path("stats/", StatsView.as_view(), name="stats"),
+    path("stats/events/", EventStatsView.as_view(), name="event-stats"),
     re_path(rf"^stats/tasks/(?P<key>{KEY})/$", TaskStatsView.as_view(), name="task-stats"),
     path("templates/", TemplatesView.as_view(), name="templates"),
     re_path(rf"^templates/(?P<key>{KEY})/$", TemplateView.as_view(), name="template"),

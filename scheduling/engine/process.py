@@ -18,10 +18,10 @@ from types import FrameType
 from django.conf import settings
 from django.db import Error
 
-from scheduling import clock, registry, runlog, sql
+from scheduling import clock, job_stores, registry, runlog, sql
 from scheduling.engine import journal, silence
 from scheduling.engine.heart import Heart
-from scheduling.engine.jobstore import TaskJobStore
+from scheduling.engine.jobstore import TaskJobStore, in_turn
 from scheduling.engine.recorder import Recorder, isolate
 from scheduling.engine.runs import Runs
 from scheduling.engine.scheduler import TaskScheduler
@@ -99,7 +99,9 @@ class Process:
         drop_connection()  # this thread asks the database nothing more until the end
         state = self._assemble(node)
         self.scheduler = TaskScheduler(state, died=self._die)
-        self.scheduler.add_jobstore(TaskJobStore(), "tasks")
+        self.scheduler.add_jobstore(TaskJobStore(), job_stores.OWN)
+        for name in job_stores.named():
+            self.scheduler.add_jobstore(in_turn(job_stores.build(name)), name)
         self._heart = heart = Heart(node.pk, beat_seconds=self.options.beat_seconds, died=self._die)
         heart.start()
         self.scheduler.start()
@@ -253,6 +255,7 @@ class Process:
         def work() -> None:
             detail = "the node was stopped while it ran"
             nodes.release_runs(state.node_id, now, Reason.NODE_STOPPED, detail)
+            nodes.store_events(state.node_id, dict(state.events))
             nodes.set_state(state.node_id, Node.State.STOPPED, now)
 
         in_transaction(work)

@@ -151,7 +151,8 @@ class Runs:
             executor = executors.executor_class(name)(self._seats_of.get(name, self.seats))
             call = run_coroutine if executor.runs_coroutines else run
             executor.start(call, self._done, leave=connections.close_all)
-            self._executors[name] = executor
+            # Never changed in place: another thread may just be going through it.
+            self._executors = self._executors | {name: executor}
         return self._executors[name]
 
     def _done(self, order: RunOrder, outcome: Outcome) -> None:

@@ -12,11 +12,22 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime
 
-from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED, JobExecutionEvent
+from apscheduler import events
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_EXECUTED,
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_MISSED,
+    EVENT_JOB_SUBMITTED,
+    JobExecutionEvent,
+    SchedulerEvent,
+)
+from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
+from django.conf import settings
 from django.db import DatabaseError, Error
 
-from scheduling import clock, sql
+from scheduling import clock, job_stores, sql
 from scheduling.engine import silence
 from scheduling.engine.keepers import Keeper, keepers
 from scheduling.engine.recorder import isolate
@@ -24,7 +35,7 @@ from scheduling.engine.runs import Key
 from scheduling.engine.state import NodeState
 from scheduling.exceptions import NodeIsDead
 from scheduling.runlog import Drained
-from scheduling.services import admission, claims, executions, liverows, results
+from scheduling.services import admission, claims, executions, liverows, nodes, results
 from scheduling.services.claims import Candidate
 from scheduling.services.results import Recorded, Result
 from scheduling.sql.transactions import Fault, classify, drop_connection, in_transaction
@@ -34,6 +45,16 @@ logger = logging.getLogger(__name__)
 #: The pause after a tick that the database refused; doubled up to the longest.
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 5.0
+#: How often other job stores are looked at, at the least.
+OTHERS_SECONDS = 1.0
+
+
+#: APScheduler's codes and its own names for them: scheduler_started, job_executed, …
+EVENTS: dict[int, str] = {
+    code: name.removeprefix("EVENT_").lower()
+    for name, code in vars(events).items()
+    if name.startswith("EVENT_") and name not in ("EVENT_ALL", "EVENT_SCHEDULER_START")  # an older name
+}
 
 
 class TaskScheduler(BackgroundScheduler):
@@ -43,14 +64,19 @@ class TaskScheduler(BackgroundScheduler):
     """
 
     def __init__(self, state: NodeState, *, died: Callable[[], None]) -> None:
+        self.node = state  # first: from here on events are counted
+        options = settings.SCHEDULER
         super().__init__(
-            timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 300}
+            timezone="UTC",
+            job_defaults=job_stores.DEFAULTS | options["job_defaults"],
+            executors={"default": ThreadPoolExecutor(options["job_threads"])},
         )
-        self.node = state
         self._died = died
         self._pause = FIRST_PAUSE_SECONDS
         self._keepers: list[tuple[Keeper, float]] = [(keeper, 0.0) for keeper in keepers()]
         self._others_due = 0.0  # monotonic
+        # Of job stores that all nodes share: whether it is this one that runs what is due in them.
+        self.in_turn = False
 
     # --- APScheduler's hooks
 
@@ -96,12 +122,29 @@ class TaskScheduler(BackgroundScheduler):
         return pause
 
     def _process_other_jobs(self) -> float:
-        """Jobs in stores that a project has added itself, by APScheduler's own rules; seconds to their next."""
+        """Jobs in other stores, by APScheduler's own rules; returns the seconds to the next look.
+
+        Whatever is wrong with such a store is no trouble of this node's: its tasks go on.
+        """
         at = time.monotonic()
-        if at >= self._others_due:
+        if at < self._others_due:
+            return self._others_due - at
+        if not self.running or self.node.draining:
+            return OTHERS_SECONDS  # what is due is another node's, or this one's after the next start
+        try:
+            if job_stores.named():
+                self.in_turn = nodes.is_eldest(self.node.node_id, clock.now())
             wait: float | None = super()._process_jobs()
-            self._others_due = at + min(wait if wait is not None else 1.0, 1.0)
-        return max(0.0, self._others_due - at)
+        except Error:  # our own database: the tick's to handle
+            raise
+        except Exception as error:  # noqa: BLE001  a store is somebody else's, and so is what it raises
+            logger.warning("a job store failed", extra={"cause": str(error).strip()[:300]})
+            self._others_due = at + LONGEST_PAUSE_SECONDS
+            return LONGEST_PAUSE_SECONDS
+        # Not less: what is due and cannot be run, for whatever reason, must not make the tick spin.
+        pause = min(max(wait if wait is not None else OTHERS_SECONDS, 0.1), OTHERS_SECONDS)
+        self._others_due = at + pause
+        return pause
 
     # --- our tick
 
@@ -134,6 +177,8 @@ class TaskScheduler(BackgroundScheduler):
         for row in admitted.rows:
             if row["state"] == "missed":
                 self._tell(EVENT_JOB_MISSED, row["task_key"], row["scheduled_for"])
+            elif row["reason"] == "overlap" and row["state"] == "skipped":
+                self._count(EVENT_JOB_MAX_INSTANCES)
         return bool(admitted.taken)
 
     def _note_strangers(self, found: list[str]) -> None:
@@ -179,6 +224,8 @@ class TaskScheduler(BackgroundScheduler):
         self.node.recorder.done()
         self.node.runs.logs_stored(words)
         self.node.runs.begin(taken, now)
+        for _run in taken:
+            self._count(EVENT_JOB_SUBMITTED)
         self._after_storing(group, recorded, now)
         return bool(group or taken)
 
@@ -213,9 +260,8 @@ class TaskScheduler(BackgroundScheduler):
                 "a result came too late and is kept as a note",
                 extra={"execution": late.id, "attempt": late.order.attempt, "task": late.order.task_key},
             )
-        if self._listeners:
-            for result in group:
-                self._tell_result(result)
+        for result in group:
+            self._tell_result(result)
         if self.node.some_wait and recorded.task_ids:
             admission.promote(now, recorded.task_ids)
 
@@ -240,5 +286,14 @@ class TaskScheduler(BackgroundScheduler):
     def _tell(self, code: int, task_key: str, scheduled_for: datetime, **more: object) -> None:
         if self._listeners:
             self._dispatch_event(JobExecutionEvent(code, task_key, "tasks", scheduled_for, **more))
+        else:
+            self._count(code)
+
+    def _dispatch_event(self, event: SchedulerEvent) -> None:
+        self._count(event.code)
+        super()._dispatch_event(event)
+
+    def _count(self, code: int) -> None:
+        self.node.events[EVENTS.get(code, str(code))] += 1
 
     _next_due: datetime | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 
 from scheduling.engine.recorder import Recorder
@@ -33,6 +34,8 @@ class NodeState:
     last_tick: float = field(default_factory=time.monotonic)  # monotonic: any tick, also a failed one
     last_commit: float = field(default_factory=time.monotonic)  # monotonic: a tick the database answered
     idle_ticks: int = 0  # in a row, that found nothing to do
+    # Kinds of APScheduler's events, by its own names, and how often each came since this node began.
+    events: Counter[str] = field(default_factory=Counter)
     trouble: str = ""  # what the database said last, while it refuses
 
     @property

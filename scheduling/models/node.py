@@ -37,6 +37,8 @@ class Node(models.Model):
     queues = models.JSONField(_("queues"), default=list)
     functions = models.JSONField(_("functions"), default=list)
     seats = models.IntegerField(_("seats"), default=0)
+    # What its scheduler has told its listeners since it began: the kind of APScheduler's event → how often.
+    events = models.JSONField(_("events"), default=dict)
     detail = models.CharField(_("detail"), max_length=500, blank=True)
     # Somebody wants it to end: it claims nothing more, lets its runs end, and stops. It looks every second.
     drain_asked_at = models.DateTimeField(_("asked to drain"), null=True)

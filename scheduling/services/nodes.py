@@ -6,6 +6,7 @@ import logging
 import os
 import platform
 import uuid
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 #: Nodes that ended are forgotten after this.
 KEPT = timedelta(days=30)
+#: Nodes whose events are added up: those seen within this, and how many at the most.
+EVENTS_OF, MOST_NODES = timedelta(days=1), 200
 
 
 def register(
@@ -90,6 +93,33 @@ OWN_STATE = Prepared(
 def beats() -> list[tuple[uuid.UUID, int, float]]:
     """The live nodes as (id, beat, lease in seconds)."""
     return list(Node.objects.filter(state__in=Node.LIVE).values_list("id", "beat", "lease_seconds"))
+
+
+def store_events(node_id: uuid.UUID, counts: dict[str, int]) -> None:
+    """What a node has counted since it began."""
+    Node.objects.filter(pk=node_id).update(events=counts)
+
+
+def event_counts(now: datetime) -> tuple[dict[str, int], int]:
+    """APScheduler's events by kind, of the schedulers seen in the last day, each since it began; and their number.
+
+    Of more than 200 nodes those that were seen last.
+    """
+    seen = Node.objects.filter(heartbeat_at__gte=now - EVENTS_OF, kind=Node.Kind.SCHEDULER)
+    rows = list(seen.order_by("-heartbeat_at").values_list("events", flat=True)[:MOST_NODES])
+    counts: Counter[str] = Counter()
+    for counted in rows:
+        counts.update(counted)
+    return dict(sorted(counts.items())), len(rows)
+
+
+def is_eldest(node_id: uuid.UUID, now: datetime) -> bool:
+    """Whether it is, of all active schedulers that beat, the one that began first."""
+    active = Node.objects.filter(state=Node.State.ACTIVE, kind=Node.Kind.SCHEDULER)
+    for node in active.defer("functions").order_by("started_at", "id")[:100]:
+        if now - node.heartbeat_at <= timedelta(seconds=node.lease_seconds):
+            return bool(node.pk == node_id)
+    return False
 
 
 def declare_dead(node_id: uuid.UUID, seen_beat: int, now: datetime) -> int | None:

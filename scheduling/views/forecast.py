@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +26,8 @@ from scheduling.views.access import staff_only
 
 #: Minutes of a cell, by the hours that are looked at.
 CELL_MINUTES = {DAY: 5, WEEK: 60}
+#: Minutes that lie in one cell together: clocks are a multiple of a quarter of an hour off, and change at one.
+STRIDES = {DAY: 5, WEEK: 15}
 #: Steps of colour, 0 for nothing.
 LEVELS = 5
 #: Tasks of a cell, and hosts, that are listed.
@@ -168,16 +169,20 @@ def _picture(
 
 def _stretches(found: Forecast, zone: ZoneInfo, hours: int) -> dict[tuple[datetime, int], tuple[int, int]]:
     """Place in the picture → its minutes, by the zone's clock. An hour that comes twice is one place."""
-    places: dict[tuple[datetime, int], list[int]] = defaultdict(list)
-    length = CELL_MINUTES[hours]
-    for number in range(found.count):
-        at = (found.begin + number * MINUTE).astimezone(zone).replace(tzinfo=None)
-        hour = at.replace(minute=0)
+    places: dict[tuple[datetime, int], tuple[int, int]] = {}
+    number = 0
+    while number < found.count:
+        at = found.begin + number * MINUTE
+        local = at.astimezone(zone).replace(tzinfo=None)
+        following = min(number + STRIDES[hours] - at.minute % STRIDES[hours], found.count)
+        hour = local.replace(minute=0)
         if hours == DAY:
-            places[hour, at.minute // length * length].append(number)
+            place = hour, local.minute // CELL_MINUTES[DAY] * CELL_MINUTES[DAY]
         else:
-            places[hour.replace(hour=0), at.hour].append(number)
-    return {place: (numbers[0], numbers[-1] + 1) for place, numbers in places.items()}
+            place = hour.replace(hour=0), local.hour
+        places[place] = places.get(place, (number, 0))[0], following
+        number = following
+    return places
 
 
 def _value(asked: Asked, series: Series, first: int, last: int) -> float:

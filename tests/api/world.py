@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from instances.models import (
     AccountChange,
+    Backup,
     Credential,
     DatabaseSize,
     DatabaseSizeAggregate,
@@ -72,7 +73,12 @@ CALLS: dict[str, Call] = {
     "POST sync-sessions/{pk}/retry/": Call(409),  # it is still running
     "GET doctor/": Call(200),
     "POST doctor/": Call(200),
+    "GET stats/events/": Call(200),
     "GET queues/": Call(200),
+    "GET partitions/": Call(200),
+    "POST partitions/{name}/": Call(202, {}),
+    "POST sql/": Call(200, {"instances": ["one"], "statement": "SELECT 1"}),
+    "GET access/": Call(400),  # it asks nothing
     "GET calendars/": Call(200),
     "GET calendars/{key}/": Call(200),
     "POST calendars/": Call(201, {"key": "de", "weekend": ["SUN"]}),
@@ -112,6 +118,8 @@ for _place in (
         "accounts/",
         "accounts/{pk}/",
         "account-changes/",
+        "backups/",
+        "backups/{pk}/",
         "databases/",
         "aggregations/",
         "aggregations/totals/",
@@ -198,6 +206,10 @@ def build() -> None:
     account = InstanceAccount.objects.create(username="app", privileges={"global": []}, **seen)
     AccountChange.objects.create(instance=instance, account=account, name="app", kind="added", at=now)
     InstanceDatabase.objects.create(**seen)
+    Backup.objects.create(
+        instance=instance, database="a", file="1-one/a.dump", size_bytes=1, sha256="0" * 64, started_at=now,
+        finished_at=now,
+    )  # fmt: skip
     numbers = dict.fromkeys(("first_bytes", "last_bytes", "min_bytes", "max_bytes", "average_bytes"), 1)
     dates = dict.fromkeys(("start", "end", "first_date", "last_date"), day)
     of_day = {"instance": instance, "period": "day", "samples": 1, "final": True, "computed_at": now}
@@ -215,7 +227,8 @@ def address(door: Door, user: Any) -> str:
     place = door.place
     models = {
         "credentials": Credential, "instances": Instance, "executions": Execution, "nodes": Node,
-        "sync-sessions": SyncSession, "accounts": InstanceAccount, "size-limits": SizeLimit,
+        "sync-sessions": SyncSession, "accounts": InstanceAccount, "backups": Backup,
+        "size-limits": SizeLimit,
     }  # fmt: skip
     first = place.split("/")[0]
     if "{pk}" in place:
@@ -228,6 +241,7 @@ def address(door: Door, user: Any) -> str:
         "groups": "night",
         "pools": "db",
         "functions": "noop",
+        "partitions": "check",
         "queues": "default",
         "calendars": "cn",
         "templates": "log_cleanup",

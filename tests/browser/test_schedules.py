@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 from scheduling.models import Task
 from scheduling.services import forecast, tasks
 from tests.browser.conftest import Person
+from tests.browser.test_barriers import look_at
 from tests.conftest import TESTER, new_task
 
 ADD = "/admin/scheduling/task/add/"
@@ -146,3 +147,30 @@ def test_a_crowded_minute_is_left_by_one_click(person: Callable[..., Person], tr
     page.get_by_role("button", name="Spread over 15 minutes").click()
     assert page.input_value("#id_spread_seconds") == "900"
     expect(preview).to_contain_text("later")
+
+
+@pytest.mark.parametrize(("locale", "language"), LANGUAGES)
+def test_the_forecast_by_keyboard(
+    locale: str, language: str, person: Callable[..., Person], transactional_db: None
+) -> None:
+    """One stop of the tab key; arrows go from cell to cell, Enter shows its tasks; no barriers, light or dark."""
+    for number in range(12):
+        tasks.create(new_task(f"often-{number}", trigger_params={"expression": "*/5 * * * *"}), actor=TESTER)
+    forecast.forget()
+    somebody = person(locale=locale)
+    page = somebody.visit("/scheduler/forecast/")
+    assert page.locator('[data-heat] a[tabindex="0"]').count() == 1
+    page.locator('[data-heat] a[tabindex="0"]').focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowLeft", "ArrowUp"):
+        page.keyboard.press(key)
+    assert page.locator('[data-heat] a[tabindex="0"]').count() == 1
+    cell = page.evaluate("document.activeElement.title")
+    assert "12" in cell
+    page.keyboard.press("Enter")
+    page.wait_for_url("**from=**")
+    expect(page.locator("#tasks tbody tr")).to_have_count(12)
+    with translation.override(language):
+        expect(page.locator("#tasks")).to_contain_text(_("Runs"))
+    assert not look_at(somebody, page)
+    page.locator("#tasks tbody a").first.click()
+    page.wait_for_url("**/admin/scheduling/task/*/change/")

@@ -29,6 +29,7 @@ from instances.models import (
     InstanceSizeAggregate,
     SizeAnomaly,
     SizeLimit,
+    StatementRun,
     Tag,
 )
 from instances.services import credentials, instances, sessions
@@ -106,6 +107,11 @@ def world(db: None, settings: Any, tmp_path: Path, admin_user: Any) -> World:
         )
     )  # fmt: skip
     made.add(Tag.objects.create(name="team-a"))
+    made.add(
+        StatementRun.objects.create(
+            at=now, source="admin", statement="SELECT 1", writes=False, instances=["pg"]
+        )
+    )
     day = now.date()
     numbers = ("first_bytes", "last_bytes", "min_bytes", "max_bytes", "average_bytes", "samples")
     period = {"instance": instance, "period": "day", "start": day, "end": day, "first_date": day, "last_date": day,

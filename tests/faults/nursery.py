@@ -102,6 +102,7 @@ class Nursery:
         from tests.faults import forked
 
         log = self.folder / f"node{len(self.nodes)}.log"
+        log.touch()
         options = (str(log), arguments, dies_at, records_to)
         process = self._context.Process(target=forked.run, args=options, daemon=True)
         process.start()

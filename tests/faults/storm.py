@@ -111,7 +111,7 @@ class Storm:
         self.slots = [self.nursery.start() for _ in range(self.plan.nodes)]
         begin = time.monotonic()
         events = list(self.plan.events)
-        while (at := time.monotonic() - begin) < self.seconds:
+        while (at := time.monotonic() - begin) < self.seconds or events:
             while events and events[0].at <= at:
                 self._happen(events.pop(0))
             self._supervise()

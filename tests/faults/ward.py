@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from scheduling import clock
@@ -69,8 +70,14 @@ class Ward:
     def take_over(self) -> Verdict:
         """A scheduler that nobody hinders ends what the others have left; what the checker says of all of it."""
         node = self.nursery.start()
+        end = time.monotonic() + PATIENCE_SECONDS
+        while "scheduler started" not in node.said() and time.monotonic() < end:
+            node.wait(0.05)
+        watching_since = clock.refresh()
         self._await_settled(node)
-        return self._judge(node)
+        verdict = self._judge(node)
+        _rescued_in_time(watching_since, verdict)
+        return verdict
 
     def _await_settled(self, node: Node) -> None:
         end = time.monotonic() + PATIENCE_SECONDS
@@ -85,14 +92,12 @@ class Ward:
         code = node.stop()
         if code != 0:
             verdict.blame("P5", f"the last scheduler ended with {code}")
-        verdict = checker.judge(self.world.lines, until=until, verdict=verdict)
-        self._rescued_in_time(verdict)
-        return verdict
+        return checker.judge(self.world.lines, until=until, verdict=verdict)
 
-    def _rescued_in_time(self, verdict: Verdict) -> None:
-        """P5, by the rows: who died was found out within lease and five seconds of the next one's start."""
-        last = NodeRow.objects.order_by("-started_at")[0]
-        for dead in NodeRow.objects.filter(state=NodeRow.State.DEAD, ended_at__gt=last.started_at):
-            took = (dead.ended_at - last.started_at).total_seconds()
-            if took > LEASE_SECONDS + RESCUE_SECONDS:
-                verdict.blame("P5", f"node {dead} was found dead after {took:.1f} s")
+
+def _rescued_in_time(watching_since: datetime, verdict: Verdict) -> None:
+    """P5, by the rows: who had died was found out within lease and five seconds of somebody's watching."""
+    for dead in NodeRow.objects.filter(state=NodeRow.State.DEAD, ended_at__gt=watching_since):
+        took = (dead.ended_at - watching_since).total_seconds()
+        if took > LEASE_SECONDS + RESCUE_SECONDS:
+            verdict.blame("P5", f"node {dead} was found dead after {took:.1f} s")

@@ -118,7 +118,7 @@ class World:
                 "failing", function="fail", parameters={}, retries=1, retry_delay_seconds=0,
                 notify_on_failure=["ops@example.org"], **BY_HAND,
             ),
-            self._task("talking", function="count_up", parameters={"steps": 2, "seconds": 0.4}, **BY_HAND),
+            self._task("talking", function="count_up", parameters={"steps": 4, "seconds": 0.4}, **BY_HAND),
             self._task("pruning", function="prune_history", parameters={}, **BY_HAND),
         ]  # fmt: skip
         for task in asked:

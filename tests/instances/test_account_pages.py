@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission
+from django.core.management import call_command
+from django.test import Client
 from django.urls import reverse
 
 from instances.dialects.grants import Grant
 from instances.dialects.readings import AccountReading, AccountsReading, ServerReading
-from instances.models import AccountChange, InstanceAccount, SyncSession, Tag
-from instances.services import accounts, sessions
+from instances.models import AccountChange, Instance, InstanceAccount, InstanceDatabase, SyncSession, Tag
+from instances.services import accounts, partitions, sessions
+from scheduling import clock
+from scheduling.models import Execution
+from tests.conftest import ROOT
 from tests.instances.servers import TRUSTED
 
 pytestmark = pytest.mark.django_db
@@ -77,8 +84,13 @@ def test_a_change_line_by_line(admin_client: Any, account: InstanceAccount) -> N
 def test_partitions(admin_client: Any, client: Any, django_user_model: Any) -> None:
     text = page(admin_client, "partitions")
     assert "instances_databasesize" in text
-    answer = admin_client.post(reverse("admin:instances_partitions"))
-    assert answer.status_code == 302
+    call_command("load_tasks", str(ROOT / "instances" / "default_tasks.yaml"), stdout=StringIO())
+    verb = "create" if partitions.is_supported() else "cleanup"
+    assert f'value="{verb}"' in text
+    for posted, asked in ((verb, 1), ("drop", 0), ("", 0)):
+        Execution.objects.all().delete()
+        answer = admin_client.post(reverse("admin:instances_partitions"), {"verb": posted})
+        assert (answer.status_code, Execution.objects.count()) == (302, asked)
     alice = django_user_model.objects.create_user("alice", is_staff=True)
     client.force_login(alice)
     assert client.get(reverse("admin:instances_partitions")).status_code == 403
@@ -152,3 +164,58 @@ def test_the_page_of_an_instance_tells_rights_and_takes_tags(
     assert set(instance.tags.values_list("name", flat=True)) == {"team-a", "pii"}
     listed = admin_client.get(reverse("admin:instances_instance_changelist"), {"environment__exact": "test"})
     assert "my" in listed.content.decode()
+
+
+def test_lists_are_narrowed_by_instance_and_by_change(admin_client: Client, make_instance: Any) -> None:
+    """Kind, environment and tag of the instance; accounts that have changed since a moment."""
+    now = clock.now()
+    one = make_instance("one", environment="production")
+    two = make_instance("two", dialect="mysql", environment="test")
+    tag = Tag.objects.create(name="shop")
+    one.tags.add(tag)
+    for instance, days in ((one, 1), (two, 20)):
+        seen = {"instance": instance, "name": f"of {instance}", "first_seen_at": now, "last_seen_at": now}
+        account = InstanceAccount.objects.create(username="x", privileges={}, **seen)
+        AccountChange.objects.create(
+            instance=instance, account=account, name=account.name, kind="added", at=now - timedelta(days=days)
+        )
+    lists = ("/admin/instances/instanceaccount/", "/admin/instances/accountchange/")
+    for address in lists:
+        for query in ("dialect=postgresql", "environment=production", "tag=shop", "since=7"):
+            page = admin_client.get(f"{address}?{query}").content.decode()
+            assert ("of one" in page, "of two" in page) == (True, False), (address, query)
+        assert "of two" in admin_client.get(f"{address}?since=30").content.decode()
+    moment = (now - timedelta(days=7)).isoformat().replace("+00:00", "Z")
+    for place in ("accounts", "account-changes"):
+        for query in ("dialect=postgresql", "environment=production", "tag=shop", f"changed_since={moment}"):
+            rows = admin_client.get(f"/api/v1/{place}/?{query}").json()["results"]
+            assert [row["name"] for row in rows] == ["of one"], (place, query)
+        assert admin_client.get(f"/api/v1/{place}/?changed_since=once").status_code == 400
+
+
+def test_the_page_that_says_who_can(admin_client: Client, make_instance: Any) -> None:
+    now = clock.now()
+    one, two = make_instance("one"), make_instance("two")
+    make_instance("nothing known")
+    make_instance("file", dialect="sqlite", host="", database=str(settings.JOBSITE_SQLITE_ROOTS[0] / "a"))
+    for instance in (one, two, Instance.objects.get(name="file")):
+        InstanceDatabase.objects.create(instance=instance, name="d", first_seen_at=now, last_seen_at=now)
+    seen = {"instance": one, "first_seen_at": now, "last_seen_at": now}
+    InstanceAccount.objects.create(name="<root>", username="r", privileges={}, superuser=True, **seen)
+    InstanceAccount.objects.create(name="hidden", username="h", privileges=None, **seen)
+    address = "/admin/instances/instanceaccount/who-can/"
+    assert "&lt;root&gt;" not in admin_client.get(address).content.decode()
+    page = admin_client.get(f"{address}?action=write&database=d").content.decode()
+    for words in ("&lt;root&gt;", "SUPERUSER on the whole server", "has not told the rights of 1 account",
+                  "Its accounts have not been collected", "nothing known", "has no accounts"):  # fmt: skip
+        assert words in page, words
+    assert "&lt;root&gt;" not in admin_client.get(f"{address}?database=d&account=none").content.decode()
+    answer = admin_client.get("/api/v1/access/?action=write&database=d").json()
+    assert [row["instance"] for row in answer["results"]] == ["file", "one", "two"]
+    (found,) = answer["results"][1]["accounts"]
+    reason = {"path": "superuser", "rights": ["SUPERUSER"], "on": [], "via": [], "grantable": False}
+    assert (found["name"], found["reasons"]) == ("<root>", [reason])
+    assert (answer["results"][1]["unread"], answer["results"][2]["as_of"]) == (1, None)
+    assert (answer["next"], answer["not_collected"]) == (None, ["nothing known"])
+    for query in ("", "action=write", "action=own&database=d", "action=read&database=d&databse=x"):
+        assert admin_client.get(f"/api/v1/access/?{query}").status_code == 400, query

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
 
 from instances import tasks
 from instances.dialects import programs
@@ -165,3 +166,30 @@ def test_a_program_that_fails_or_is_missing_is_named(pg: Instance) -> None:
         programs.run(["/bin/ls", "/nowhere"], pg.target())
     with pytest.raises(ProgramMissing, match="no_such_program"):
         programs.find("no_such_program")
+
+
+def test_pages_and_api_tell_of_it_and_hand_out_no_file(
+    lite: Instance, root: Path, admin_client: Client
+) -> None:
+    kept = backups.backup(lite, keep=2, restore_test=True)
+    for _ in range(2):
+        other = backups.backup(lite, keep=2)
+    row = admin_client.get(f"/api/v1/backups/{kept.pk}/").json()
+    assert (row["size_bytes"], row["sha256"], row["file"]) == (kept.size_bytes, kept.sha256, kept.file)
+    assert row["duration_seconds"] >= 0
+    assert (row["restored_at"] is not None, row["removed_at"] is not None) == (True, True)
+    queries = {
+        "": 3, "kept=true": 2, "kept=false": 1, "restore_tested=true": 1, "restore_tested=false": 2,
+        f"instance={lite.pk}": 3, "dialect=sqlite": 3, "dialect=mysql": 0, "changed_since=2999-01-01T00:00:00Z": 0,
+    }  # fmt: skip
+    for query, found in queries.items():
+        assert len(admin_client.get(f"/api/v1/backups/?{query}").json()["results"]) == found, query
+    listed = admin_client.get("/admin/instances/backup/?file=removed").content.decode()
+    assert (kept.file in listed, other.file in listed) == (True, False)
+    tested = admin_client.get("/admin/instances/backup/?restored=yes").content.decode()
+    assert (kept.file in tested, other.file in tested) == (True, False)
+    page = admin_client.get(f"/admin/instances/backup/{other.pk}/change/").content.decode()
+    assert other.sha256 in page
+    assert f"manage.py restore_backup {other.pk} --into" in page
+    for verb in ("post", "put", "delete"):
+        assert getattr(admin_client, verb)(f"/api/v1/backups/{other.pk}/").status_code == 405

@@ -139,6 +139,13 @@ def test_whoever_is_not_trusted_needs_the_password(make_credential: Any, django_
         ("instances: [", "yaml", "expected"),
         ("instances:\n- &a {name: x}\n- *a\n", "yaml", "Aliases"),
         ("name\n" + "x\n" * 1_100_000, "csv", "bytes"),
+        ("[" * 5_000, "yaml", "nested"),
+        ("instances: " + "{a: " * 3_000, "yaml", "nested"),
+        ("name\n\ud800", "csv", "no text"),
+        ("instances:\n- name: '\ud800'", "yaml", "no text"),
+        ("name,name\na,b\n", "csv", "twice"),
+        ("name\n" + "x" * 200_000, "csv", "limit"),
+        ("instances: [!!python/object/apply:os.system [reboot]]", "yaml", "constructor"),
     ],
 )
 def test_what_is_no_list_of_instances(text: str, format_: str, words: str) -> None:

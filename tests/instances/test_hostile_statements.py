@@ -1,25 +1,28 @@
-"""Statements of somebody who means harm, or knows no better: what is refused, what has no effect, and what has an end."""
+"""Statements of somebody who means harm, or knows no better: refused, without effect, or ended."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import sqlite3
-import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
 
 from instances.dialects import tables
 from instances.dialects.tables import script
 from instances.exceptions import StatementRefused
-from instances.models import Instance
+from instances.models import Instance, StatementRun
 from instances.services import statements
 from scheduling.context import NullRun, RunCancelled
+from tests.conftest import await_
 from tests.instances.servers import PREFIX
 
 pytestmark = pytest.mark.django_db
@@ -28,6 +31,20 @@ NAME = f"{PREFIX}hostile"
 
 AT_WORK_ON_POSTGRES = "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND state = 'active'"
 AT_WORK_ON_MARIADB = "SELECT 1 FROM information_schema.processlist WHERE db = %s AND command = 'Query'"
+
+
+class CancelledWhen(NullRun):
+    """A run that somebody cancels once the condition holds."""
+
+    __slots__ = ("_condition",)
+
+    def __init__(self, condition: Callable[[], bool]) -> None:
+        super().__init__()
+        self._condition = condition
+
+    def check_cancelled(self) -> None:
+        if self._condition():
+            raise RunCancelled("by_person")
 
 
 @pytest.fixture
@@ -186,32 +203,117 @@ def test_a_cancelled_statement_ends_on_the_server(
         my: ("SELECT BENCHMARK(1e15, 1)", lambda: bool(mariadb.sql(AT_WORK_ON_MARIADB, (NAME,)))),
     }
     for instance, (text, running) in work.items():
-        began = threading.Event()
-
-        class Cancelled(NullRun):
-            def check_cancelled(self) -> None:
-                if running():
-                    began.set()
-                    raise RunCancelled("by_person")
-
-        monkeypatch.setattr(statements, "current_run", Cancelled)
+        monkeypatch.setattr(statements, "current_run", lambda running=running: CancelledWhen(running))
         with pytest.raises(RunCancelled):
             statements.run([instance], text, writes=writes, seconds=50)
-        assert began.is_set()
-        until = time.monotonic() + 10
-        while running() and time.monotonic() < until:
-            threading.Event().wait(0.05)
-        assert not running(), instance.name
+        await_(lambda running=running: not running(), 10, f"{instance.name} ends it")
 
 
 def test_a_cancelled_statement_of_sqlite(lite: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Cancelled(NullRun):
-        def check_cancelled(self) -> None:
-            raise RunCancelled("by_person")
-
-    monkeypatch.setattr(statements, "current_run", Cancelled)
+    monkeypatch.setattr(statements, "current_run", lambda: CancelledWhen(lambda: True))
     began = time.monotonic()
+    endless = "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s) SELECT max(n) FROM s"
     with pytest.raises(RunCancelled):
-        endless = "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s) SELECT max(n) FROM s"
         statements.run([lite], endless, seconds=50)
     assert time.monotonic() - began < 20
+
+
+# --- the page and the API
+
+PAGE, API = "/admin/instances/statementrun/run/", "/api/v1/sql/"
+
+
+def login(*permissions: str) -> Client:
+    user = get_user_model().objects.create_user("anna", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def form(*instances: Instance, statement: str, **more: str) -> dict[str, Any]:
+    chosen = [instance.pk for instance in instances]
+    return {"instances": chosen, "statement": statement, "max_rows": "5", "seconds": "5", **more}
+
+
+def test_the_page_shows_a_table_for_each_and_writes_down_who_asked(
+    pg: Instance, my: Instance, lite: Instance, make_instance: Any
+) -> None:
+    dead = make_instance("dead", host="127.0.0.1", port=1)
+    client = login("run_sql")
+    assert client.get(PAGE).status_code == 200
+    chosen = (pg, my, lite, dead)
+    page = client.post(
+        PAGE, form(*chosen, statement="SELECT '<b>&' AS \"<i>\", NULL AS n, 1234567 AS m")
+    ).content
+    text = page.decode()
+    assert text.count('<td class="name">&lt;b&gt;&amp;</td>') == 3
+    assert "<b>&" not in text
+    assert text.count('<span class="quiet">NULL</span>') == 3
+    assert "1234567" in text
+    row = StatementRun.objects.get()
+    assert (row.by.get_username(), row.source, row.writes, row.rows) == ("anna", "admin", False, 3)
+    assert (row.instances, list(row.errors)) == (["dead", "lite", "my", "pg"], ["dead"])
+    assert row.run_ms is not None
+    refused = client.post(PAGE, form(pg, statement="DROP TABLE t")).content.decode()
+    assert "begins with one of" in refused
+    assert StatementRun.objects.count() == 1
+
+
+def test_as_csv_no_cell_is_a_formula(pg: Instance, lite: Instance) -> None:
+    text = "SELECT '=cmd()' AS a, '-1' AS b, -1 AS c, 'x,\"y' AS d, NULL AS e"
+    answer = login("run_sql").post(PAGE, form(pg, lite, statement=text, csv="1"))
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    assert "attachment" in answer["Content-Disposition"]
+    assert answer.content.decode("utf-8-sig").splitlines() == [
+        "instance,a,b,c,d,e",
+        'lite,\'=cmd(),\'-1,-1,"x,""y",',
+        'pg,\'=cmd(),\'-1,-1,"x,""y",',
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"max_rows": "1001"}, {"seconds": "31"}, {"seconds": "0"}, {"instances": [10**9]}, {"instances": []}],
+)
+def test_the_page_has_its_bounds(wrong: dict[str, Any], lite: Instance) -> None:
+    answer = login("run_sql").post(PAGE, form(lite, statement="SELECT 1") | wrong)
+    assert (answer.status_code, StatementRun.objects.count()) == (200, 0)
+
+
+def test_nobody_runs_anything_without_the_permission(lite: Instance) -> None:
+    client = login("view_instance", "change_instance", "view_statementrun", "run_task")
+    body = {"instances": ["lite"], "statement": "SELECT 1"}
+    assert client.get(PAGE).status_code == 403
+    assert client.post(PAGE, form(lite, statement="SELECT 1")).status_code == 403
+    assert client.post(API, body, "application/json").status_code == 403
+    assert client.get("/admin/instances/statementrun/").status_code == 200
+    assert not StatementRun.objects.exists()
+
+
+def test_the_api(lite: Instance) -> None:
+    client = login("run_sql")
+    body = {"instances": ["lite"], "statement": "SELECT 1 AS one UNION SELECT 2", "max_rows": 1}
+    (row,) = client.post(API, body, "application/json").json()
+    assert row == {"instance": "lite", "error": "", "columns": ["one"], "rows": [[1]], "cut": True}
+    for wrong, field in (
+        ({"statement": "DELETE FROM t"}, "statement"),
+        ({"instances": ["nobody"]}, "instances"),
+        ({"instances": []}, "instances"),
+        ({"max_rows": 1_001}, "max_rows"),
+        ({"timeout_seconds": 31}, "timeout_seconds"),
+        ({"writes": True}, "writes"),
+    ):
+        answer = client.post(API, body | wrong, "application/json")
+        assert answer.status_code == 400
+        assert field in answer.json()["errors"][0]["attr"]
+    assert StatementRun.objects.get().source == "api"
+
+
+def test_a_statement_that_was_cut_off_has_been_asked_all_the_same(
+    lite: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statements, "_visit", lambda *_: (_ for _ in ()).throw(SystemExit))
+    with pytest.raises(SystemExit):
+        statements.run([lite], "SELECT 1")
+    assert (StatementRun.objects.get().errors, StatementRun.objects.get().run_ms) == (None, None)

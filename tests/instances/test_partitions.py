@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.test import Client
 
 from instances import sql, tasks
 from instances.exceptions import PartitionsUnhealthy
@@ -18,11 +19,13 @@ from instances.models import DatabaseSize, Instance, InstanceSize
 from instances.services import partitions
 from instances.sql.base import default_name, month_of, partition_name
 from scheduling import clock as clocks
+from scheduling.context import NullRun, RunCancelled
 
 TABLE = DatabaseSize._meta.db_table
 TODAY = date(2026, 6, 15)
 NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
 
+PAGE = "/admin/instances/databasesize/partitions/"
 SUPPORTED = connection.vendor != "sqlite"
 only_with_partitions = pytest.mark.skipif(not SUPPORTED, reason="this database has no partitions")
 
@@ -165,6 +168,42 @@ class TestPartitions:
         assert "2027-01" in stray.problems[0]
         assert partitions.check(today=TODAY, ahead=3, oversize_bytes=1).state == "warning"
 
+    def test_a_look_mends_nothing(self, june: None, admin_client: Client) -> None:
+        before = partitions.status(today=TODAY)
+        told = partitions.check(today=date(2026, 7, 1), ahead=3, mend=False)
+        assert (told.state, told.created) == ("warning", [])
+        assert "2026-10" in told.problems[0]
+        assert partitions.status(today=TODAY) == before
+        answer = admin_client.get("/api/v1/partitions/").json()
+        assert (answer["supported"], answer["state"], answer["problems"]) == (True, "healthy", [])
+        assert f"{TABLE}_2026_06" in {
+            one["name"] for table in answer["tables"] for one in table["partitions"]
+        }
+        plain()
+        assert admin_client.get("/api/v1/partitions/").json()["state"] == "critical"
+        assert 'value="upgrade"' in admin_client.get(PAGE).content.decode()
+
+    def test_the_task_upgrades_and_can_be_run_again(
+        self, june: None, instance: Instance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Cancelled between the two tables, it leaves one upgraded; run again, it does the other."""
+
+        class Cancelled(NullRun):
+            def progress(self, done: float, total: float | None = None, text: str = "") -> None:
+                if done:
+                    raise RunCancelled("by_person")
+
+        plain()
+        put(instance, "2026-06-15")
+        with monkeypatch.context() as patched:
+            patched.setattr(partitions, "current_run", Cancelled)
+            with pytest.raises(RunCancelled):
+                tasks.upgrade_database_size_tables()
+        assert [row["partitioned"] for row in partitions.status(today=TODAY)] == [True, False]
+        assert tasks.upgrade_database_size_tables()["upgraded"] == partitions._tables()[1:]
+        assert tasks.upgrade_database_size_tables()["upgraded"] == []
+        assert (DatabaseSize.objects.count(), partitions.check(today=TODAY, ahead=3).state) == (1, "healthy")
+
     def test_a_plain_table_is_critical_and_the_task_fails(self, june: None) -> None:
         plain()
         with pytest.raises(PartitionsUnhealthy, match="plain table"):
@@ -251,6 +290,13 @@ class TestWithoutPartitions:
             assert "no partitions" in result["message"]
         assert tasks.monitor_partition_health()["state"] == "healthy"
         assert partitions.upgrade(today=TODAY, ahead=3).upgraded == []
+        assert "no partitions" in tasks.upgrade_database_size_tables()["message"]
+
+    def test_pages_and_api_say_it_too(self, instance: Instance, admin_client: Client) -> None:
+        answer = admin_client.get("/api/v1/partitions/").json()
+        assert (answer["supported"], answer["state"]) == (False, "healthy")
+        assert "no partitions" in answer["message"]
+        assert "no partitions" in admin_client.get(PAGE).content.decode()
 
     def test_old_rows_are_deleted_in_small_steps(
         self, instance: Instance, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any

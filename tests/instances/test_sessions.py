@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import json
+import uuid
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 
+from instances import tasks
 from instances.exceptions import WrongState
-from instances.models import SyncRecord, SyncSession
+from instances.models import AccountChange, InstanceAccount, StatementRun, SyncRecord, SyncSession
 from instances.services import sessions
 from instances.services.sessions import RowCounts
+from scheduling.models import Execution
 from scheduling.services.actor import Actor
+from tests.conftest import TESTER
 from tests.instances.servers import TRUSTED
 
 pytestmark = pytest.mark.django_db
@@ -181,7 +188,6 @@ class TestCancel:
 
 class TestLost:
     def test_one_whose_execution_has_ended_is_closed(self, begin: Any, make_task: Any, clock: Any) -> None:
-        from scheduling.models import Execution
         from scheduling.services import tasks
 
         session, (first, _second, third) = begin(3)
@@ -245,3 +251,50 @@ class TestRetry:
         SyncRecord.objects.update(state="completed")
         with pytest.raises(Refused, match="has failed"):
             requests.retry(first, actor=TRUSTED)
+
+
+# --- by command
+
+
+def test_the_command_shows_what_came_of_each(make_instance: Any) -> None:
+    chosen = [make_instance(name) for name in ("one", "two")]
+    session = sessions.create("size", "api", chosen, actor=TESTER)
+    first, second = session.records.order_by("instance__name")
+    for record in (first, second):
+        sessions.start(record)
+    sessions.fail(first, "no route", "unreachable")
+    sessions.complete(second, RowCounts(created=2), {"notes": ["half of it"]})
+    assert sessions.finish(session).status == "partly_failed"
+    output = StringIO()
+    call_command("sync_session", "show", str(session.pk), "--json", stdout=output)
+    told, *rows = (json.loads(line) for line in output.getvalue().splitlines())
+    assert (told["id"], told["status"], told["failed"]) == (str(session.pk), "partly_failed", 1)
+    assert [(row["instance"], row["state"], row["error"], row["notes"]) for row in rows] == [
+        ("one", "failed", "no route", []),
+        ("two", "completed", None, ["half of it"]),
+    ]
+    with pytest.raises(CommandError):
+        call_command("sync_session", "show", str(uuid.uuid4()), stdout=StringIO(), stderr=StringIO())
+
+
+def test_old_ones_go_and_running_ones_stay(make_instance: Any, clock: Any) -> None:
+    instance = make_instance("one")
+    old = sessions.create("size", "api", [instance], actor=TESTER)
+    sessions.finish(old, cancelled=True)
+    stuck = sessions.create("size", "api", [instance], actor=TESTER)
+    account = InstanceAccount.objects.create(
+        instance=instance, name="a", username="a", first_seen_at=old.started_at, last_seen_at=old.started_at
+    )
+    AccountChange.objects.create(
+        instance=instance, account=account, name="a", kind="added", at=old.started_at, session=old
+    )
+    StatementRun.objects.create(at=old.started_at, source="api", statement="SELECT 1", writes=False)
+    clock.move(days=90)
+    young = sessions.create("size", "api", [instance], actor=TESTER)
+    sessions.finish(young, cancelled=True)
+    assert tasks.cleanup_old_sessions() == {"sessions": 0, "statements": 0}
+    clock.move(seconds=1)
+    assert tasks.cleanup_old_sessions() == {"sessions": 1, "statements": 1}
+    assert set(SyncSession.objects.all()) == {stuck, young}
+    assert SyncRecord.objects.count() == 2
+    assert AccountChange.objects.get().session is None

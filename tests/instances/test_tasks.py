@@ -48,6 +48,8 @@ NAMES = {
     "cleanup_database_size_partitions",
     "monitor_partition_health",
     "get_partition_management_status",
+    "upgrade_database_size_tables",
+    "cleanup_old_sessions",
 }
 
 
@@ -110,6 +112,8 @@ def test_the_default_tasks_name_registered_functions_and_good_schedules() -> Non
         "close_lost_sessions",
         "create_database_size_partitions",
         "cleanup_database_size_partitions",
+        "upgrade_database_size_tables",
+        "cleanup_old_sessions",
     }
     for one in listed:
         registry.get(one["function"]).validate(one.get("parameters", {}))

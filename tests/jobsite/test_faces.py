@@ -134,6 +134,10 @@ VERBS: dict[str, Faces] = {
     "instances.requests.cancel": Faces(
         "page instances_syncsession_cancel", "POST sync-sessions/{pk}/cancel/", "sync_session cancel"
     ),
+    "instances.statements.run": Faces("page instances_sql", "POST sql/", "run_sql"),
+    "instances.requests.look_after_partitions": Faces(
+        "page instances_partitions", "POST partitions/{name}/", "partitions"
+    ),
     "instances.requests.collect_sizes": Faces(
         "page instances_instance_collect", "POST instances/{pk}/sync-sizes/", "instance collect"
     ),

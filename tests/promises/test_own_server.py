@@ -53,6 +53,7 @@ def test_a_restart_in_the_midst_of_a_burst(server: OwnServer, nodes: Nodes, mode
     due = Execution.objects.exclude(task=steady)
     await_(lambda: due.filter(state="succeeded").count() == BURST, what="the whole burst has run")
     assert node.stop() == 0
+    story.assert_each_once(steady, story.SECOND)
     ended = story.check(nodes, BURST + 1)
     assert ended.keys() <= {"succeeded", "missed", "skipped", "queued"}, "a healthy run was lost"
 
@@ -132,4 +133,4 @@ def test_a_database_that_becomes_read_only(server: OwnServer, nodes: Nodes) -> N
     await_(lambda: not story.trouble(nodes), 5, "the status file is content")
     assert node.stop() == 0
     assert Node.objects.get().state == "stopped"
-    story.check(nodes, 2)
+    story.assert_each_once(steady, story.SECOND)

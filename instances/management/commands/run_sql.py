@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from instances.exceptions import InstancesError
 from instances.services import instances as fleet
 from instances.services import statements
+from scheduling.services.actor import Actor
 
 
 class Command(BaseCommand):
@@ -40,7 +41,7 @@ class Command(BaseCommand):
             answers = statements.run(
                 fleet.named(options["instance"]), sys.stdin.read() if statement == "-" else statement,
                 database=options["database"], writes=options["write"], most_rows=options["rows"],
-                seconds=options["seconds"],
+                seconds=options["seconds"], actor=Actor(source="command"),
             )  # fmt: skip
         except InstancesError as error:
             raise CommandError(str(error)) from error

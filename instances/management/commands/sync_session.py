@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
-from instances.models import SyncSession
+from instances.models import SyncRecord, SyncSession
 from instances.services import requests
 from scheduling.management.json_rows import execution_row
 from scheduling.management.verbs import VerbCommand
@@ -22,6 +22,7 @@ class Command(VerbCommand):
     help = _("Lists collections over instances, ends them, visits again what failed.")
     verbs: ClassVar[dict[str, Any]] = {
         "list": _("List the newest sessions with their outcome."),
+        "show": _("Show what came of each instance of sessions."),
         "cancel": _("End sessions between instances: what has not begun does not begin."),
         "retry": _("Ask for another visit to the instances that failed; a running scheduler does it."),
     }
@@ -33,6 +34,33 @@ class Command(VerbCommand):
     def verb_list(self, options: dict[str, Any]) -> None:
         for session in SyncSession.objects.order_by("-started_at")[:LISTED]:
             self.stdout.write(self.told(session, options))
+
+    def verb_show(self, options: dict[str, Any]) -> None:
+        def work(id: str) -> str:
+            session = self._session(id)
+            records = session.records.select_related("instance").order_by("instance__name")
+            return "\n".join(
+                [self.told(session, options), *(self._record(each, options) for each in records)]
+            )
+
+        self.each(map(str, options["ids"]), work)
+
+    def _record(self, record: SyncRecord, options: dict[str, Any]) -> str:
+        row = {
+            "session": str(record.session_id),
+            "instance": record.instance.name,
+            "state": record.state,
+            "created": record.created,
+            "updated": record.updated,
+            "unchanged": record.unchanged,
+            "dropped": record.dropped,
+            "error_code": record.error_code,
+            "error": record.error or None,
+            "notes": record.details.get("notes", []),
+        }
+        return self.show(
+            row, f"  {record.instance.name:<40} {record.state:<10} {record.error}".rstrip(), options
+        )
 
     def verb_cancel(self, options: dict[str, Any]) -> None:
         def work(id: str) -> str:

@@ -6,6 +6,7 @@ from scheduling.engine.keepers.ahead import Ahead
 from scheduling.engine.keepers.base import Keeper
 from scheduling.engine.keepers.control import Control
 from scheduling.engine.keepers.drain import Drain
+from scheduling.engine.keepers.events import Events
 from scheduling.engine.keepers.following import Following
 from scheduling.engine.keepers.guards import Guards
 from scheduling.engine.keepers.handover import Handover
@@ -32,6 +33,7 @@ def keepers() -> list[Keeper]:
         Logs(),
         LiveRows(),
         Tallies(),
+        Events(),
         Notices(),
         Ahead(),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,8 @@ from scheduling.services.repair import AT_REST
 
 #: A forecast is used again for so long; an older one is shown while a new one is computed, up to the second time.
 KEPT, SHOWN = timedelta(minutes=5), timedelta(hours=1)
+#: For so many seconds pages believe that nothing has changed: the form of a task asks with every key.
+BELIEVED = 2.0
 #: Up to so many tasks nobody is kept waiting: it is computed at once.
 AT_ONCE = 500
 
@@ -47,6 +50,7 @@ class _Memory:
         self.lock = threading.Lock()  # for the dictionaries; never held while something is computed
         self.kept: dict[int, _Kept] = {}
         self.computing: dict[int, Progress] = {}
+        self.state: tuple[float, object] = (0.0, None)  # believed until, monotonic; what
         self.turns: dict[int, threading.Lock] = defaultdict(
             threading.Lock
         )  # one computes, the others wait for it
@@ -60,6 +64,7 @@ def forget() -> None:
     with _memory.lock:
         _memory.kept.clear()
         _memory.computing.clear()
+        _memory.state = (0.0, None)
     computing.forget()
 
 
@@ -92,9 +97,8 @@ def of_hours(hours: int = DAY) -> Forecast:
 def at_hand(hours: int = DAY) -> Forecast | None:
     """The same without waiting for long: with many tasks it is computed in the background, and meanwhile
     an older one is given, or None."""
-    now, state = clock.now(), _state()
-    kept = _memory.kept.get(hours)
-    if kept is not None and kept.is_fresh(state, now):
+    now, kept = clock.now(), _memory.kept.get(hours)
+    if kept is not None and kept.is_fresh(_state_lately(), now):
         return kept.forecast
     if Task.objects.present().count() <= AT_ONCE:
         return of_hours(hours)
@@ -120,6 +124,14 @@ def _in_background(hours: int) -> None:
         connections.close_all()  # this thread's own
         with _memory.lock:
             _memory.computing.pop(hours, None)
+
+
+def _state_lately() -> object:
+    until, state = _memory.state
+    if time.monotonic() >= until:
+        state = _state()
+        _memory.state = (time.monotonic() + BELIEVED, state)
+    return state
 
 
 def _state() -> object:

@@ -5,6 +5,7 @@ The rows follow the columns that the vendors document; what a real server says m
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -14,6 +15,10 @@ import pytest
 
 #: Statement → rows, or what is raised.
 Answers = dict[str, Sequence[tuple[Any, ...]] | Exception]
+
+
+def key(statement: str, **values: Any) -> str:
+    return f"{statement} with {sorted(values.items())}"
 
 
 class Error(Exception):
@@ -27,12 +32,15 @@ class Cursor:
         self.description: Any = None
         self.rowcount = 0
 
-    def execute(self, statement: str) -> None:
+    def execute(self, statement: str, values: dict[str, Any] | None = None) -> None:
+        """An answer may be kept for a statement alone, or for the statement and its values (``key``)."""
         self._connection.asked.append(statement)
-        answer = self._connection.answers.get(statement, ())
+        answers = self._connection.answers
+        asked = key(statement, **values) if values and key(statement, **values) in answers else statement
+        answer = answers.get(asked, ())
         if isinstance(answer, Exception):
             raise answer
-        known = statement in self._connection.answers
+        known = asked in answers
         self._rows = list(answer)
         self.description = [(f"c{number}",) for number in range(len(self._rows[0]))] if self._rows else None
         if known and not self._rows:
@@ -54,7 +62,6 @@ class Connection:
     def __init__(self, answers: Answers) -> None:
         self.answers = answers
         self.asked: list[str] = []
-        self.call_timeout = 0
         self.closed = False
 
     def cursor(self) -> Cursor:
@@ -64,6 +71,48 @@ class Connection:
         self.closed = True
 
 
+class AsyncCursor:
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+
+    def __enter__(self) -> AsyncCursor:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._cursor.close()
+
+    @property
+    def description(self) -> Any:
+        return self._cursor.description
+
+    @property
+    def rowcount(self) -> int:
+        return self._cursor.rowcount
+
+    async def execute(self, statement: str) -> None:
+        self._cursor.execute(statement)
+
+    async def fetchall(self) -> list[tuple[Any, ...]]:
+        return self._cursor.fetchall()
+
+    async def fetchmany(self, most: int) -> list[tuple[Any, ...]]:
+        return self._cursor.fetchmany(most)
+
+
+class AsyncConnection:
+    """The same for drivers that are awaited."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.version = connection.version
+
+    def cursor(self) -> AsyncCursor:
+        return AsyncCursor(self._connection.cursor())
+
+    async def close(self) -> None:
+        self._connection.close()
+
+
 class Driver:
     """Stands where the module would; keeps how it was called."""
 
@@ -71,9 +120,12 @@ class Driver:
         self.connection = Connection(answers)
         self.arguments: dict[str, Any] = {}
         self.refusal: Exception | None = None
+        #: Never lets anybody in.
+        self.silent = False
 
     def install(self, name: str, monkeypatch: pytest.MonkeyPatch) -> Driver:
-        monkeypatch.setitem(sys.modules, name, SimpleNamespace(connect=self.connect, Error=Error))
+        module = SimpleNamespace(connect=self.connect, connect_async=self.connect_async, Error=Error)
+        monkeypatch.setitem(sys.modules, name, module)
         return self
 
     def connect(self, **arguments: Any) -> Connection:
@@ -81,3 +133,11 @@ class Driver:
         if self.refusal:
             raise self.refusal
         return self.connection
+
+    async def connect_async(self, **arguments: Any) -> AsyncConnection:
+        self.arguments = arguments
+        if self.refusal:
+            raise self.refusal
+        if self.silent:
+            await asyncio.Event().wait()
+        return AsyncConnection(self.connection)

@@ -82,7 +82,13 @@ def test_how_it_connects(driver: Driver) -> None:
         "user": "jobsite", "password": TARGET.password, "host": "db.example.com", "port": 1521,
         "service_name": "SALESPDB", "protocol": "tcp", "tcp_connect_timeout": 3,
     }  # fmt: skip
-    assert 0 < driver.connection.call_timeout <= 60_000
+
+
+def test_a_silent_server_costs_its_connect_timeout(driver: Driver) -> None:
+    driver.silent = True
+    options = ConnectionOptions(connect_timeout_seconds=0.2)
+    with pytest.raises(TimedOut, match=r"0\.2 s"):
+        dialect.test(ConnectionTarget(host="h", database="x", username="u", options=options))
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_how_it_connects(driver: Driver) -> None:
     )
     assert driver.arguments == {
         "server": "h", "port": "1444", "user": "u", "password": "p", "database": "Sales", "login_timeout": 2,
-        "timeout": 20, "encryption": "require", "appname": "jobsite", "autocommit": True,
+        "timeout": 20, "encryption": "require", "tds_version": "7.4", "appname": "jobsite", "autocommit": True,
     }  # fmt: skip
 
 
@@ -181,6 +181,7 @@ def test_what_was_for_reading_is_rolled_back(driver: Driver) -> None:
         (Error(18456, "Login failed"), AccessDenied),
         (Error((20003, b"Adaptive Server connection timed out")), TimedOut),
         (Error((20009, b"Unable to connect")), Unreachable),
+        (Error((20009, b"DB-Lib error message 20003, severity 6: connection timed out")), TimedOut),
         (Error((208, b"Invalid object name")), QueryFailed),
         (Error(), QueryFailed),
     ],

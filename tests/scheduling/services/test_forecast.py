@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from django.core.checks import run_checks
+from hypothesis import given
+from hypothesis import settings as bounds
 from hypothesis import strategies as st
 
 from scheduling import clock as clocks
@@ -93,7 +95,7 @@ def test_collisions_and_warnings(clock: clocks.SettableClock, make_task: MakeTas
     assert forecast.of_hours().collisions[0].runs == 26
 
 
-@settings(max_examples=150, deadline=None)
+@bounds(max_examples=150, deadline=None)
 @given(
     expression=st.sampled_from(
         ["* * * * *", "*/7 1-4 * * *", "0 9 * * MON-FRI", "30 2 * * *", "0,30 0 1,L * *", "15 23 31 12 *"]
@@ -149,3 +151,16 @@ def test_ten_thousand_tasks(clock: clocks.SettableClock) -> None:
     print(f"cold {cold:.2f} s, warm {warm * 1000:.0f} ms")
     assert cold < 12
     assert warm < 0.8
+
+
+def test_who_knows_the_hosts_must_exist(settings: Any) -> None:
+    """A wrong path stops the start; an empty one means that nobody knows."""
+
+    def found() -> list[str | None]:
+        return [message.id for message in run_checks(tags=["scheduling"])]
+
+    assert "scheduling.E015" not in found()
+    settings.SCHEDULER = settings.SCHEDULER | {"hosts": "instances.services.hosts.nobody"}
+    assert "scheduling.E015" in found()
+    settings.SCHEDULER = settings.SCHEDULER | {"hosts": ""}
+    assert "scheduling.E015" not in found()

@@ -1,4 +1,4 @@
-"""Templates of tasks: filled in by type, harmless whatever is filled in, and the same by service, page, API and command."""
+"""Templates of tasks: filled in by type, harmless whatever is filled in, with three faces."""
 
 from __future__ import annotations
 
@@ -40,7 +40,12 @@ templates:
       function: echo
       trigger: cron
       trigger_params: {hour: {$variable: hour}}
-      parameters: {values: {to: {$variable: who}, words: {$variable: words}, loud: {$variable: loud}, of: [1, {$variable: hour}]}}
+      parameters:
+        values:
+          to: {$variable: who}
+          words: {$variable: words}
+          loud: {$variable: loud}
+          of: [1, {$variable: hour}]
       time_zone: UTC
       retries: 2
 """

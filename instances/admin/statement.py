@@ -1,0 +1,126 @@
+"""A statement that reads, run on instances while the person waits; and which statements were run, by whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods
+
+from instances.admin.filters import since
+from instances.dialects.tables import MOST_CHARACTERS
+from instances.exceptions import StatementRefused
+from instances.models import Instance, StatementRun
+from instances.services import statements
+from instances.services.statements import (
+    MOST_INSTANCES_WAITED_FOR,
+    MOST_ROWS_WAITED_FOR,
+    MOST_SECONDS_WAITED_FOR,
+)
+from jobsite.admin_base import HistoryAdmin, actor_of
+from jobsite.templatetags.jobsite import duration
+
+INPUT = {"class": "input"}
+
+
+class StatementForm(forms.Form):
+    instances = forms.ModelMultipleChoiceField(
+        label=_("Instances"), queryset=Instance.objects.none(),
+        widget=forms.SelectMultiple(attrs={**INPUT, "size": 6}),
+    )  # fmt: skip
+    database = forms.CharField(
+        label=_("Database"), max_length=255, required=False, strip=False, widget=forms.TextInput(attrs=INPUT),
+        help_text=_("Empty: the one that each instance connects to."),
+    )  # fmt: skip
+    statement = forms.CharField(
+        label=_("Statement"), max_length=MOST_CHARACTERS, strip=False,
+        widget=forms.Textarea(attrs={"class": "input code", "rows": 6, "spellcheck": "false"}),
+    )  # fmt: skip
+    max_rows = forms.IntegerField(
+        label=_("Rows of each instance, at most"), min_value=1, max_value=MOST_ROWS_WAITED_FOR, initial=200,
+        widget=forms.NumberInput(attrs=INPUT),
+    )  # fmt: skip
+    seconds = forms.FloatField(
+        label=_("Seconds on each instance, at most"), min_value=0.1, max_value=MOST_SECONDS_WAITED_FOR, initial=10,
+        widget=forms.NumberInput(attrs=INPUT),
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["instances"]
+        assert isinstance(field, forms.ModelMultipleChoiceField)  # noqa: S101  (for mypy)
+        field.queryset = Instance.objects.collectable()
+
+    def clean_instances(self) -> list[Instance]:
+        chosen = list(self.cleaned_data["instances"])
+        if len(chosen) > MOST_INSTANCES_WAITED_FOR:
+            raise forms.ValidationError(_now("Choose at most %d instances.") % MOST_INSTANCES_WAITED_FOR)
+        return chosen
+
+    def run(self, actor: Any) -> list[statements.Answer] | None:
+        """The answers, or None: then the form says what is wrong."""
+        asked = self.cleaned_data
+        try:
+            return statements.run(
+                asked["instances"], asked["statement"], database=asked["database"], most_rows=asked["max_rows"],
+                seconds=asked["seconds"], actor=actor,
+            )  # fmt: skip
+        except StatementRefused as error:
+            self.add_error("statement", str(error))
+            return None
+
+
+@require_http_methods(["GET", "POST"])
+def run_view(request: HttpRequest) -> HttpResponse:
+    if not request.user.has_perm("instances.run_sql"):
+        raise PermissionDenied
+    form = StatementForm(request.POST if request.method == "POST" else None)
+    answers = form.run(actor_of(request)) if form.is_bound and form.is_valid() else None
+    if answers is not None and "csv" in request.POST:
+        text = "\ufeff" + statements.as_spreadsheet(answers)  # so that spreadsheets take it for UTF-8
+        answer = HttpResponse(text, content_type="text/csv; charset=utf-8")
+        answer["Content-Disposition"] = 'attachment; filename="answers.csv"'
+        return answer
+    context = {**admin.site.each_context(request), "title": _("Run SQL"), "form": form, "answers": answers}
+    return render(request, "instances/sql.html", context)
+
+
+@admin.register(StatementRun)
+class StatementRunAdmin(HistoryAdmin[StatementRun]):
+    list_display = ("at", "by", "source", "beginning", "on", "outcome", "rows", "length")
+    list_filter = ("source", "writes", since("at"))
+    list_select_related = ("by",)
+    ordering = ("-id",)
+    fields = (
+        "at", "by", "source", "statement", "writes", "database", "instances", "errors", "rows", "changed", "length",
+        "execution_id",
+    )  # fmt: skip
+    readonly_fields = fields
+
+    def get_urls(self) -> list[URLPattern]:
+        return [path("run/", self.admin_site.admin_view(run_view), name="instances_sql"), *super().get_urls()]
+
+    @admin.display(description=_("statement"))
+    def beginning(self, row: StatementRun) -> str:
+        return row.statement[:80] + ("…" if len(row.statement) > 80 else "")
+
+    @admin.display(description=_("instances"))
+    def on(self, row: StatementRun) -> str:
+        return ", ".join(row.instances[:3]) + ("…" if len(row.instances) > 3 else "")
+
+    @admin.display(description=_("outcome"))
+    def outcome(self, row: StatementRun) -> str:
+        if row.errors is None:
+            return _now("not ended")
+        return _now("%d failed") % len(row.errors) if row.errors else _now("done")
+
+    @admin.display(description=_("duration"))
+    def length(self, row: StatementRun) -> str:
+        return duration(row.run_ms)

@@ -1,0 +1,47 @@
+"""Statements of people's own that were run on instances: who, when, what, where. Written by ``services.statements``."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from jobsite.fields import ExactCharField
+
+
+class StatementRun(models.Model):
+    """What was asked; what was answered is kept nowhere."""
+
+    class Source(models.TextChoices):
+        ADMIN = "admin", _("page")
+        API = "api", _("API")
+        COMMAND = "command", _("command")
+        TASK = "task", _("task")
+
+    at = models.DateTimeField(_("when"))
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, verbose_name=_("by"), null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    source = models.CharField(pgettext_lazy("where from", "source"), max_length=10, choices=Source.choices)
+    statement = models.TextField(_("statement"))
+    writes = models.BooleanField(_("may change something"))
+    database = ExactCharField(_("database"), max_length=500, blank=True)
+    # Names, as they were.
+    instances = models.JSONField(_("instances"), default=list)
+    # Name → sentence of those that failed; None until it has ended.
+    errors = models.JSONField(_("errors"), null=True)
+    rows = models.PositiveBigIntegerField(_("rows"), default=0)  # given to the person, of all instances
+    changed = models.PositiveBigIntegerField(_("rows changed"), default=0)
+    run_ms = models.PositiveBigIntegerField(_("duration"), null=True)
+    # scheduling.Execution; no foreign key, because history is pruned without asking.
+    execution_id = models.BigIntegerField(_("execution"), null=True)
+
+    class Meta:
+        verbose_name = _("statement")
+        verbose_name_plural = _("statements")
+        ordering = ("-id",)
+        indexes = (models.Index(name="statement_run_at", fields=["at"]),)
+
+    def __str__(self) -> str:
+        return self.statement[:60]
