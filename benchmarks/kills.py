@@ -17,13 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import contest
 
 NODES, TASKS = 2, 100
 STEADY_SECONDS = 15
-WITHIN_SECONDS = 15
+WITHIN_SECONDS, LAST_SECONDS = 15, 5
 LEAST_SHARE = 0.9
 
 SESSIONS = {
@@ -70,11 +71,16 @@ def succeeded() -> int:
     return Execution.objects.filter(state="succeeded").count()
 
 
-def rate(seconds: float) -> float:
-    """Runs a second over the next so many seconds."""
-    before, began = succeeded(), time.monotonic()
-    time.sleep(seconds)
-    return (succeeded() - before) / (time.monotonic() - began)
+def rate(seconds: int) -> float:
+    """Runs a second of what is due within the next so many whole seconds, a second later."""
+    from scheduling import clock
+    from scheduling.models import Execution
+
+    since = clock.refresh().replace(microsecond=0) + timedelta(seconds=1)
+    until = since + timedelta(seconds=seconds)
+    time.sleep((until - clock.now()).total_seconds() + 1)
+    due = Execution.objects.filter(state="succeeded", scheduled_for__gte=since, scheduled_for__lt=until)
+    return due.count() / seconds
 
 
 def twice(scratch: Path) -> int:
@@ -130,8 +136,8 @@ def main() -> int:
                 killed += kill_sessions()
                 time.sleep(1)
             during = (succeeded() - done) / (time.monotonic() - began)
-            time.sleep(WITHIN_SECONDS - 5)
-            after = rate(5)
+            time.sleep(WITHIN_SECONDS - LAST_SECONDS)
+            after = rate(LAST_SECONDS)
         finally:
             for node in nodes:
                 node.send_signal(signal.SIGTERM)

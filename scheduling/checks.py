@@ -92,7 +92,7 @@ def templates_can_be_read(**_: Any) -> list[CheckMessage]:
             read = templates.read(path)
         except templates.TemplatesUnreadable as error:
             found.append(
-                Error(str(error), hint="docs/schedules.md tells how it is written.", id="scheduling.E013")
+                Error(str(error), hint="docs/instances.md tells how it is written.", id="scheduling.E013")
             )
             continue
         found += [

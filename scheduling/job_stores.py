@@ -46,6 +46,12 @@ def named() -> Mapping[str, Any]:
     return stores
 
 
+def defaults() -> dict[str, Any]:
+    """What a job has where it says nothing itself."""
+    said: Mapping[str, Any] = getattr(settings, "SCHEDULER", {}).get("job_defaults", {})
+    return {**DEFAULTS, **said}
+
+
 def build(name: str) -> BaseJobStore:
     """The store, which has not connected to anything yet. Raises UnknownJobStore, which says what is wrong."""
     options = named().get(name)
@@ -92,7 +98,8 @@ def add_job(store: str, function: Any, trigger: Any = None, **options: Any) -> s
     ``function`` (or its "module:name"), ``trigger`` and ``options`` are those of APScheduler's ``add_job``. Raises
     UnknownJobStore, and what the store and APScheduler raise.
     """
-    desk = _Desk(timezone="UTC")
+    # A job is written with its defaults: those of who writes it, not of who runs it.
+    desk = _Desk(timezone="UTC", job_defaults=defaults())
     desk.add_jobstore(build(store), store)
     desk.start(paused=True)
     try:

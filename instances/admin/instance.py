@@ -7,11 +7,13 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from instances import dialects
+from instances.admin import import_page
 from instances.admin.credential import password_field
 from instances.admin.filters import since
 from instances.admin.instance_list import InstanceColumns, InstanceList, RecycleBin
@@ -66,11 +68,19 @@ class InstanceAdmin(InstanceColumns, InstancePage):
     autocomplete_fields = ("credential",)
     readonly_fields = SEEN
     list_per_page = 50
+    list_before_template = "instances/list_before.html"
     show_full_result_count = False
     actions = ("test_connections", "collect_sizes", "restore_selected")
 
     class Media:
         css = {"all": ("css/instances.css",)}
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.import_view)
+        return [path("import/", view, name="instances_instance_import"), *super().get_urls()]
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        return import_page.show(self, request)
 
     def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:
         return InstanceList

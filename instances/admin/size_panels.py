@@ -12,14 +12,12 @@ from instances.models import Instance, SizeAnomaly, SizeLimit
 from instances.services import fleet, growth
 from instances.services.figures import Day
 
-#: Spans of the curve that a person can choose, in days.
-SPANS = (30, 90, 365)
 MOST_JUMPS = 10
 
 
 def span_of(request: HttpRequest) -> int:
     text = request.GET.get("days", "")
-    return int(text) if text in {str(days) for days in SPANS} else SPANS[1]
+    return int(text) if text in {str(days) for days in fleet.SPANS} else fleet.SPANS[1]
 
 
 def days_needed(request: HttpRequest) -> int:
@@ -41,7 +39,7 @@ def sizes_of(
     return {
         "days": shown if known else [],
         "span": span_of(request),
-        "spans": SPANS,
+        "spans": fleet.SPANS,
         "chart": chart([(day.date, day.total_bytes) for day in shown], limit_bytes),
         "holes": growth.gaps(known, known[0], today) if known else [],
         "grown": [(back, growth.grown(samples, back, today=today)) for back in fleet.BACK],

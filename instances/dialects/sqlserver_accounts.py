@@ -80,7 +80,8 @@ LEFT JOIN {database}.sys.columns c ON p.class = 1 AND c.object_id = p.major_id A
 WHERE p.class IN (0, 1, 3) AND p.major_id >= 0
 """
 
-SERVER_ROLE, DATABASE_ROLE = "R", "R"
+#: The type of a role, of the server and of a database.
+ROLE_TYPE = "R"
 PUBLIC = "public"
 #: Roles of the server that may do everything, and that may make accounts or give rights.
 SUPERUSERS = ("sysadmin",)
@@ -172,10 +173,10 @@ def _database(visit: Visit, database: str, grants: Grants) -> dict[str, str]:
     for name, kind, login in users:
         account[name] = login or f"{name}@{database}"
         if not login:
-            found[account[name]] = "role" if kind == DATABASE_ROLE else "user"
+            found[account[name]] = "role" if kind == ROLE_TYPE else "user"
         if name == "dbo":
             grants[account[name]].add(Grant("owner", (database,), "OWNER"))
-        if kind != DATABASE_ROLE:
+        if kind != ROLE_TYPE:
             grants[account[name]].add(Grant(ROLE, (f"{PUBLIC}@{database}",), MEMBER, default=True))
     for role, member in members:
         if member in account:
@@ -200,7 +201,7 @@ def _login(row: tuple[Any, ...], grants: Grants) -> AccountReading:
     held = grants.get(name, set())
     roles = {grant.on[0] for grant in held if grant.category == ROLE}
     whole = {grant.right for grant in held if grant.category == "global"}
-    is_role = kind == SERVER_ROLE
+    is_role = kind == ROLE_TYPE
     return AccountReading(
         name=name,
         username=name,

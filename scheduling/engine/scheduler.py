@@ -65,11 +65,10 @@ class TaskScheduler(BackgroundScheduler):
 
     def __init__(self, state: NodeState, *, died: Callable[[], None]) -> None:
         self.node = state  # first: from here on events are counted
-        options = settings.SCHEDULER
         super().__init__(
             timezone="UTC",
-            job_defaults=job_stores.DEFAULTS | options["job_defaults"],
-            executors={"default": ThreadPoolExecutor(options["job_threads"])},
+            job_defaults=job_stores.defaults(),
+            executors={"default": ThreadPoolExecutor(settings.SCHEDULER["job_threads"])},
         )
         self._died = died
         self._pause = FIRST_PAUSE_SECONDS

@@ -20,7 +20,7 @@ from tests.faces.conftest import World, addresses, world  # noqa: F401  (a fixtu
 #: history and bare index pages are led to from nowhere.
 PAGES = re.compile(
     r"^/admin/(password_change/|time-zone/)?$|^/scheduler/(reload/)?$|^/api/v1/docs/$"
-    r"|^/admin/\w+/\w+/((add|[^/]+/(change|delete|run|clone|edit|password))/)?$"
+    r"|^/admin/\w+/\w+/((add|import|[^/]+/(change|delete|run|clone|edit|password))/)?$"
     r"|^/admin/scheduling/task/\d+/history/$"
 )
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}

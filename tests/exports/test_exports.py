@@ -109,11 +109,11 @@ def test_a_search_is_exported_to_its_end(
     make_task: MakeTask, admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The list shows the first matches; the file has them all."""
-    from scheduling.admin.task import search
+    from scheduling.admin.task import page as task_page
 
     for number in range(4):
         make_task(f"same-{number}")
-    monkeypatch.setattr(search, "MOST_FOUND", 2)
+    monkeypatch.setattr(task_page, "MOST_FOUND", 2)
     assert len(of_page(admin_client, "scheduling_task", "?q=same")) == 4
 
 

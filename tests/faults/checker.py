@@ -19,6 +19,8 @@ from scheduling import clock
 from scheduling.models import ACTIVE, Attempt, Dependency, Execution, Node, State, Task, TaskVersion
 from scheduling.services import doctor
 
+#: The doctor's examinations that ask whether beats are fresh: with leases as short as here a busy machine's are not.
+TIMED = ("nodes",)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NEVER_BEGAN = {State.SKIPPED, State.MISSED}
 MAY_HAVE_RUN = {State.SUCCEEDED, State.LOST, State.CANCELLED, State.TIMED_OUT}

@@ -271,7 +271,7 @@ class Storm:
                 )
                 break
         until = clock.refresh()
-        checker.examine(verdict)
+        checker.examine(verdict, leave_out=checker.TIMED)
         if survivor.stop() != 0:
             verdict.blame("P5", f"the last scheduler ended with {survivor.exit_code}")
         return checker.judge(self.lines, until=until, verdict=verdict)

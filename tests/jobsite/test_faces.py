@@ -53,7 +53,9 @@ VERBS: dict[str, Faces] = {
         "page scheduling_execution_again", "POST executions/{pk}/retry/", "execution retry"
     ),
     "scheduling.definitions.merging.load": Faces(
-        "- a file comes by API or command", "POST tasks/reload/", "load_tasks"
+        "- the board loads the installation's files, others come by API or command",
+        "POST tasks/reload/",
+        "load_tasks",
     ),
     "scheduling.definitions.defaults.reload": Faces("page board-reload", "POST tasks/reload/", "load_tasks"),
     "scheduling.calendars.save": Faces("form scheduling.calendar", "PATCH calendars/{key}/", "load_tasks"),
@@ -124,7 +126,7 @@ VERBS: dict[str, Faces] = {
         "delete instances.sizelimit", "DELETE size-limits/{pk}/", "instance limit"
     ),
     "instances.exchange.load": Faces(
-        "- a file comes by API or command", "POST instances/import/", "import_instances"
+        "page instances_instance_import", "POST instances/import/", "import_instances"
     ),
     "instances.requests.retry": Faces(
         "page instances_syncsession_retry", "POST sync-sessions/{pk}/retry/", "sync_session retry"

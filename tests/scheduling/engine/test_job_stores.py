@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 import time
 import uuid
@@ -78,6 +79,14 @@ def test_a_job_in_redis_is_run(ready: HandNode, configured: dict[str, str], tmp_
     assert not (tmp_path / "made").exists(), "who puts it there does not run it"
     ready.tick_until((tmp_path / "made").exists, "the job runs")
     ready.tick_until(lambda: not Redis(**ADDRESS).hlen(configured["jobs_key"]), "it is done with")
+
+
+def test_it_has_the_defaults_of_the_settings(configured: dict[str, str], settings: Any) -> None:
+    settings.SCHEDULER = settings.SCHEDULER | {"job_defaults": {"misfire_grace_time": 77}}
+    job_stores.add_job("redis", "pathlib:Path.touch", "interval", hours=1, args=["/nowhere"], id="hourly")
+    [stored] = Redis(**ADDRESS).hvals(configured["jobs_key"])
+    job = pickle.loads(stored)
+    assert (job["misfire_grace_time"], job["coalesce"], job["max_instances"]) == (77, True, 1)
 
 
 def test_one_node_of_several_runs_it(ready: HandNode, tmp_path: Path) -> None:
