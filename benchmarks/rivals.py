@@ -3,7 +3,7 @@
     python benchmarks/rivals.py --database postgres://root@127.0.0.1/jobsite_bench --rounds 3 --out var/rivals.md
 
 The database is wiped, so its name must contain 'bench'. Each rival is installed once, pinned, into an environment of
-its own below var/rivals/; celery and django-q2 need Redis (BENCH_BROKER, redis://127.0.0.1:6379/9 by default), and
+its own below var/rivals/; celery and django-q2 need Redis (BENCH_BROKER, redis://127.0.0.1:6379/10 by default), and
 what stands in their queues there is thrown away.
 
 All works, three rounds: about three hours on PostgreSQL, two elsewhere, most of it waiting for those that are slow;

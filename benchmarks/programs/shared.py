@@ -18,7 +18,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 DATABASE = os.environ["DATABASE_URL"]
-BROKER = os.environ.get("BENCH_BROKER", "redis://127.0.0.1:6379/9")
+BROKER = os.environ.get("BENCH_BROKER", "redis://127.0.0.1:6379/10")
 
 
 def append(path: str, text: str) -> None:
