@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import MySQLdb
@@ -79,7 +80,7 @@ ANSWERS: Answers = {
 
 
 def visit(answers: Answers, version: str = "8.0.36") -> mysql.Visit:
-    return mysql.Visit(Connection(dict(answers)), TARGET, version)
+    return mysql.Visit(Connection(dict(answers)), TARGET, version, threading.Event())
 
 
 @pytest.fixture
