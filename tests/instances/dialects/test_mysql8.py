@@ -79,7 +79,7 @@ ANSWERS: Answers = {
 
 
 def visit(answers: Answers, version: str = "8.0.36") -> mysql.Visit:
-    return mysql.Visit(Connection(dict(answers)), TARGET, version)
+    return mysql.Visit(Connection(dict(answers)), TARGET, version, lambda: None)
 
 
 @pytest.fixture
