@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from instances.admin.filters import OF_INSTANCE, since
@@ -35,7 +35,11 @@ class AggregateColumns:
 
     @admin.display(description=_("trend"))
     def trend(self, row: SizeAggregate) -> str:
-        words = {"growing": _now("growing"), "shrinking": _now("shrinking"), "stable": _now("stable")}
+        words = {
+            "growing": gettext("growing"),
+            "shrinking": gettext("shrinking"),
+            "stable": gettext("stable"),
+        }
         return words.get(growth.trend(row.change_percent) or "", "–")
 
 

@@ -13,9 +13,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from instances.admin.filters import since
@@ -90,7 +89,7 @@ class SyncSessionAdmin(HistoryAdmin[SyncSession]):
         session = self._found(request, pk)
         try:
             execution = requests.retry(session, actor=actor_of(request))
-            text = _now("What failed is visited again by run #%d.") % execution.pk
+            text = gettext("What failed is visited again by run #%d.") % execution.pk
             self.message_user(request, text, messages.SUCCESS)
         except (Refused, ValidationError) as error:
             self.message_user(request, sentences(error), messages.ERROR)

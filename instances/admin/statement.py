@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
@@ -61,7 +61,7 @@ class StatementForm(forms.Form):
     def clean_instances(self) -> list[Instance]:
         chosen = list(self.cleaned_data["instances"])
         if len(chosen) > MOST_INSTANCES_WAITED_FOR:
-            raise forms.ValidationError(_now("Choose at most %d instances.") % MOST_INSTANCES_WAITED_FOR)
+            raise forms.ValidationError(gettext("Choose at most %d instances.") % MOST_INSTANCES_WAITED_FOR)
         return chosen
 
     def run(self, actor: Any) -> list[statements.Answer] | None:
@@ -118,8 +118,8 @@ class StatementRunAdmin(HistoryAdmin[StatementRun]):
     @admin.display(description=_("outcome"))
     def outcome(self, row: StatementRun) -> str:
         if row.errors is None:
-            return _now("not ended")
-        return _now("%d failed") % len(row.errors) if row.errors else _now("done")
+            return gettext("not ended")
+        return gettext("%d failed") % len(row.errors) if row.errors else gettext("done")
 
     @admin.display(description=_("duration"))
     def length(self, row: StatementRun) -> str:

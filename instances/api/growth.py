@@ -58,14 +58,14 @@ class GrowthAskedSerializer(OneSerializer):
     days = Count(required=False, default=90, min_value=1, max_value=MOST_DAYS, help_text=_("Up to today."))
 
 
-class DaySerializer(serializers.Serializer):
+class SizeDaySerializer(serializers.Serializer):
     date = serializers.DateField()
     total_bytes = serializers.IntegerField(allow_null=True, help_text=_("null: not collected, or unknown."))
 
 
 class GrowthSerializer(serializers.Serializer):
     today = serializers.DateField()
-    days = DaySerializer(many=True, help_text=_("Oldest first, from the first one collected."))
+    days = SizeDaySerializer(many=True, help_text=_("Oldest first, from the first one collected."))
     gaps = RangeSerializer(many=True, help_text=_("Days without a known size since then."))
     growth = GrownSerializer(many=True)
 

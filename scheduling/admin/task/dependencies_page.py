@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from jobsite.admin_base import ServiceAdmin, actor_of, sentences
@@ -35,7 +35,7 @@ class AddForm(forms.Form):
         key = self.cleaned_data["task"].strip()
         number = Task.objects.present().filter(key=key).values_list("pk", flat=True).first()
         if number is None:
-            raise ValidationError(_now("There is no task %(key)r.") % {"key": key})
+            raise ValidationError(gettext("There is no task %(key)r.") % {"key": key})
         return number
 
     def store(self, task: Task, actor: Actor) -> bool:
@@ -72,10 +72,10 @@ def show(page: ServiceAdmin[Task], request: HttpRequest, object_id: str) -> Http
         else:
             done = _change(page, request, task)
         if done:
-            messages.success(request, _now("What the task runs after has been changed."))
+            messages.success(request, gettext("What the task runs after has been changed."))
             return HttpResponseRedirect(reverse("admin:scheduling_task_change", args=[task.pk]) + "#after")
     may_change = page.has_change_permission(request, task)
-    context = context_for(page, request, task, _now("Runs after"))
+    context = context_for(page, request, task, gettext("Runs after"))
     values = {**context, **section(task, may_change=may_change, form=form)}
     return TemplateResponse(request, "scheduling/task/dependencies.html", values)
 

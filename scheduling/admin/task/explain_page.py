@@ -9,7 +9,7 @@ from django import forms
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from jobsite.admin_base import ServiceAdmin
@@ -34,7 +34,7 @@ class AtForm(forms.Form):
 
     def __init__(self, task: Task, data: Any = None) -> None:
         super().__init__(data, auto_id="why-%s")
-        self.fields["at"].help_text = _now("In the time zone %(zone)s; empty: now.") % {
+        self.fields["at"].help_text = gettext("In the time zone %(zone)s; empty: now.") % {
             "zone": task.time_zone
         }
 
@@ -60,7 +60,7 @@ def show(page: ServiceAdmin[Task], request: HttpRequest, object_id: str) -> Http
         else:
             answer = explain.explain(task, form.cleaned_data["at"]) if form.is_valid() else None
         context = {
-            **context_for(page, request, task, _now("Why it ran, or did not")),
+            **context_for(page, request, task, gettext("Why it ran, or did not")),
             **section(task, form),
             "answer": answer,
             "parts": _parts(answer),
@@ -84,7 +84,7 @@ def _execution(task: Task, number: str) -> Execution | None:
         Execution.objects.filter(task_id=task.pk, pk=int(number[:18])).first() if number.isdecimal() else None
     )
     if row is None:
-        raise Http404(_now("There is no such execution; old ones are removed."))
+        raise Http404(gettext("There is no such execution; old ones are removed."))
     return row
 
 
@@ -94,10 +94,14 @@ def _parts(answer: explain.Explanation | None) -> list[tuple[str, float, str]]:
     if late is None:
         return []
     found = [
-        (_now("Seen as due"), late.admission, _now("until a node saw that it was due")),
-        (_now("Waiting"), late.waiting, _now("until it was allowed to start: overlap, delay, pause, retry")),
-        (_now("For a seat"), late.claim, _now("until a node had a seat, and its pool room, for it")),
+        (gettext("Seen as due"), late.admission, gettext("until a node saw that it was due")),
+        (
+            gettext("Waiting"),
+            late.waiting,
+            gettext("until it was allowed to start: overlap, delay, pause, retry"),
+        ),
+        (gettext("For a seat"), late.claim, gettext("until a node had a seat, and its pool room, for it")),
     ]
     if late.start is not None:
-        found.append((_now("Around it"), late.start, _now("starting it, and storing what came of it")))
+        found.append((gettext("Around it"), late.start, gettext("starting it, and storing what came of it")))
     return [(what, seconds * 1000, why) for what, seconds, why in found]

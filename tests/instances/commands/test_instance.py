@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from instances.models import Instance, InstanceSize
+from instances.models import Instance, InstanceSize, SizeLimit
 from instances.services.requests import ACCOUNTS_TASK, SIZES_TASK
 from scheduling.models import Execution
 from tests.instances.servers import PASSWORD
@@ -54,6 +54,22 @@ def test_tests_go_on_after_one_that_fails(make_instance: Any, of_server: Any, po
     assert set(Instance.objects.values_list("name", "status")) == {("good", "ok"), ("bad", "failed")}
     (row,) = objects("test", "good")
     assert (row["product"], row["status"]) == ("PostgreSQL", "ok")
+
+
+def test_limit_is_set_changed_and_taken_away(make_instance: Any) -> None:
+    make_instance("a")
+    (row,) = objects("limit", "a", "500GiB")
+    assert (row["name"], row["limit_bytes"], row["full_on"]) == ("a", 500 * 2**30, None)
+    objects("limit", "a", "1.5T")
+    objects("limit", "a", "20 MiB", "--database", "sales")
+    kept = set(SizeLimit.objects.values_list("instance__name", "database", "limit_bytes"))
+    assert kept == {("a", "", 3 * 2**39), ("a", "sales", 20 * 2**20)}
+    objects("limit", "a", "none")
+    assert SizeLimit.objects.get().database == "sales"
+    assert "It has no limit." in refused("limit", "a", "none")
+    assert "give one such as 500 GiB" in refused("limit", "a", "much")
+    assert "nobody" in refused("limit", "nobody", "5 GiB")
+    assert SizeLimit.objects.count() == 1
 
 
 @pytest.mark.parametrize(("what", "task"), [("sizes", SIZES_TASK), ("accounts", ACCOUNTS_TASK)])

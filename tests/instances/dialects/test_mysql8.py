@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import MySQLdb
@@ -80,7 +79,7 @@ ANSWERS: Answers = {
 
 
 def visit(answers: Answers, version: str = "8.0.36") -> mysql.Visit:
-    return mysql.Visit(Connection(dict(answers)), TARGET, version, threading.Event())
+    return mysql.Visit(Connection(dict(answers)), TARGET, version, lambda: None)
 
 
 @pytest.fixture
