@@ -30,10 +30,12 @@ class Command(VerbCommand):
                 "name": queue.name,
                 "nodes": queue.nodes,
                 "paused_at": paused_at,
+                "reason": queue.paused.reason if queue.paused else "",
                 "has_queued": queue.has_queued,
             }
             state = _("paused") if queue.paused else _("active")
-            self.stdout.write(self.show(row, f"{queue.name:<50} {state:<10} {queue.nodes}", options))
+            text = f"{queue.name:<50} {state:<10} {queue.nodes} {row['reason']}".rstrip()
+            self.stdout.write(self.show(row, text, options))
 
     def verb_pause(self, options: dict[str, Any]) -> None:
         def work(name: str) -> str:

@@ -23,7 +23,8 @@ def test_pause_list_resume(make_task: Any) -> None:
     say("pause", "slow", "--reason", "night")
     assert queues.paused() == {"slow"}
     (row,) = [json.loads(line) for line in say("list", "--json").splitlines()]
-    assert (row["name"], row["nodes"], bool(row["paused_at"])) == ("slow", 0, True)
+    assert (row["name"], row["nodes"], row["reason"], bool(row["paused_at"])) == ("slow", 0, "night", True)
+    assert "night" in say("list")
     say("resume", "slow")
     assert queues.paused() == set()
     for wrong in (("resume", "slow"), ("pause", "Two Words")):

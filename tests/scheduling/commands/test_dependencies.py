@@ -1,4 +1,4 @@
-"""Queues and dependencies by command."""
+"""What a task runs after, by command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from scheduling.models import Task
-from scheduling.services import dependencies, queues
+from scheduling.services import dependencies
 
 pytestmark = pytest.mark.django_db
 
@@ -16,20 +16,6 @@ pytestmark = pytest.mark.django_db
 def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     call_command(*arguments)
     return capsys.readouterr().out
-
-
-def test_queues(make_task: Callable[..., Task], capsys: pytest.CaptureFixture[str]) -> None:
-    make_task("one", queue="reports")
-    assert "reports" in said(capsys, "queues")
-    shown = said(capsys, "queues", "--pause", "reports", "--reason", "maintenance")
-    assert "paused since" in shown
-    assert "(maintenance)" in shown
-    assert queues.paused() == {"reports"}
-    assert "paused" not in said(capsys, "queues", "--resume", "reports")
-    with pytest.raises(CommandError, match="not paused"):
-        call_command("queues", "--resume", "reports")
-    with pytest.raises(CommandError, match="--pause: 'a b'"):
-        call_command("queues", "--pause", "a b")
 
 
 def test_dependencies(make_task: Callable[..., Task], capsys: pytest.CaptureFixture[str]) -> None:
