@@ -79,7 +79,7 @@ OTHER_FORMS = [
     ("form/scheduling/pool", "capacity", "0", "greater than or equal to 1"),
     ("form/scheduling/pool", "capacity", "100001", "less than or equal to 100000"),
     ("form/scheduling/pool", "capacity", "lots", "whole number"),
-    ("form/instances/instance", "dialect", "oracle", "not one of the available choices"),
+    ("form/instances/instance", "dialect", "db2", "not one of the available choices"),
     ("form/instances/instance", "host", "db.example.com", "SQLite is a file"),
     ("form/instances/instance", "port", "99999", "less than or equal to 65535"),
     ("form/instances/instance", "options", '{"tsl": 1}', "tsl"),

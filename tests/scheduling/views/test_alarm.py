@@ -27,7 +27,7 @@ PAGES = (
 
 
 def alarms(client: Client, page: str) -> int:
-    return client.get(page).content.decode().count('role="alert"')
+    return client.get(page).content.decode().count('class="alarm"')
 
 
 def test_every_page_says_that_no_scheduler_runs(make_task: MakeTask, clock: SettableClock) -> None:
