@@ -38,6 +38,19 @@ def _forget_plans(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(belief, "TIMES", 0.0)
 
 
+ONCE = "touches no database: it runs with SQLite's tests"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is not let into the database cannot depend on which one it is: once is enough."""
+    if connection.vendor == "sqlite":
+        return
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if item.get_closest_marker("django_db") is None and not fixtures & {"db", "transactional_db"}:
+            item.add_marker(pytest.mark.skip(reason=ONCE))
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """PostgreSQL removes no database that a thread or a process which is just ending is still connected to."""
@@ -196,6 +209,6 @@ def in_seconds(seconds: float) -> datetime:
 
 @pytest.fixture
 def no_database() -> None:
-    """For tests that touch no database: once is enough, so they run beside SQLite's only."""
+    """For tests that are let into the database and have no use for it: they run beside SQLite's only."""
     if connection.vendor != "sqlite":
-        pytest.skip("touches no database: it runs with SQLite's tests")
+        pytest.skip(ONCE)

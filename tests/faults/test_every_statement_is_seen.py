@@ -44,7 +44,7 @@ def ways_past(source: str) -> Iterator[tuple[int, str]]:
         yield from ((node.lineno, name) for name in names if name in DRIVERS)
 
 
-def test_the_source_knows_no_way_past_the_hook(no_database: None) -> None:
+def test_the_source_knows_no_way_past_the_hook() -> None:
     """Commits are Django's, statements go through its cursors, and there is one connection."""
     found, harmless = [], set()
     for path in sorted(Path(ENGINE).rglob("*.py")):
@@ -71,7 +71,7 @@ def test_the_source_knows_no_way_past_the_hook(no_database: None) -> None:
         "Execution.objects.using('other').all()",
     ],
 )
-def test_a_way_past_the_hook_is_found(no_database: None, source: str) -> None:
+def test_a_way_past_the_hook_is_found(source: str) -> None:
     """The control."""
     assert list(ways_past(source))
 

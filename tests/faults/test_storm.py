@@ -34,7 +34,7 @@ def test_a_storm_of_faults_keeps_the_promises(nursery: Nursery, transactional_db
     assert verdict.states["succeeded"] > 10
 
 
-def test_a_seed_repeats_its_choices(no_database: None) -> None:
+def test_a_seed_repeats_its_choices() -> None:
     """And another seed makes other ones."""
     assert Plan.draw(7, "mysql") == Plan.draw(7, "mysql") != Plan.draw(8, "mysql")
     assert "cut" not in {event.what for event in Plan.draw(7, "sqlite").events}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from scheduling.clock import DatabaseClock
 
 
-def test_a_slow_answer_makes_no_clock_run_ahead(no_database: None) -> None:
+def test_a_slow_answer_makes_no_clock_run_ahead() -> None:
     """Of two nodes, one that reads the time under the other's lock, a moment later, must not find an earlier one."""
     given: list[datetime] = []
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 
-import pytest
 from pytest import MonkeyPatch
 
 from scheduling import executors
@@ -12,8 +11,6 @@ from scheduling.engine.recorder import Recorder
 from scheduling.engine.runs import Runs
 from scheduling.executors import RunOrder
 from scheduling.executors.thread import ThreadExecutor
-
-pytestmark = pytest.mark.usefixtures("no_database")
 
 
 def test_an_executor_may_start_while_the_runs_are_counted(monkeypatch: MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from tests.conftest import await_
 from tests.scheduling.executors import crimes
 from tests.scheduling.executors.orders import Returned, new_order
 
-pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("no_database")]
+pytestmark = pytest.mark.processes
 
 
 @pytest.fixture(autouse=True)

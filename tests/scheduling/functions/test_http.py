@@ -15,8 +15,6 @@ from scheduling import outbound
 from scheduling.exceptions import HttpFailed
 from scheduling.functions.http import http_request
 
-pytestmark = pytest.mark.usefixtures("no_database")
-
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
