@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.test import Client
 
 from scheduling.services import tasks
@@ -104,6 +105,8 @@ def test_there_are_enough() -> None:
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 @pytest.mark.parametrize("model", PLACES)
 def test_form_and_api_say_the_same(model: str, language: str) -> None:
+    if language != "en" and connection.vendor != "sqlite":
+        pytest.skip("what is refused does not depend on the language: it is said beside SQLite's tests")
     client = Client(headers={"Accept-Language": language})
     client.force_login(get_user_model().objects.create_superuser("someone"))
     tasks.create(new_task("taken"), actor=TESTER)

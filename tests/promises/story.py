@@ -80,7 +80,7 @@ def count(**filters: Any) -> int:
 def check(nodes: Nodes, number: int) -> Counter[str]:
     """Asserts P1 to P5 from rows and lines; ``number`` of tasks; returns how many executions ended in which state."""
     # What comes due between the end of the last node and this moment has nobody to admit it yet.
-    admitted = Execution.objects.filter(origin=Origin.SCHEDULED).aggregate(last=Max("scheduled_for"))["last"]
+    admitted = Execution.objects.filter(origin=Origin.SCHEDULE).aggregate(last=Max("scheduled_for"))["last"]
     verdict = checker.judge(lines_file(nodes), until=admitted or clock.refresh())
     assert not verdict.violations, verdict.violations
     assert Execution.objects.values("task_id").distinct().count() == number, "an occurrence is missing"

@@ -30,6 +30,7 @@ from scheduling.models import ACTIVE, Execution, Node, Pool, State, Task
 from scheduling.services import admission, claims, liverows, nodes, results
 from scheduling.services.claims import Candidate
 from scheduling.services.results import Result
+from scheduling.sql.prepared import Prepared
 from scheduling.sql.transactions import in_transaction
 from tests.conftest import new_task
 
@@ -199,6 +200,9 @@ def without_locks(monkeypatch: MonkeyPatch) -> Callable[[type[Model]], None]:
             return rows if rows.model is model else lock(rows, *args, **options)
 
         monkeypatch.setattr(QuerySet, "select_for_update", maybe)
+        monkeypatch.setattr(
+            claims, "POOLS", Prepared(claims.POOLS._build)
+        )  # was put into words with the lock
 
     return remove
 
