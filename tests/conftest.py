@@ -56,6 +56,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     """PostgreSQL removes no database that a thread or a process which is just ending is still connected to."""
     yield
     if connection.vendor == "postgresql":
+        connection.close()  # a test may have had it ended by the server
         with django_db_blocker.unblock(), connection.cursor() as cursor:
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

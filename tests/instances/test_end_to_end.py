@@ -38,9 +38,9 @@ def test_default_tasks_collect_what_the_servers_say(
     count = Task.objects.count()
     await_(
         lambda: (
-            not Execution.objects.filter(finished_at=None).exists()
             # An interval may have a missed row too: its nominal times are not at three.
-            and Execution.objects.exclude(state="missed").count() == count
+            Execution.objects.exclude(state="missed").count() == count
+            and not Execution.objects.filter(finished_at=None).exists()
         ),
         60,
     )

@@ -55,7 +55,7 @@ def test_a_restart_in_the_midst_of_a_burst(server: OwnServer, nodes: Nodes, mode
     assert node.stop() == 0
     story.assert_each_once(steady, story.SECOND)
     ended = story.check(nodes, BURST + 1)
-    assert ended.keys() <= {"succeeded", "missed", "skipped", "queued"}, "a healthy run was lost"
+    assert ended.keys() <= {"succeeded", "missed", "skipped", "cancelled"}, "a healthy run was lost"
 
 
 #: What makes a server end sessions that rest for a second, and what takes that back; sessions begun later obey.
