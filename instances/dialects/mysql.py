@@ -487,7 +487,8 @@ class _Watch(threading.Thread):
 
         try:
             with contextlib.closing(MySQLdb.connect(**_arguments(self._target))) as other:
-                _rows(other, f"KILL QUERY {self._number}")
+                # The whole session: the statement may be on its way still, and nothing would end it then.
+                _rows(other, f"KILL CONNECTION {self._number}")
         except MySQLdb.Error as error:  # the server finds out when it answers
             logger.warning(
                 "statement %d could not be ended: %s", self._number, translate(error, self._target)
