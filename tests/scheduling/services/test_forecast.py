@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -131,7 +130,7 @@ def test_rhythms_too_fast_to_be_walked_go_on_alike() -> None:
 
 @pytest.mark.django_db
 def test_ten_thousand_tasks(clock: clocks.SettableClock) -> None:
-    """Cold in seconds, warm in milliseconds; the limits leave room for a slow machine."""
+    """Computed once, then given again; what that takes is measured by benchmarks/forecast.py."""
     rhythms = ["{m} {h} * * *", "{m} * * * *", "{m}-59/15 * * * *", "{m} {h} * * MON", "*/10 * * * *"]
     rows = [
         new_task(f"task-{number}", **cron(rhythms[number % 5].format(m=number % 60, h=number // 60 % 24)))
@@ -140,17 +139,10 @@ def test_ten_thousand_tasks(clock: clocks.SettableClock) -> None:
     for row in rows:
         tasks.prepare_new(row, clock.now())
     Task.objects.bulk_create(rows)
-    begun = time.process_time()
     found = forecast.of_hours()
-    cold = time.process_time() - begun
     assert found.tasks == 10_000
     assert found.total.runs > 2_000 * (1 + 24 + 24 * 2 + 144)
-    begun = time.process_time()
     assert forecast.of_hours() is found
-    warm = time.process_time() - begun
-    print(f"cold {cold:.2f} s, warm {warm * 1000:.0f} ms")
-    assert cold < 12
-    assert warm < 0.8
 
 
 def test_who_knows_the_hosts_must_exist(settings: Any) -> None:
