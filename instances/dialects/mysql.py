@@ -123,6 +123,12 @@ WHERE t.space_type = 'Single' AND t.name LIKE '%%/%%'
 #: How often somebody who waits looks whether it should end.
 LOOK_SECONDS = 0.2
 
+#: For how long a server is asked to end a session, and after what pause again, in seconds.
+KILL_SECONDS, KILL_PAUSE = 5, 0.05
+
+#: What the server answers when no session has the number.
+NO_SUCH_SESSION = 1094
+
 #: Error numbers of the server and of the client library. 2059 and 2061: caching_sha2_password wants TLS, or its plugin.
 DENIED = {1044, 1045, 1130, 1251, 1698, 2059, 2061, 3118, 3159, 4151}
 TIMED_OUT = {1969, 3024, 1205}
@@ -483,16 +489,27 @@ class _Watch(threading.Thread):
         return min(left, LOOK_SECONDS) if self._stopped else left
 
     def _kill(self) -> None:
+        """Ends the whole session, as the statement may be on its way still and nothing would end it then. Asks until
+        the server no longer knows the session: it has been seen to go on after one request.
+        """
         import MySQLdb
 
-        try:
-            with contextlib.closing(MySQLdb.connect(**_arguments(self._target))) as other:
-                # The whole session: the statement may be on its way still, and nothing would end it then.
-                _rows(other, f"KILL CONNECTION {self._number}")
-        except MySQLdb.Error as error:  # the server finds out when it answers
-            logger.warning(
-                "statement %d could not be ended: %s", self._number, translate(error, self._target)
-            )
+        until = time.monotonic() + KILL_SECONDS
+        while True:
+            try:
+                with contextlib.closing(MySQLdb.connect(**_arguments(self._target))) as other:
+                    while time.monotonic() < until:
+                        _rows(other, f"KILL CONNECTION {self._number}")
+                        time.sleep(KILL_PAUSE)
+                error = "it goes on"
+            except MySQLdb.Error as refusal:
+                if refusal.args[:1] == (NO_SUCH_SESSION,):
+                    return
+                error = str(translate(refusal, self._target))
+            if time.monotonic() >= until:  # the server finds out when it answers
+                logger.warning("statement %d could not be ended: %s", self._number, error)
+                return
+            time.sleep(KILL_PAUSE)
 
     def cut(self) -> None:
         with contextlib.suppress(OSError):

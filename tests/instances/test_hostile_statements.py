@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import MySQLdb
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
@@ -207,6 +209,29 @@ def test_a_cancelled_statement_ends_on_the_server(
         with pytest.raises(RunCancelled):
             statements.run([instance], text, writes=writes, seconds=50)
         await_(lambda running=running: not running(), 10, f"{instance.name} ends it")
+
+
+def test_a_statement_is_cancelled_although_the_server_is_full_at_first(
+    my: Instance, mariadb: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def running() -> bool:
+        return bool(mariadb.sql(AT_WORK_ON_MARIADB, (NAME,)))
+
+    def connect(**arguments: Any) -> Any:
+        """Refuses whoever comes to end the statement, once."""
+        if threading.current_thread().name == "mysql-watch" and not refused:
+            refused.append(True)
+            raise MySQLdb.OperationalError(1040, "Too many connections")
+        return really(**arguments)
+
+    refused: list[bool] = []
+    really = MySQLdb.connect
+    monkeypatch.setattr(MySQLdb, "connect", connect)
+    monkeypatch.setattr(statements, "current_run", lambda: CancelledWhen(running))
+    with pytest.raises(RunCancelled):
+        statements.run([my], "SELECT BENCHMARK(1e15, 1)", seconds=50)
+    assert refused
+    await_(lambda: not running(), 10, "the server ends it")
 
 
 def test_a_cancelled_statement_of_sqlite(lite: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
