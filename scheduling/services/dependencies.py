@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from scheduling import clock
@@ -33,6 +34,16 @@ def dependents(task_id: int) -> list[Dependency]:
     """What runs after the task, and so would not any more without it."""
     rows = Dependency.objects.filter(upstream_id=task_id, task__deleted_at=None)
     return list(rows.select_related("task").order_by("task__key"))
+
+
+def around(task_id: int) -> tuple[list[Dependency], list[Dependency]]:
+    """Both in one query: what the task runs after, and what runs after it."""
+    rows = Dependency.objects.filter(Q(task_id=task_id) | Q(upstream_id=task_id, task__deleted_at=None))
+    found = list(rows.select_related("task", "upstream"))
+    return (
+        sorted((row for row in found if row.task_id == task_id), key=lambda row: row.upstream.key),
+        sorted((row for row in found if row.upstream_id == task_id), key=lambda row: row.task.key),
+    )
 
 
 def save(

@@ -112,6 +112,10 @@ class Alarm:
     def is_raised(self) -> bool:
         return self.silent or bool(self.queues)
 
+    def beating(self, now: datetime) -> list[Node]:
+        """The schedulers among the nodes that were seen within their lease."""
+        return [node for node in self.nodes if node.kind == Node.Kind.SCHEDULER and beats(node, now)]
+
 
 def with_used(rows: QuerySet[Node]) -> QuerySet[Node]:
     """The nodes, each with the number of its seats that are ``used``: along the index by node."""

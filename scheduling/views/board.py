@@ -19,7 +19,7 @@ from scheduling import clock
 from scheduling.services import definitions
 from scheduling.views import cards, verbs
 from scheduling.views.access import forbid, staff_only
-from scheduling.views.alarm import alarm_of
+from scheduling.alarm import alarm_of
 
 PART = "scheduling/parts/cards.html"
 

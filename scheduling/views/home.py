@@ -18,7 +18,7 @@ from scheduling.models import NEVER, State, Task
 from scheduling.models.execution import Reason, reason_text
 from scheduling.services import health, stats
 from scheduling.views.access import forbid, staff_only
-from scheduling.views.alarm import alarm_of
+from scheduling.alarm import alarm_of
 
 #: Entries of each list; more are counted, and stand in the list that the number leads to.
 RUNNING, WAITING, NEXT, FAILED = 30, 8, 10, 8
