@@ -16,10 +16,10 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from jobsite import live
 from scheduling import clock
+from scheduling.alarm import alarm_of
 from scheduling.services import definitions
 from scheduling.views import cards, verbs
 from scheduling.views.access import forbid, staff_only
-from scheduling.alarm import alarm_of
 
 PART = "scheduling/parts/cards.html"
 

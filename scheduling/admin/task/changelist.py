@@ -9,9 +9,9 @@ from django_apscheduler.models import DjangoJob
 
 from jobsite.admin_base import ChangeList
 from scheduling import clock
+from scheduling.alarm import alarm_of
 from scheduling.models import Task
 from scheduling.services import health, stats
-from scheduling.alarm import alarm_of
 
 #: What a person needs for each button.
 BUTTONS = {
