@@ -25,10 +25,9 @@ def values(model: type[models.Model], fields: list[str], most: int) -> dict[str,
     quote = connection.ops.quote_name
     table = quote(model._meta.db_table)
     names = {f"values_of_{field}": field for field in fields}
+    columns = {field.name: quote(field.column) for field in model._meta.fields}
     steps = [
-        STEPS.format(
-            name=name, table=table, column=quote(model._meta.get_field(field).column), most=int(most)
-        )
+        STEPS.format(name=name, table=table, column=columns[field], most=int(most))
         for name, field in names.items()
     ]
     parts = " UNION ALL ".join(PART.format(name=name) for name in names)
