@@ -25,7 +25,7 @@ def values(model: type[models.Model], fields: list[str], most: int) -> dict[str,
     quote = connection.ops.quote_name
     table = quote(model._meta.db_table)
     names = {f"values_of_{field}": field for field in fields}
-    columns = {field.name: quote(field.column) for field in model._meta.fields}
+    columns = {field.name: quote(str(field.column)) for field in model._meta.fields}
     steps = [
         STEPS.format(name=name, table=table, column=columns[field], most=int(most))
         for name, field in names.items()
