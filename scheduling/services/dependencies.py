@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -109,10 +110,7 @@ def _set(
             task.dependency_mode = mode
             changed["dependency_mode"] = [mode_before, mode]
         if changed:
-            task.version += 1
-            task.updated_at = now
-            task.save(update_fields=["version", "updated_at", "dependency_mode"])
-            changes.record(task, TaskVersion.Verb.EDIT, actor, now, changes=changed)
+            _write(task, changed, actor, now)
         return made
 
     return in_transaction(work)
@@ -202,10 +200,29 @@ def refuse_if_needed(task_id: int) -> None:
         raise Refused("has_dependents", text)
 
 
-def cut(task_id: int) -> None:
-    """Takes the task out of all dependencies, when it is deleted."""
-    Dependency.objects.filter(task_id=task_id).delete()
-    Dependency.objects.filter(upstream_id=task_id).delete()
+def cut(deleted: Task, *, actor: Actor, now: datetime) -> None:
+    """Takes a task that is being deleted out of all dependencies; a version of each that ran after it says so.
+
+    ``deleted``: as it was, with its key.
+    """
+    Dependency.objects.filter(task_id=deleted.pk).delete()
+    waiting = [row.task_id for row in dependents(deleted.pk)]
+    for task in Task.objects.present().select_for_update().filter(pk__in=waiting).order_by("pk"):
+        rows = of(task.pk)
+        for row in rows:
+            if row.upstream_id == deleted.pk:
+                row.upstream = deleted
+        left = [row for row in rows if row.upstream_id != deleted.pk]
+        _write(task, {"dependencies": [_shown(rows), _shown(left)]}, actor, now)
+    Dependency.objects.filter(upstream_id=deleted.pk).delete()
+
+
+def _write(task: Task, changed: dict[str, list[Any]], actor: Actor, now: datetime) -> None:
+    """A version of the locked task."""
+    task.version += 1
+    task.updated_at = now
+    task.save(update_fields=["version", "updated_at", "dependency_mode"])
+    changes.record(task, TaskVersion.Verb.EDIT, actor, now, changes=changed)
 
 
 def _shown(rows: Iterable[Dependency]) -> list[str]:
