@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from instances.admin.filters import OF_INSTANCE, since
 from instances.models import DatabaseSizeAggregate, InstanceSizeAggregate, SizeAnomaly, Tag
 from instances.models.aggregate import SizeAggregate
-from instances.services import growth, tags
+from instances.services import growth, sheets, tags
 from instances.templatetags.instances import signed_size
 from jobsite.admin_base import HistoryAdmin, ServiceAdmin, actor_of
 from jobsite.templatetags.jobsite import size
@@ -45,6 +45,7 @@ class AggregateColumns:
 
 @admin.register(DatabaseSizeAggregate)
 class DatabaseSizeAggregateAdmin(AggregateColumns, HistoryAdmin[DatabaseSizeAggregate]):
+    sheet = sheets.DATABASE_AGGREGATES
     list_display = (
         "start",
         "period",
@@ -63,6 +64,7 @@ class DatabaseSizeAggregateAdmin(AggregateColumns, HistoryAdmin[DatabaseSizeAggr
 
 @admin.register(InstanceSizeAggregate)
 class InstanceSizeAggregateAdmin(AggregateColumns, HistoryAdmin[InstanceSizeAggregate]):
+    sheet = sheets.INSTANCE_AGGREGATES
     list_display = (
         "start",
         "period",
@@ -92,6 +94,7 @@ class JumpFilter(admin.SimpleListFilter):
 
 @admin.register(SizeAnomaly)
 class SizeAnomalyAdmin(HistoryAdmin[SizeAnomaly]):
+    sheet = sheets.JUMPS
     list_display = ("date", "instance", "database", "before", "after", "daily", "usual")
     list_filter = (JumpFilter, since("date"), *OF_INSTANCE)
     list_select_related = ("instance",)
