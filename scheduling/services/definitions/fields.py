@@ -37,6 +37,8 @@ NAMES = (*FIELDS, *ALIASES, "coalesce", "after")
 NEEDED = ("key", "function", "trigger", "trigger_params")
 MOMENTS = ("start_at", "end_at")
 REFERENCES = {"group", "pool", "calendar", "owner"}
+#: Fields of JSON that hold a list; the others hold a mapping.
+LISTS = {"no_retry_on"}
 #: Names that a message about an unknown one chooses from.
 MOST_SUGGESTIONS = 200
 
@@ -170,6 +172,8 @@ def _type_fault(field: Any, value: Any) -> str:
         return "" if isinstance(value, bool) else _("true or false")
     if isinstance(field, AddressListField):
         return "" if isinstance(value, list) else _("a list of mail addresses")
+    if field.name in LISTS:
+        return "" if isinstance(value, list) else _("a list")
     if isinstance(field, models.JSONField):
         return "" if isinstance(value, dict) else _("a mapping (key: value)")
     if isinstance(field, models.FloatField):
