@@ -23,14 +23,24 @@ SHOWN = 100
 
 @admin.register(Node)
 class NodeAdmin(HistoryAdmin[Node]):
-    list_display = ("__str__", "standing", "seats_used", "queue_names", "seen", "version", "began", "detail")
-    list_filter = ("state",)
+    list_display = (
+        "__str__",
+        "kind",
+        "standing",
+        "seats_used",
+        "queue_names",
+        "seen",
+        "version",
+        "began",
+        "detail",
+    )
+    list_filter = ("state", "kind")
     ordering = ("-started_at",)
     actions = ("drain",)  # type: ignore[assignment]
     list_before_template = "scheduling/parts/act.html"
     change_form_outer_before_template = "scheduling/parts/node_page.html"
     fields = (
-        "id", "host", "pid", "version", "standing", "seen", "began", "ended", "lease_seconds", "beat",
+        "id", "kind", "host", "pid", "version", "standing", "seen", "began", "ended", "lease_seconds", "beat",
         "seats_used", "queue_names", "detail", "drain_asked", "event_counts", "function_names",
     )  # fmt: skip
     readonly_fields = fields

@@ -147,7 +147,8 @@ def declare_dead(node_id: uuid.UUID, seen_beat: int, now: datetime) -> int | Non
 def drain(node_id: uuid.UUID, *, actor: Actor) -> Node:
     """Asks a node, from anywhere, to claim nothing more, to let its runs end, however long they take, and to stop.
 
-    It sees that within two seconds; who supervises it may start a new one. Raises Refused if it has ended.
+    It sees that within two seconds; who supervises it may start a new one. A process of a Celery worker takes the
+    whole worker with it. Raises Refused if it has ended.
     """
     now = clock.refresh()
     asked = Node.objects.filter(pk=node_id, state__in=Node.LIVE)

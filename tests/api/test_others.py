@@ -81,6 +81,8 @@ def test_nodes_and_drain(api: Api, make_task: MakeTask) -> None:
     answer = api.post(f"nodes/{node.pk}/drain/")
     assert (answer.status_code, answer.data["errors"][0]["code"]) == (409, "node_ended")
     assert len(api.get("nodes/", state="stopped").data["results"]) == 1
+    worker = a_node(kind=Node.Kind.WORKER)
+    assert [row["id"] for row in api.get("nodes/", kind="worker").data["results"]] == [str(worker.pk)]
 
 
 def test_queues(api: Api, make_task: MakeTask) -> None:

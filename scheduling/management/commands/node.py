@@ -53,6 +53,7 @@ class Command(VerbCommand):
     def told(self, node: Node, options: dict[str, Any]) -> str:
         row = {
             "id": str(node.id),
+            "kind": node.kind,
             "host": node.host,
             "pid": node.pid,
             "state": node.state,
@@ -67,5 +68,5 @@ class Command(VerbCommand):
         }
         asked = _("asked to drain") if node.drain_asked_at and node.state in Node.LIVE else ""
         seen = node.heartbeat_at.isoformat(timespec="seconds")
-        words = f"{str(node.id)[:8]} {node.host}:{node.pid:<8} {node.state:<10} {seen} {','.join(node.queues)} {asked}"
+        words = f"{str(node.id)[:8]} {node.kind:<9} {node.host}:{node.pid:<8} {node.state:<10} {seen} {','.join(node.queues)} {asked}"
         return self.show(row, words.rstrip(), options)

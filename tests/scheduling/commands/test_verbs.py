@@ -154,7 +154,8 @@ def test_nodes(db: None) -> None:
     now = clocks.now()
     node = nodes.register(now, queues=["default"], functions=["noop"], seats=4, lease_seconds=15)
     (row,) = objects("node", "list")
-    assert (row["id"], row["queues"], row["drain_asked_at"]) == (str(node.pk), ["default"], None)
+    assert (row["id"], row["kind"], row["queues"]) == (str(node.pk), "scheduler", ["default"])
+    assert row["drain_asked_at"] is None
     assert objects("node", "drain", str(node.pk)[:8])[0]["drain_asked_at"]
     assert "asked to drain" in run("node", "list")
     nodes.set_state(node.pk, node.State.STOPPED, now)
