@@ -68,5 +68,6 @@ class Command(VerbCommand):
         }
         asked = _("asked to drain") if node.drain_asked_at and node.state in Node.LIVE else ""
         seen = node.heartbeat_at.isoformat(timespec="seconds")
-        words = f"{str(node.id)[:8]} {node.kind:<9} {node.host}:{node.pid:<8} {node.state:<10} {seen} {','.join(node.queues)} {asked}"
+        name = f"{str(node.id)[:8]} {node.kind:<9} {node.host}:{node.pid:<8}"
+        words = f"{name} {node.state:<10} {seen} {','.join(node.queues)} {asked}"
         return self.show(row, words.rstrip(), options)
