@@ -52,7 +52,7 @@ def request(
     headers: Mapping[str, str],
     body: Any = None,
     timeout_seconds: float,
-    cut_short: Callable[[Callable[[], None]], AbstractContextManager[None]] = contextlib.nullcontext,
+    cut_short: Callable[[Callable[[], None]], AbstractContextManager[None]] | None = None,
 ) -> Answer:
     """Sends one request and reads the answer. Raises HttpFailed, which says at what it failed.
 
@@ -65,11 +65,11 @@ def request(
     connection = _connection(parts, address, timeout_seconds)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     # A server that sends a byte now and then outlasts any timeout of the socket: this one ends it.
-    timer = threading.Timer(timeout_seconds, _cut, (connection,))
+    timer = threading.Timer(timeout_seconds, connection.line.cut)
     timer.daemon = True
     timer.start()
     try:
-        with cut_short(lambda: _cut(connection)):
+        with cut_short(connection.line.cut) if cut_short else contextlib.nullcontext():
             connection.request(method, path, body=data, headers=given)
             response = connection.getresponse()
             read = response.read(READ_BYTES + 1)
@@ -159,12 +159,41 @@ def _body(body: Any, headers: dict[str, str]) -> tuple[bytes | None, dict[str, s
     return json.dumps(body).encode(), headers
 
 
-def _connection(parts: Any, address: str, timeout_seconds: float) -> http.client.HTTPConnection:
+def _connection(parts: Any, address: str, timeout_seconds: float) -> _Http:
     kind = _Https if parts.scheme == "https" else _Http
     connection = kind(parts.hostname, _port(parts), timeout=min(timeout_seconds, CONNECT_SECONDS))
     connection.address = address
     connection.patience = timeout_seconds
     return connection
+
+
+class _Line:
+    """What one request is made through: it can be cut from any thread, before it is there and while it lasts.
+
+    It keeps the socket itself: a connection lets go of its own once the answer has begun and will be the last.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sock: socket.socket | None = None
+        self._is_cut = False
+
+    def through(self, sock: socket.socket) -> None:
+        with self._lock:
+            self._sock = sock
+            if self._is_cut:
+                self._shut()
+
+    def cut(self) -> None:
+        with self._lock:
+            self._is_cut = True
+            self._shut()
+
+    def _shut(self) -> None:
+        if self._sock is not None:
+            with contextlib.suppress(OSError):
+                # Past TLS, whose own shutdown would let the reader take what has come so far for the whole answer.
+                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
 
 class _Http(http.client.HTTPConnection):
@@ -173,9 +202,14 @@ class _Http(http.client.HTTPConnection):
     address = ""
     patience = CONNECT_SECONDS
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.line = _Line()
+
     def connect(self) -> None:
         self.sock = socket.create_connection((self.address, self.port), self.timeout)
         self.sock.settimeout(self.patience)
+        self.line.through(self.sock)
 
 
 class _Https(_Http, http.client.HTTPSConnection):
@@ -185,12 +219,5 @@ class _Https(_Http, http.client.HTTPSConnection):
         self.sock = ssl.create_default_context().wrap_socket(
             self.sock, server_hostname=self.host, do_handshake_on_connect=False
         )
+        self.line.through(self.sock)
         self.sock.do_handshake()
-
-
-def _cut(connection: http.client.HTTPConnection) -> None:
-    sock = connection.sock
-    if sock is not None:
-        with contextlib.suppress(OSError):
-            # Past TLS, whose own shutdown would let the reader take what has come so far for the whole answer.
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
