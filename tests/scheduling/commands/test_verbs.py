@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 
 from scheduling import clock as clocks
 from scheduling.clock import SettableClock
-from scheduling.models import Execution, ExecutionLog, Group, State, Task, TaskVersion
+from scheduling.models import Attempt, Execution, ExecutionLog, Group, State, Task, TaskVersion
 from scheduling.services import groups, nodes, tasks
 from tests.conftest import TESTER, new_task
 
@@ -133,7 +133,22 @@ class TestExecution:
             traceback="Traceback …",
         )
         assert run("execution", "show", queued.pk, "--follow").splitlines()[-2:] == ["boom", "Traceback …"]
+        at = clocks.now()
+        Attempt.objects.create(
+            execution=queued, attempt=1, state="failed", reason="exception", message="bang", started_at=at,
+            finished_at=at, run_ms=1_500, exit_code=-9,
+        )  # fmt: skip
+        (earlier,) = objects("execution", "show", queued.pk)[-1]["attempts"]
+        assert (earlier["state"], earlier["duration_seconds"], earlier["exit_code"]) == ("failed", 1.5, -9)
+        moment = at.isoformat(timespec="seconds")
+        assert f"attempt 1, {moment} to {moment}: failed bang" in run("execution", "show", queued.pk)
         assert "There is no execution #" in refused("execution", "show", 10**9)[1]
+
+    def test_explain(self, queued: Execution) -> None:
+        (row,) = objects("execution", "explain", queued.pk)
+        assert (row["code"], row["execution_id"]) == ("waits", queued.pk)
+        assert "no live node takes from the queue default" in run("execution", "explain", queued.pk)
+        assert "There is no execution #" in refused("execution", "explain", 10**9)[1]
 
 
 def test_groups(make_task: MakeTask) -> None:
