@@ -32,7 +32,7 @@ class NodeAdmin(HistoryAdmin[Node]):
         "seen",
         "version",
         "began",
-        "detail",
+        "trouble",
     )
     list_filter = ("state", "kind")
     ordering = ("-started_at",)
@@ -41,7 +41,7 @@ class NodeAdmin(HistoryAdmin[Node]):
     change_form_outer_before_template = "scheduling/parts/node_page.html"
     fields = (
         "id", "kind", "host", "pid", "version", "standing", "seen", "began", "ended", "lease_seconds", "beat",
-        "seats_used", "queue_names", "detail", "drain_asked", "event_counts", "function_names",
+        "seats_used", "queue_names", "detail", "warning", "drain_asked", "event_counts", "function_names",
     )  # fmt: skip
     readonly_fields = fields
 
@@ -66,6 +66,11 @@ class NodeAdmin(HistoryAdmin[Node]):
         if node.state not in Node.LIVE:
             return "–"
         return render_to_string("scheduling/parts/seats.html", {"used": node.used, "total": node.seats})
+
+    @admin.display(description=_("detail"))
+    def trouble(self, node: Node) -> str:
+        """Why it claims nothing, or what troubles it although it does."""
+        return "; ".join(text for text in (node.detail, node.warning) if text)
 
     @admin.display(description=_("queues"))
     def queue_names(self, node: Node) -> str:

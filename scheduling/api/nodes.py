@@ -24,7 +24,7 @@ class NodeSerializer(serializers.ModelSerializer):
     class Meta:
         model = Node
         fields = (
-            "id", "kind", "state", "detail", "host", "pid", "version", "queues", "seats", "running", "started_at",
+            "id", "kind", "state", "detail", "warning", "host", "pid", "version", "queues", "seats", "running", "started_at",
             "heartbeat_at", "drain_asked_at", "ended_at", "lease_seconds",
         )  # fmt: skip
         read_only_fields = fields

@@ -136,7 +136,8 @@ def _answer(
         elif ahead:
             answer = _("It is queued (#%(id)d): ") % words + ahead[0]
             obstacles = ahead
-        return Explanation("waits", answer, [*facts, *obstacles[1:], _busy(execution)], id)
+        facts += [*obstacles[1:], _busy(execution), *_troubles(execution, now)]
+        return Explanation("waits", answer, facts, id)
     if execution.started_at is not None:
         answer = _("It ran (#%(id)d): %(state)s.") % words
         return Explanation("ran", f"{answer} {why}".strip(), facts, id)
@@ -206,6 +207,15 @@ def _busy(execution: Execution) -> str:
         running,
     )
     return text % {"number": running, "queue": execution.queue, "executor": execution.executor}
+
+
+def _troubles(execution: Execution, now: datetime) -> list[str]:
+    """What troubles the nodes of its queue, although they claim."""
+    takers = [node for node in health.beating(now) if execution.queue in node.queues and node.warning]
+    return [
+        _("Node %(node)s: %(warning)s.") % {"node": node, "warning": node.warning.rstrip(".")}
+        for node in takers
+    ]
 
 
 # --- there is none

@@ -220,6 +220,7 @@ def check() -> Health:
     blocking, harmless = _holding(nodes, wanted or served)
     reasons += blocking
     warnings += harmless
+    warnings += [f"node {node}: {node.warning}" for node in nodes if node.warning]
     faulty = broken(nodes)
     warnings += [str(entry) for entry in faulty[:NAMED]]
     if len(faulty) > NAMED:

@@ -65,6 +65,11 @@ def set_state(node_id: uuid.UUID, state: Node.State, now: datetime, detail: str 
         raise NodeIsDead(f"Node {node_id} was declared dead by another node.")
 
 
+def set_warning(node_id: uuid.UUID, warning: str) -> None:
+    """Shows with the node what troubles it, although it goes on; empty: nothing does."""
+    Node.objects.filter(pk=node_id, state__in=Node.LIVE).update(warning=warning[:500])
+
+
 def beat(node_id: uuid.UUID, now: datetime) -> None:
     """Says that the node lives; raises NodeIsDead if the others have given it up."""
     changed = Node.objects.filter(pk=node_id, state__in=Node.LIVE).update(
