@@ -24,8 +24,8 @@ class NodeSerializer(serializers.ModelSerializer):
     class Meta:
         model = Node
         fields = (
-            "id", "kind", "state", "detail", "warning", "host", "pid", "version", "queues", "seats", "running", "started_at",
-            "heartbeat_at", "drain_asked_at", "ended_at", "lease_seconds",
+            "id", "kind", "state", "detail", "warning", "host", "pid", "version", "queues", "seats", "running",
+            "started_at", "heartbeat_at", "drain_asked_at", "ended_at", "lease_seconds",
         )  # fmt: skip
         read_only_fields = fields
 
