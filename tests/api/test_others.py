@@ -60,6 +60,10 @@ def test_pools(api: Api, make_task: MakeTask) -> None:
     assert api.patch("pools/db/", {"capacity": 5, "paused": True}).data["paused"] is True
     assert api.delete("pools/db/").status_code == 409
     assert "capacity" in errors(api.put("pools/db/", {"key": "db"}))
+    run = tasks.run_now(Task.objects.get().pk, actor=TESTER)
+    Execution.objects.filter(pk=run.pk).update(state="running", node=a_node(), started_at=clock.now())
+    for row in (api.get("pools/db/").data, api.get("pools/").data["results"][0]):
+        assert (row["used"], row["running"], row["queued"]) == (3, 1, 0)
 
 
 def test_nodes_and_drain(api: Api, make_task: MakeTask) -> None:
@@ -81,6 +85,8 @@ def test_nodes_and_drain(api: Api, make_task: MakeTask) -> None:
     answer = api.post(f"nodes/{node.pk}/drain/")
     assert (answer.status_code, answer.data["errors"][0]["code"]) == (409, "node_ended")
     assert len(api.get("nodes/", state="stopped").data["results"]) == 1
+    worker = a_node(kind=Node.Kind.WORKER)
+    assert [row["id"] for row in api.get("nodes/", kind="worker").data["results"]] == [str(worker.pk)]
 
 
 def test_queues(api: Api, make_task: MakeTask) -> None:
