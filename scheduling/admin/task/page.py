@@ -196,6 +196,6 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Task]) -> Any:
         if request.POST.get("select_across") == "1":
             return self.do(
-                request, queryset, "delete_selected", lambda id, actor: tasks.delete(id, actor=actor)
+                request, queryset, "delete_selected", lambda id, actor, _key: tasks.delete(id, actor=actor)
             )
         return delete_chosen(self, request, queryset)
