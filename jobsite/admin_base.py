@@ -74,6 +74,10 @@ class BaseAdmin(LookAdmin[AnyModel]):
     list_fullwidth = True
     compressed_fields = True
     warn_unsaved_form = True
+    #: What an empty list says: what its rows are, and how there come to be some.
+    teaches: Any = ""
+    #: Its page says that itself.
+    teaches_itself = False
 
     def get_list_display(self, request: HttpRequest) -> Any:
         return [shown(self.model, name) for name in super().get_list_display(request)]

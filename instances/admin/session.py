@@ -42,6 +42,10 @@ def took(session: SyncSession) -> float | None:
 
 @admin.register(SyncSession)
 class SyncSessionAdmin(HistoryAdmin[SyncSession]):
+    teaches = _(
+        "Each collection from instances appears here, with a line for every instance, while it "
+        "runs and afterwards."
+    )
     list_display = ("started_at", "category", "origin", "outcome", "total", "succeeded", "failed", "length")
     list_filter = ("category", "status", "origin", since("started_at"))
     ordering = ("-started_at",)

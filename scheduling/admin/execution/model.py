@@ -24,6 +24,7 @@ from scheduling.services import executions, history, sheets
 @admin.register(Execution)
 class ExecutionAdmin(Columns):
     sheet = sheets.EXECUTIONS
+    teaches_itself = True
     ordering = ("-id",)
     actions = ("cancel", "again")  # type: ignore[assignment]
     change_list_template = "scheduling/execution/list.html"

@@ -1,4 +1,4 @@
-"""``manage.py task|execution|group|node VERB``: each does what its service does, says so, and names what it refuses."""
+"""``manage.py task|execution|group|pool|node VERB``: each does what its service does, and names what it refuses."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from django.core.management import CommandError, call_command
 
 from scheduling import clock as clocks
 from scheduling.clock import SettableClock
-from scheduling.models import Execution, ExecutionLog, Group, State, Task, TaskVersion
-from scheduling.services import groups, nodes, tasks
+from scheduling.models import Execution, ExecutionLog, Group, Pool, State, Task, TaskVersion
+from scheduling.services import groups, nodes, pools, tasks
 from tests.conftest import TESTER, new_task
 
 MakeTask = Callable[..., Task]
@@ -134,6 +134,17 @@ class TestExecution:
         )
         assert run("execution", "show", queued.pk, "--follow").splitlines()[-2:] == ["boom", "Traceback …"]
         assert "There is no execution #" in refused("execution", "show", 10**9)[1]
+
+
+def test_pools(make_task: MakeTask) -> None:
+    pool = pools.save(Pool(key="db", capacity=3), actor=TESTER)
+    tasks.run_now(tasks.create(new_task("a", pool=pool), actor=TESTER).pk, actor=TESTER)
+    (row,) = objects("pool", "pause", "db")
+    assert (row["paused"], row["capacity"], row["used"], row["queued"]) == (True, 3, 0, 1)
+    assert Pool.objects.get().paused
+    assert run("pool", "list").split() == ["db", "paused", "0/3", "1"]
+    assert objects("pool", "resume", "db")[0]["paused"] is False
+    assert "There is no pool 'dc'. Allowed: db." in refused("pool", "pause", "dc")[0]
 
 
 def test_groups(make_task: MakeTask) -> None:
