@@ -44,6 +44,7 @@ class RestoreTested(admin.SimpleListFilter):
 
 @admin.register(Backup)
 class BackupAdmin(HistoryAdmin[Backup]):
+    teaches = _("Backups appear here when a task made from the template “Back up databases” has run.")
     list_display = (
         "finished_at", "instance", "database", "bytes", "length", "file", "restored_at", "removed_at",
     )  # fmt: skip

@@ -22,6 +22,10 @@ from jobsite.templatetags.jobsite import size
 class AggregateColumns:
     """The columns of both levels that are no fields."""
 
+    teaches = _(
+        "Figures by period appear here when sizes have been collected and “Compute sizes by period” has run."
+    )
+
     @admin.display(description=_("average"))
     def average(self, row: SizeAggregate) -> str:
         return size(row.average_bytes)
@@ -92,6 +96,10 @@ class JumpFilter(admin.SimpleListFilter):
 
 @admin.register(SizeAnomaly)
 class SizeAnomalyAdmin(HistoryAdmin[SizeAnomaly]):
+    teaches = _(
+        "Databases that grew or shrank beyond what is usual for them appear here, once sizes of "
+        "some days have been collected."
+    )
     list_display = ("date", "instance", "database", "before", "after", "daily", "usual")
     list_filter = (JumpFilter, since("date"), *OF_INSTANCE)
     list_select_related = ("instance",)
@@ -116,6 +124,10 @@ class SizeAnomalyAdmin(HistoryAdmin[SizeAnomaly]):
 
 @admin.register(Tag)
 class TagAdmin(ServiceAdmin[Tag]):
+    teaches = _(
+        "A tag marks instances that belong together, such as a team's or a site's; lists are "
+        "narrowed by it. Make one, then choose it in the form of an instance."
+    )
     list_display = ("name", "label", "category", "colour")
     list_filter = ("category",)
     search_fields = ("name", "label")

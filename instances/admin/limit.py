@@ -40,6 +40,10 @@ class LimitForm(ServiceForm[SizeLimit]):
 
 @admin.register(SizeLimit)
 class SizeLimitAdmin(ServiceAdmin[SizeLimit]):
+    teaches = _(
+        "A limit says how large an instance or a database may become; the day on which that is "
+        "reached is foreseen from its growth."
+    )
     form = LimitForm
     list_display = ("instance", "database", "limit", "used", "share", "growth", "full_on")
     list_display_links = ("instance", "limit")
