@@ -235,7 +235,7 @@ def test_pools(make_task: MakeTask) -> None:
     Execution.objects.filter(pk=first.pk).update(
         state="running", started_at=clocks.now(), node_id=uuid.uuid4()
     )
-    assert run("pool", "list").split() == ["db", "active", "2/3", "0", "90", "a", "minute"]
+    assert run("pool", "list").split() == ["db", "active", "2/3", "1", "90", "a", "minute"]
     (row,) = objects("pool", "set", "db", "--capacity", 5, "--tokens-per-minute", 0)
     assert (row["capacity"], row["tokens_per_minute"], row["used"], row["queued"]) == (5, None, 2, 1)
     assert "capacity: A task of this pool weighs 2" in refused("pool", "set", "db", "--capacity", 1)[0]
