@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from instances.admin.filters import OF_INSTANCE, since
 from instances.models import DatabaseSizeAggregate, InstanceSizeAggregate, SizeAnomaly, Tag
 from instances.models.aggregate import SizeAggregate
-from instances.services import growth, tags
+from instances.services import growth, sheets, tags
 from instances.templatetags.instances import signed_size
 from jobsite.admin_base import HistoryAdmin, ServiceAdmin, actor_of
 from jobsite.templatetags.jobsite import size
@@ -49,6 +49,7 @@ class AggregateColumns:
 
 @admin.register(DatabaseSizeAggregate)
 class DatabaseSizeAggregateAdmin(AggregateColumns, HistoryAdmin[DatabaseSizeAggregate]):
+    sheet = sheets.DATABASE_AGGREGATES
     list_display = (
         "start",
         "period",
@@ -67,6 +68,7 @@ class DatabaseSizeAggregateAdmin(AggregateColumns, HistoryAdmin[DatabaseSizeAggr
 
 @admin.register(InstanceSizeAggregate)
 class InstanceSizeAggregateAdmin(AggregateColumns, HistoryAdmin[InstanceSizeAggregate]):
+    sheet = sheets.INSTANCE_AGGREGATES
     list_display = (
         "start",
         "period",
@@ -100,6 +102,7 @@ class SizeAnomalyAdmin(HistoryAdmin[SizeAnomaly]):
         "Databases that grew or shrank beyond what is usual for them appear here, once sizes of "
         "some days have been collected."
     )
+    sheet = sheets.JUMPS
     list_display = ("date", "instance", "database", "before", "after", "daily", "usual")
     list_filter = (JumpFilter, since("date"), *OF_INSTANCE)
     list_select_related = ("instance",)
