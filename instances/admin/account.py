@@ -30,6 +30,10 @@ class InstancesMedia:
 
 @admin.register(InstanceAccount)
 class InstanceAccountAdmin(HistoryAdmin[InstanceAccount]):
+    teaches = _(
+        "Accounts appear here when they have been read from an instance: by “Read accounts now” "
+        "on its page, or by the task “Synchronise accounts”."
+    )
     sheet = sheets.ACCOUNTS
     list_display = (
         "name",
@@ -135,6 +139,9 @@ def _rights(account: InstanceAccount) -> Iterator[dict[str, Any]]:
 
 @admin.register(AccountChange)
 class AccountChangeAdmin(HistoryAdmin[AccountChange]):
+    teaches = _(
+        "What was added, changed or taken away between two readings of an instance's accounts appears here."
+    )
     sheet = sheets.ACCOUNT_CHANGES
     list_display = ("at", "instance", "name", "kind", "sentence")
     list_filter = ("kind", since("at"), *OF_INSTANCE)

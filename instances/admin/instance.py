@@ -58,6 +58,10 @@ class InstanceForm(ServiceForm[Instance]):
 
 @admin.register(Instance)
 class InstanceAdmin(InstanceColumns, InstancePage):
+    teaches = _(
+        "An instance is a database server that Jobsite looks after. Make a credential for it "
+        "first, then add the instance and test the connection."
+    )
     form = InstanceForm
     sheet = sheets.INSTANCES
     list_display = ("name", "state", "dialect", "place", "main_version", "total", "curve", "active")

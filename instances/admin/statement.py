@@ -94,6 +94,9 @@ def run_view(request: HttpRequest) -> HttpResponse:
 
 @admin.register(StatementRun)
 class StatementRunAdmin(HistoryAdmin[StatementRun]):
+    teaches = _(
+        "Statements that somebody has run on the page “Run SQL” appear here, with who ran them and where."
+    )
     list_display = ("at", "by", "source", "beginning", "on", "outcome", "rows", "length")
     list_filter = ("source", "writes", since("at"))
     list_select_related = ("by",)

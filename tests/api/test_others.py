@@ -208,6 +208,12 @@ def test_calendars(api: Api, make_task: MakeTask) -> None:
     answer = api.patch("calendars/de/", {"name": "D", "version": 1})
     assert (answer.status_code, answer.data["errors"][0]["code"]) == (409, "edited_meanwhile")
     assert api.patch("calendars/de/", {"weekend": ["someday"]}).status_code == 400
+    days = api.get("calendars/de/days/?year=2027").data
+    assert len(days) == 52
+    assert days[0] == {"date": "2027-01-03", "kind": "marked", "name": "", "windows": []}
+    for wrong in ("1969", "2100", "x", ""):
+        assert api.get(f"calendars/de/days/?year={wrong}").status_code == 400, wrong
+    assert api.get("calendars/de/days/?yaer=2027").status_code == 400
     make_task("one")
     assert api.patch("tasks/one/", {"calendar": "de"}).data["calendar"] == "de"
     assert api.delete("calendars/de/").status_code == 409
