@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from instances.admin.filters import OF_INSTANCE
+from instances.admin.visible import OfVisible
 from instances.models import Backup
 from jobsite.admin_base import HistoryAdmin
 from jobsite.templatetags.jobsite import duration, size
@@ -43,7 +44,7 @@ class RestoreTested(admin.SimpleListFilter):
 
 
 @admin.register(Backup)
-class BackupAdmin(HistoryAdmin[Backup]):
+class BackupAdmin(OfVisible, HistoryAdmin[Backup]):
     list_display = (
         "finished_at", "instance", "database", "bytes", "length", "file", "restored_at", "removed_at",
     )  # fmt: skip

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from instances.admin.filters import OF_INSTANCE, since
 from instances.admin.size_panels import days_needed, jumps_of, sizes_of
+from instances.admin.visible import OfVisible
 from instances.models import InstanceDatabase
 from instances.services import figures, sheets
 from instances.services.sizes import day_of
@@ -17,7 +18,7 @@ from scheduling import clock
 
 
 @admin.register(InstanceDatabase)
-class InstanceDatabaseAdmin(HistoryAdmin[InstanceDatabase]):
+class InstanceDatabaseAdmin(OfVisible, HistoryAdmin[InstanceDatabase]):
     sheet = sheets.DATABASES
     list_display = (
         "name",

@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from instances.admin.filters import OF_INSTANCE, since
+from instances.admin.visible import OfVisible
 from instances.models import DatabaseSizeAggregate, InstanceSizeAggregate, SizeAnomaly, Tag
 from instances.models.aggregate import SizeAggregate
 from instances.services import growth, tags
@@ -44,7 +45,7 @@ class AggregateColumns:
 
 
 @admin.register(DatabaseSizeAggregate)
-class DatabaseSizeAggregateAdmin(AggregateColumns, HistoryAdmin[DatabaseSizeAggregate]):
+class DatabaseSizeAggregateAdmin(OfVisible, AggregateColumns, HistoryAdmin[DatabaseSizeAggregate]):
     list_display = (
         "start",
         "period",
@@ -62,7 +63,7 @@ class DatabaseSizeAggregateAdmin(AggregateColumns, HistoryAdmin[DatabaseSizeAggr
 
 
 @admin.register(InstanceSizeAggregate)
-class InstanceSizeAggregateAdmin(AggregateColumns, HistoryAdmin[InstanceSizeAggregate]):
+class InstanceSizeAggregateAdmin(OfVisible, AggregateColumns, HistoryAdmin[InstanceSizeAggregate]):
     list_display = (
         "start",
         "period",
@@ -91,7 +92,7 @@ class JumpFilter(admin.SimpleListFilter):
 
 
 @admin.register(SizeAnomaly)
-class SizeAnomalyAdmin(HistoryAdmin[SizeAnomaly]):
+class SizeAnomalyAdmin(OfVisible, HistoryAdmin[SizeAnomaly]):
     list_display = ("date", "instance", "database", "before", "after", "daily", "usual")
     list_filter = (JumpFilter, since("date"), *OF_INSTANCE)
     list_select_related = ("instance",)

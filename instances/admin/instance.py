@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
@@ -18,9 +20,10 @@ from instances.admin.credential import password_field
 from instances.admin.filters import since
 from instances.admin.instance_list import InstanceColumns, InstanceList, RecycleBin
 from instances.admin.instance_page import InstancePage
+from instances.admin.visible import OfVisible
 from instances.models import Instance
 from instances.services import instances, sheets
-from jobsite.admin_base import ChangeList, ServiceForm, actor_of
+from jobsite.admin_base import ChangeList, SelectMultipleInput, ServiceForm, actor_of
 
 #: Connections tested by one click, at most: the page waits for them.
 MOST_TESTS = 50
@@ -29,9 +32,15 @@ MOST_COLLECTED = 500
 
 SEEN = ("version", "created_at", "updated_at", "deleted_at")
 SECTIONS = (
-    (None, (*instances.EDITABLE[:6], instances.PASSWORD_FIELD, *instances.EDITABLE[6:], "tags")),
+    (
+        None,
+        (*instances.EDITABLE[:6], instances.PASSWORD_FIELD, *instances.EDITABLE[6:], "tags", "restricted_to"),
+    ),
     (_("Known"), SEEN),
 )
+
+
+RESTRICTED_TO = Instance._meta.get_field("restricted_to")
 
 
 class InstanceForm(ServiceForm[Instance]):
@@ -39,6 +48,12 @@ class InstanceForm(ServiceForm[Instance]):
         label=_("Password of the credential"),
         help_text=_("Needed again when the connection changes, unless the credential allows the host."),
     )
+
+    # By hand: Django's admin makes no field for rows between two tables that have a model of their own.
+    restricted_to = forms.ModelMultipleChoiceField(
+        label=RESTRICTED_TO.verbose_name, help_text=RESTRICTED_TO.help_text, required=False,
+        queryset=Group.objects.order_by("name"), widget=SelectMultipleInput,
+    )  # fmt: skip
 
     class Meta:
         model = Instance
@@ -49,16 +64,25 @@ class InstanceForm(ServiceForm[Instance]):
         if "dialect" in self.fields:  # not for those who may only look
             self.fields["dialect"].choices = [("", "---------"), *dialects.described()]  # type: ignore[attr-defined]
 
+    @property
+    def roles(self) -> list[str] | None:
+        """Names of the roles that were chosen; None: the person may not choose."""
+        chosen = self.cleaned_data.get("restricted_to")
+        return None if chosen is None else [role.name for role in chosen]
+
     def check_service(self) -> None:
         stored = Instance.objects.get(pk=self.instance.pk) if self.instance.pk else None
+        if self.roles is not None and "restricted_to" in self.changed_data:
+            instances.check_restriction(stored, self.roles, actor=self.actor)
         instances.check_connection(
             stored, self.instance, actor=self.actor, password=self.cleaned_data["credential_password"]
         )
 
 
 @admin.register(Instance)
-class InstanceAdmin(InstanceColumns, InstancePage):
+class InstanceAdmin(OfVisible, InstanceColumns, InstancePage):
     form = InstanceForm
+    instance_path = "pk"
     sheet = sheets.INSTANCES
     list_display = ("name", "state", "dialect", "place", "main_version", "total", "curve", "active")
     list_filter = ("dialect", "environment", "tags", "status", "active", since("updated_at"), RecycleBin)
@@ -82,6 +106,15 @@ class InstanceAdmin(InstanceColumns, InstancePage):
     def import_view(self, request: HttpRequest) -> HttpResponse:
         return import_page.show(self, request)
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Instance | None:
+        """With its roles: the page names them, and its form asks again."""
+        instance = super().get_object(request, object_id, from_field)
+        if instance is not None:
+            prefetch_related_objects([instance], "restricted_to")
+        return instance
+
     def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:
         return InstanceList
 
@@ -89,6 +122,8 @@ class InstanceAdmin(InstanceColumns, InstancePage):
         writes = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
         # Django cannot show form fields that are no columns.
         hidden = () if writes else (instances.PASSWORD_FIELD,)
+        if not (writes and request.user.has_perm(instances.RESTRICT)):
+            hidden = (*hidden, "restricted_to")  # the page names the roles above its form
         sections = SECTIONS if obj else SECTIONS[:1]
         return [
             (title, {"fields": [name for name in names if name not in hidden]}) for title, names in sections
@@ -105,6 +140,8 @@ class InstanceAdmin(InstanceColumns, InstancePage):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         names = [tag.name for tag in form.cleaned_data["tags"]]
         instances.set_tags(form.instance, names, actor=actor_of(request))
+        if form.roles is not None:
+            instances.restrict(form.instance, form.roles, actor=actor_of(request))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Nothing goes with them: deleting is moving to the recycle bin."""

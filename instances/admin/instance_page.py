@@ -78,6 +78,7 @@ class InstancePage(ServiceAdmin[Instance]):
             "may_collect": self.may_collect(request),
             "has_accounts": instance.dialect in DIALECTS and instance.kind.supports_accounts,
             "may_restore": self.has_delete_permission(request),
+            "roles": sorted(role.name for role in instance.restricted_to.all()),
         }
 
     # --- what may be done
@@ -89,7 +90,7 @@ class InstancePage(ServiceAdmin[Instance]):
         return bool(request.user.has_perms(("instances.view_instance", "scheduling.run_task")))
 
     def test_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        instance = self._found(pk, allowed=self.may_test(request))
+        instance = self._found(request, pk, allowed=self.may_test(request))
         if instance.deleted_at is None:
             self.tell(request, instances.test_connections([instance], actor=actor_of(request)))
         else:
@@ -97,17 +98,17 @@ class InstancePage(ServiceAdmin[Instance]):
         return self._back(instance)
 
     def collect_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        instance = self._found(pk, allowed=self.may_collect(request))
+        instance = self._found(request, pk, allowed=self.may_collect(request))
         self.collect(request, [instance])
         return self._back(instance)
 
     def accounts_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        instance = self._found(pk, allowed=self.may_collect(request))
+        instance = self._found(request, pk, allowed=self.may_collect(request))
         self.collect(request, [instance], requests.collect_accounts)
         return self._back(instance)
 
     def restore_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        instance = self._found(pk, allowed=self.has_delete_permission(request))
+        instance = self._found(request, pk, allowed=self.has_delete_permission(request))
         instances.restore(instance, actor=actor_of(request))
         self.message_user(request, _("“%(name)s” is back.") % {"name": instance.name}, messages.SUCCESS)
         return self._back(instance)
@@ -142,11 +143,12 @@ class InstancePage(ServiceAdmin[Instance]):
         )
         self.message_user(request, text, messages.SUCCESS)
 
-    def _found(self, pk: int, *, allowed: bool) -> Instance:
+    def _found(self, request: HttpRequest, pk: int, *, allowed: bool) -> Instance:
         """The instance. Raises PermissionDenied, before it says whether there is such an instance, and Http404."""
         if not allowed:
             raise PermissionDenied
-        instance = Instance.objects.select_related("credential").filter(pk=pk).first()
+        rows = Instance.objects.select_related("credential").visible_to(request.user)
+        instance = rows.filter(pk=pk).first()
         if instance is None:
             raise Http404
         return instance

@@ -7,13 +7,14 @@ from django.urls import URLPattern, path
 
 from instances.admin.filters import OF_INSTANCE, since
 from instances.admin.partitions import partitions_view
+from instances.admin.visible import OfVisible
 from instances.models import DatabaseSize, InstanceSize
 from instances.services import sheets
 from jobsite.admin_base import HistoryAdmin
 
 
 @admin.register(DatabaseSize)
-class DatabaseSizeAdmin(HistoryAdmin[DatabaseSize]):
+class DatabaseSizeAdmin(OfVisible, HistoryAdmin[DatabaseSize]):
     sheet = sheets.DATABASE_SIZES
 
     def get_urls(self) -> list[URLPattern]:
@@ -27,7 +28,7 @@ class DatabaseSizeAdmin(HistoryAdmin[DatabaseSize]):
 
 
 @admin.register(InstanceSize)
-class InstanceSizeAdmin(HistoryAdmin[InstanceSize]):
+class InstanceSizeAdmin(OfVisible, HistoryAdmin[InstanceSize]):
     sheet = sheets.INSTANCE_SIZES
     list_display = ("date", "instance", "total_bytes", "database_count", "unknown_count", "collected_at")
     list_filter = (since("date"), *OF_INSTANCE)

@@ -8,6 +8,7 @@ import django_filters
 from rest_framework import serializers
 
 from instances.api.filters import OfInstance
+from instances.api.visible import OfVisible
 from instances.models import DatabaseSizeAggregate, InstanceSizeAggregate
 from jobsite.rest.permissions import of_model
 from jobsite.rest.views import HouseViewSet, Lists
@@ -64,7 +65,7 @@ class InstanceAggregateFilters(Periods):
         fields = SHARED_FILTERS
 
 
-class DatabaseAggregateViewSet(Lists, HouseViewSet):
+class DatabaseAggregateViewSet(OfVisible, Lists, HouseViewSet):
     """Of each database, the newest period first."""
 
     queryset = DatabaseSizeAggregate.objects.all()
@@ -74,7 +75,7 @@ class DatabaseAggregateViewSet(Lists, HouseViewSet):
     needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.databasesizeaggregate", "list")
 
 
-class InstanceAggregateViewSet(Lists, HouseViewSet):
+class InstanceAggregateViewSet(OfVisible, Lists, HouseViewSet):
     """Of each instance as a whole, the newest period first."""
 
     queryset = InstanceSizeAggregate.objects.all()
