@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
-from django.db.models import QuerySet, prefetch_related_objects
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
@@ -40,6 +40,7 @@ SECTIONS = (
 )
 
 
+TAGS = Instance._meta.get_field("tags")
 RESTRICTED_TO = Instance._meta.get_field("restricted_to")
 
 
@@ -63,6 +64,20 @@ class InstanceForm(ServiceForm[Instance]):
         super().__init__(*args, **kwargs)
         if "dialect" in self.fields:  # not for those who may only look
             self.fields["dialect"].choices = [("", "---------"), *dialects.described()]  # type: ignore[attr-defined]
+        for name in ("tags", "restricted_to"):
+            if name in self.fields:
+                self._offer(name)
+
+    def _offer(self, name: str) -> None:
+        """What can be chosen, and what is, in one query."""
+        field: Any = self.fields[name]
+        relation: Any = Instance._meta.get_field(name)
+        own = relation.remote_field.through.objects.filter(
+            **{"instance": self.instance.pk, relation.m2m_reverse_field_name(): OuterRef("pk")}
+        )
+        rows = list(field.queryset.annotate(chosen=Exists(own)))
+        self.initial[name] = [row.pk for row in rows if row.chosen]
+        field.choices = [(row.pk, str(row)) for row in rows]
 
     @property
     def roles(self) -> list[str] | None:
@@ -87,6 +102,7 @@ class InstanceAdmin(OfVisible, InstanceColumns, InstancePage):
     list_display = ("name", "state", "dialect", "place", "main_version", "total", "curve", "active")
     list_filter = ("dialect", "environment", "tags", "status", "active", since("updated_at"), RecycleBin)
     list_select_related = ("credential",)
+    exclude = ("tags", "restricted_to")  # the form reads them itself
     search_fields = ("name", "host")
     search_help_text = _("Name or host.")
     autocomplete_fields = ("credential",)
@@ -106,14 +122,11 @@ class InstanceAdmin(OfVisible, InstanceColumns, InstancePage):
     def import_view(self, request: HttpRequest) -> HttpResponse:
         return import_page.show(self, request)
 
-    def get_object(
-        self, request: HttpRequest, object_id: str, from_field: str | None = None
-    ) -> Instance | None:
-        """With its roles: the page names them, and its form asks again."""
-        instance = super().get_object(request, object_id, from_field)
-        if instance is not None:
-            prefetch_related_objects([instance], "restricted_to")
-        return instance
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        if "dialect" in form.base_fields:  # not for those who may only look
+            form.base_fields["tags"] = self.formfield_for_dbfield(TAGS, request)
+        return form
 
     def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:
         return InstanceList

@@ -29,6 +29,14 @@ MOST_DATABASES = 200
 MOST_SESSIONS = 10
 
 
+def roles_of(instance: Instance, form: Any) -> list[str]:
+    """The names of the roles that it is restricted to; the form may have read them already."""
+    if "restricted_to" not in form.fields:
+        return list(instance.restricted_to.order_by("name").values_list("name", flat=True))
+    chosen = form.initial["restricted_to"]
+    return [name for pk, name in form.fields["restricted_to"].choices if pk in chosen]
+
+
 class InstancePage(ServiceAdmin[Instance]):
     """The page of one instance."""
 
@@ -57,6 +65,8 @@ class InstancePage(ServiceAdmin[Instance]):
     ) -> Any:
         instance = kwargs.get("obj")
         known = self.page(request, instance) if instance is not None else {}
+        if instance is not None:
+            known["roles"] = roles_of(instance, context["adminform"].form)
         return super().render_change_form(request, {**context, **known}, *args, **kwargs)
 
     # --- what is shown
@@ -78,7 +88,6 @@ class InstancePage(ServiceAdmin[Instance]):
             "may_collect": self.may_collect(request),
             "has_accounts": instance.dialect in DIALECTS and instance.kind.supports_accounts,
             "may_restore": self.has_delete_permission(request),
-            "roles": sorted(role.name for role in instance.restricted_to.all()),
         }
 
     # --- what may be done
