@@ -52,7 +52,7 @@ class InstanceForm(ServiceForm[Instance]):
 
     # By hand: Django's admin makes no field for rows between two tables that have a model of their own.
     restricted_to = forms.ModelMultipleChoiceField(
-        label=RESTRICTED_TO.verbose_name, help_text=RESTRICTED_TO.help_text, required=False,
+        label=_("Restricted to"), help_text=RESTRICTED_TO.help_text, required=False,
         queryset=Group.objects.order_by("name"), widget=SelectMultipleInput,
     )  # fmt: skip
 
@@ -126,6 +126,8 @@ class InstanceAdmin(OfVisible, InstanceColumns, InstancePage):
         form = super().get_form(request, obj, change, **kwargs)
         if "dialect" in form.base_fields:  # not for those who may only look
             form.base_fields["tags"] = self.formfield_for_dbfield(TAGS, request)
+        if not request.user.has_perm(instances.RESTRICT):
+            del form.base_fields["restricted_to"]
         return form
 
     def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:

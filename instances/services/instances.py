@@ -114,7 +114,7 @@ def check_restriction(instance: Instance | None, names: list[str], *, actor: Act
 
     Nobody restricts what is hidden from herself, and nobody hides from herself what she restricts.
     """
-    require_permission(actor, doing=_("restrict an instance to roles"), permission=RESTRICT)
+    require_permission(actor, doing=_("change to whom an instance is shown"), permission=RESTRICT)
     viewer = viewer_of(actor)
     if instance is not None and not Instance.objects.visible_to(viewer).filter(pk=instance.pk).exists():
         raise PermissionDenied(_("There is no such instance."))
