@@ -19,7 +19,10 @@ Viewer = AbstractUser | AnonymousUser | None
 class Restriction(models.Model):
     """One of the roles that an instance is restricted to. An instance without any is for everybody."""
 
-    instance = models.ForeignKey("instances.Instance", on_delete=models.CASCADE, related_name="restrictions")
+    instance = models.ForeignKey(
+        "instances.Instance", verbose_name=_("instance"), on_delete=models.CASCADE, related_name="restrictions",
+        db_index=False,
+    )  # fmt: skip
     # A role that went would open its instances to everybody.
     group = models.ForeignKey(Group, verbose_name=_("role"), on_delete=models.PROTECT, related_name="+")
 
@@ -51,8 +54,9 @@ def sees_everything(viewer: Viewer) -> bool:
 
 def hidden_from(viewer: AbstractUser | AnonymousUser | None) -> models.QuerySet[Restriction, int]:
     """The keys of restricted instances that are not for the viewer."""
-    of_theirs = Restriction.objects.filter(group__user=viewer.pk) if viewer and viewer.pk else None
-    restricted = Restriction.objects.all()
-    if of_theirs is not None:
-        restricted = restricted.exclude(instance__in=of_theirs.values("instance"))
-    return restricted.values_list("instance", flat=True)
+    restricted = Restriction.objects.values_list("instance", flat=True)
+    if viewer is None or viewer.pk is None:  # compared with NULL, a role without members would be theirs
+        return restricted
+    return restricted.exclude(
+        instance__in=Restriction.objects.filter(group__user=viewer.pk).values("instance")
+    )

@@ -130,6 +130,7 @@ def lists(world: World) -> Iterator[str]:
     yield f"{PREFIX}access/?action=write&database=shop&instance={MARK}"
     yield f"{PREFIX}fleet/growers/?period=day&on={world.rows['instances_databasesizeaggregate'].start}"
     yield reverse("admin:instances_fleet") + "?days=90&period=day&tag=team-a"
+    yield reverse("admin:instances_sizelimit_add") + f"?instance={pk}"
     yield reverse("admin:instances_who_can") + "?action=write&database=shop"
     yield reverse("admin:autocomplete") + (
         "?app_label=instances&model_name=sizelimit&field_name=instance&term="
@@ -180,6 +181,10 @@ def test_no_address_tells_an_outsider_of_it(hidden: World, outsider: Client, mem
             faults.append(f"{address}: {answer.status_code}")
         if address in bound and answer.status_code != 404:
             faults.append(f"{address}: {answer.status_code}")
+        if PREFIX in address:
+            text = text_of(outsider.options(address))
+            if MARK in text:
+                faults.append(f"OPTIONS {address}: names it")
         told += MARK in text_of(member.get(address))
     assert faults == [], "\n".join(faults)
     assert told > 40, "a member sees it"
