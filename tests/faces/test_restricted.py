@@ -17,6 +17,7 @@ from django.urls import reverse
 
 from instances.models import Credential, Instance, StatementRun
 from instances.services import instances, sessions
+from scheduling.clock import SettableClock
 from scheduling.services.actor import SYSTEM
 from tests.api.doors import PREFIX, doors
 from tests.conftest import TESTER
@@ -42,8 +43,11 @@ TEXTS = ("name", "username", "database", "file", "error", "last_error", "descrip
 
 
 @pytest.fixture
-def hidden(world: World) -> World:
-    """A row of every table that hangs off the restricted instance, each with the mark in its texts."""
+def hidden(clock: SettableClock, world: World) -> World:
+    """A row of every table that hangs off the restricted instance, each with the mark in its texts.
+
+    Time stands still: a walk takes long enough for pages to begin to warn that nothing runs what is due.
+    """
     instance = world.rows["instances_instance"]
     run = world.rows["instances_statementrun"]
     run.asked_of.set([instance])
