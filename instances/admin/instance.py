@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -42,6 +43,8 @@ SECTIONS = (
 
 TAGS = Instance._meta.get_field("tags")
 RESTRICTED_TO = Instance._meta.get_field("restricted_to")
+#: As Django's admin says it.
+SEVERAL = _("Hold down “Control”, or “Command” on a Mac, to select more than one.")
 
 
 class InstanceForm(ServiceForm[Instance]):
@@ -52,8 +55,8 @@ class InstanceForm(ServiceForm[Instance]):
 
     # By hand: Django's admin makes no field for rows between two tables that have a model of their own.
     restricted_to = forms.ModelMultipleChoiceField(
-        label=_("Restricted to"), help_text=RESTRICTED_TO.help_text, required=False,
-        queryset=Group.objects.order_by("name"), widget=SelectMultipleInput,
+        label=_("Restricted to"), required=False, queryset=Group.objects.order_by("name"),
+        help_text=format_lazy("{} {}", RESTRICTED_TO.help_text, SEVERAL), widget=SelectMultipleInput,
     )  # fmt: skip
 
     class Meta:
