@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from instances.models import Credential, Instance, StatementRun
+from instances.models import Credential, DatabaseSizeAggregate, Instance, StatementRun
 from instances.services import instances, sessions
+from instances.services.sizes import day_of
 from scheduling.clock import SettableClock
 from scheduling.services.actor import SYSTEM
 from tests.api.doors import PREFIX, doors
@@ -60,6 +62,9 @@ def hidden(clock: SettableClock, world: World) -> World:
         for name in TEXTS:
             if name in {field.name for field in row._meta.concrete_fields}:
                 type(row)._default_manager.filter(pk=row.pk).update(**{name: MARK})
+    # The fleet's page tells of the last day that is over.
+    day = day_of(clock.now()) - timedelta(days=1)
+    DatabaseSizeAggregate.objects.update(start=day, end=day)
     role = world.rows["auth_group"]
     open_instance = Instance(
         name="open", dialect="postgresql", host="127.0.0.1", port=2, credential=Credential.objects.get()
@@ -132,7 +137,8 @@ def lists(world: World) -> Iterator[str]:
             yield from (f"{address}?page_size=100", f"{address}?deleted=true", f"{address}?tag=team-a")
     yield f"{PREFIX}access/?action=write&database={MARK}"
     yield f"{PREFIX}access/?action=write&database=shop&instance={MARK}"
-    yield f"{PREFIX}fleet/growers/?period=day&on={world.rows['instances_databasesizeaggregate'].start}"
+    yield f"{PREFIX}fleet/growers/?period=day&on={DatabaseSizeAggregate.objects.get().start}"
+    yield reverse("admin:instances_fleet") + "?period=day"
     yield reverse("admin:instances_fleet") + "?days=90&period=day&tag=team-a"
     yield reverse("admin:instances_sizelimit_add") + f"?instance={pk}"
     yield reverse("admin:instances_who_can") + "?action=write&database=shop"
