@@ -66,11 +66,11 @@ def hidden(clock: SettableClock, world: World) -> World:
     day = day_of(clock.now()) - timedelta(days=1)
     DatabaseSizeAggregate.objects.update(start=day, end=day)
     role = world.rows["auth_group"]
-    open_instance = Instance(
-        name="open", dialect="postgresql", host="127.0.0.1", port=2, credential=Credential.objects.get()
-    )
-    instances.create(open_instance, actor=TESTER)
-    instances.restrict(Instance.objects.get(pk=instance.pk), [role.name], actor=SYSTEM)
+    place = {"dialect": "postgresql", "host": "127.0.0.1", "port": 2, "credential": Credential.objects.get()}
+    instances.create(Instance(name="open", **place), actor=TESTER)
+    untouched = instances.create(Instance(name=f"{MARK} not collected", **place), actor=TESTER)
+    for each in (instance, untouched):
+        instances.restrict(Instance.objects.get(pk=each.pk), [role.name], actor=SYSTEM)
     return world
 
 
@@ -141,7 +141,8 @@ def lists(world: World) -> Iterator[str]:
     yield reverse("admin:instances_fleet") + "?period=day"
     yield reverse("admin:instances_fleet") + "?days=90&period=day&tag=team-a"
     yield reverse("admin:instances_sizelimit_add") + f"?instance={pk}"
-    yield reverse("admin:instances_who_can") + "?action=write&database=shop"
+    for name in (MARK, "shop"):
+        yield reverse("admin:instances_who_can") + f"?action=write&database={name}"
     yield reverse("admin:autocomplete") + (
         "?app_label=instances&model_name=sizelimit&field_name=instance&term="
     )
