@@ -67,6 +67,12 @@ class QueryFailed(DialectError):
     code = "query_failed"
 
 
+class RightsMissing(DialectError):
+    """This user may not do all that this needs."""
+
+    code = "rights_missing"
+
+
 class NothingVisible(DialectError):
     """The server shows this user no database at all."""
 

@@ -6,6 +6,7 @@ Tried against MariaDB; what differs on MySQL 8 follows its manual, and is tested
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import math
 import re
@@ -20,9 +21,10 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from instances.dialects import mysql_access, mysql_accounts, mysql_dump
+from instances.dialects import mysql_access, mysql_accounts, mysql_dump, mysql_grants
 from instances.dialects.access import Held, Holder
 from instances.dialects.base import Dialect, refuse_disguise
+from instances.dialects.grants import Grant
 from instances.dialects.readings import AccountsReading, DatabaseSizeReading, ServerReading, SizesReading
 from instances.dialects.tables import Script, Table, table
 from instances.dialects.target import ConnectionTarget
@@ -54,27 +56,18 @@ VIRTUAL_SCHEMAS = ("information_schema", "performance_schema")
 #: The rights that make a table visible in information_schema.tables.
 VIEWING_RIGHTS = (
     "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "REFERENCES", "INDEX", "ALTER", "CREATE VIEW",
-    "SHOW VIEW", "TRIGGER",
+    "SHOW VIEW", "TRIGGER", "ALL PRIVILEGES",
 )  # fmt: skip
 
-#: Every schema the user may know of, and whether all of its tables are visible to the user. A schema grant is
-#: a pattern: `_` and `%` in it are wild, as they are in LIKE.
-SCHEMAS = """
-SELECT s.schema_name,
-       EXISTS (SELECT 1 FROM information_schema.user_privileges u
-               WHERE u.grantee = %(grantee)s AND u.privilege_type IN %(rights)s)
-       OR EXISTS (SELECT 1 FROM information_schema.schema_privileges p
-                  WHERE p.grantee = %(grantee)s AND p.privilege_type IN %(rights)s
-                    AND s.schema_name LIKE p.table_schema)
-FROM information_schema.schemata s
-WHERE s.schema_name NOT IN %(virtual)s
-"""
+#: Every schema the user may know of.
+SCHEMAS = "SELECT s.schema_name FROM information_schema.schemata s WHERE s.schema_name NOT IN %(virtual)s"
 
-#: Does the server show every schema to this user? A right on everything shows them too.
-ALL_SCHEMAS = """
-SELECT EXISTS (SELECT 1 FROM information_schema.user_privileges u
-               WHERE u.grantee = %(grantee)s AND u.privilege_type IN %(rights)s)
-"""
+#: What this user may do. MariaDB adds what the roles give that are in force, MySQL 8 those that are named.
+MY_GRANTS = "SHOW GRANTS"
+MY_GRANTS_BY_ROLES = "SHOW GRANTS FOR CURRENT_USER() USING {roles}"
+#: The roles in force, quoted, with commas between them; MySQL 8 says NONE for none.
+MY_ROLES = "SELECT CURRENT_ROLE()"
+NO_ROLES = "NONE"
 
 #: Rows and indexes of all visible tables by schema, after the engines' statistics. BINARY, because the
 #: catalogue compares without case: 'Sales' and 'sales' would become one.
@@ -164,7 +157,7 @@ class MySQL(Dialect):
     )
     least_rights: ClassVar[str] = (
         "CREATE USER jobsite@'…' IDENTIFIED BY '…';\nGRANT PROCESS, SHOW DATABASES ON *.* TO jobsite@'…';\n"
-        "-- for engines other than InnoDB, and for rows and indexes apart:\n"
+        "-- for tables of other engines, and for rows and indexes apart:\n"
         "GRANT SHOW VIEW ON *.* TO jobsite@'…';\n"
         "-- for accounts and their rights:\n"
         "GRANT SELECT ON mysql.* TO jobsite@'…';"
@@ -203,6 +196,9 @@ class MySQL(Dialect):
     dump_suffix = mysql_dump.SUFFIX
 
     def dump(self, target: ConnectionTarget, path: Path) -> None:
+        """Raises ``RightsMissing`` first where the program would leave out, without a word, what it may not see."""
+        with connect(target) as visit:
+            mysql_dump.refuse_part(visit, target.database)
         mysql_dump.dump(target, path)
 
     def check_dump(self, path: Path) -> None:
@@ -230,6 +226,10 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
+def literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
 def measure(visit: Visit, server: ServerReading) -> SizesReading:
     schemas = visit.schemas()
     files = visit.tablespaces()
@@ -245,6 +245,10 @@ def measure(visit: Visit, server: ServerReading) -> SizesReading:
         readings = [
             _measured(name, files.get(name, 0), schemas.get(name), totals.get(name)) for name in names
         ]
+    if files is not None and any(not seen for seen in schemas.values()):
+        notes.append(
+            _("Tables of other engines are hidden in some databases: GRANT SHOW VIEW ON *.* shows them.")
+        )
     if not readings:
         raise NothingVisible(
             _("The server shows this user no database: GRANT PROCESS, SHOW DATABASES ON *.*.")
@@ -323,18 +327,39 @@ class Visit:
 
     def schemas(self) -> dict[str, bool]:
         """Name → are all tables of it visible."""
-        values = {"grantee": self._grantee(), "rights": VIEWING_RIGHTS, "virtual": VIRTUAL_SCHEMAS}
-        return {schema: bool(seen) for schema, seen in self.rows(SCHEMAS, values)}
+        return {
+            schema: self.sees_tables_of(schema)
+            for (schema,) in self.rows(SCHEMAS, {"virtual": VIRTUAL_SCHEMAS})
+        }
+
+    def sees_tables_of(self, schema: str) -> bool:
+        return not mysql_access.throughout(self.grants, schema).isdisjoint(VIEWING_RIGHTS)
+
+    def sees_all_tables(self) -> bool:
+        return not mysql_access.everywhere(self.grants).isdisjoint(VIEWING_RIGHTS)
 
     def sees_all_schemas(self) -> bool:
-        values = {"grantee": self._grantee(), "rights": ("SHOW DATABASES", *VIEWING_RIGHTS)}
-        return bool(self.rows(ALL_SCHEMAS, values)[0][0])
+        """A right on everything shows them too; MySQL 8 hides those from which it was taken again."""
+        if any(grant.category == "restriction" for grant in self.grants):
+            return False
+        return "SHOW DATABASES" in mysql_access.everywhere(self.grants) or self.sees_all_tables()
 
-    def _grantee(self) -> str:
-        """This user as information_schema writes it."""
+    @functools.cached_property
+    def grants(self) -> frozenset[Grant]:
+        """What this user may do, itself and by the roles that are in force."""
+        self.rows(mysql_accounts.PLAIN_QUOTES)
+        statement = MY_GRANTS
+        if self.is_mysql8:
+            ((roles,),) = self.rows(MY_ROLES)
+            if roles != NO_ROLES:
+                statement = MY_GRANTS_BY_ROLES.format(roles=roles)
+        return frozenset(mysql_grants.parse_all(str(line) for (line, *_more) in self.rows(statement)))
+
+    def user(self) -> str:
+        """This user, quoted as a statement needs it."""
         ((user,),) = self.rows("SELECT CURRENT_USER()")
-        name, _at, host = user.rpartition("@")
-        return f"'{name}'@'{host}'"
+        name, _at, host = str(user).rpartition("@")
+        return f"{literal(name)}@{literal(host)}"
 
     def tablespaces(self) -> dict[str, int] | None:
         """Bytes of InnoDB's files by schema; None without the right to see them."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from instances.dialects.access import ADMIN, READ, WRITE, Held, Holder
+from instances.dialects.grants import Grant
 
 RIGHTS = {
     READ: {"ALL PRIVILEGES", "SELECT"},
@@ -32,6 +34,26 @@ def _fits(held: Held, action: str, database: str, restricted: set[str]) -> bool:
     return concerns(database, grant.category, grant.on) and not (
         grant.category == "global" and grant.right in restricted
     )
+
+
+def everywhere(grants: Iterable[Grant]) -> set[str]:
+    """The rights on everything that the server has."""
+    return {grant.right for grant in grants if grant.category == "global"}
+
+
+def throughout(grants: Iterable[Grant], database: str) -> set[str]:
+    """The rights on everything in a database: not those on some of its tables."""
+    grants = tuple(grants)
+    taken = {
+        grant.right.removeprefix("NOT ")
+        for grant in grants
+        if grant.category == "restriction" and grant.on == (database,)
+    }
+    return everywhere(grants) - taken | {
+        grant.right
+        for grant in grants
+        if grant.category == "database" and fits_pattern(database, grant.on[0])
+    }
 
 
 def concerns(database: str, category: str, on: tuple[str, ...]) -> bool:

@@ -63,7 +63,9 @@ SHOW_GRANTS = "SHOW GRANTS FOR {grantee}"
 #: What MariaDB calls everybody, since 10.11.
 PUBLIC = "PUBLIC"
 
-OTHER_TABLES = "SELECT 1 FROM mysql.user LIMIT 1"
+#: Behind the inventory: may it be read at all?
+ONE = " LIMIT 1"
+#: Somebody else.
 ANOTHER = (
     "SELECT User, Host FROM mysql.user WHERE Host <> '' AND NOT (User = %(name)s AND Host = %(host)s) LIMIT 1"
 )
@@ -78,7 +80,7 @@ def read(visit: Visit, began: float) -> AccountsReading:
     """Raises what the driver raises; ``NothingVisible`` for an empty list."""
     server = visit.server(began)
     visit.rows(PLAIN_QUOTES)
-    rows = visit.rows(_inventory(visit))
+    rows = visit.rows(_inventory(visit)) if _may(visit, _inventory(visit) + ONE) else ()
     if not rows:
         raise NothingVisible(_("The server shows this user no account: GRANT SELECT ON mysql.*."))
     lifetime = int(visit.rows(LIFETIME)[0][0]) if _has_lifetimes(visit) else 0
@@ -94,23 +96,19 @@ def read(visit: Visit, began: float) -> AccountsReading:
 
 
 def rights(visit: Visit) -> RightsReading:
-    """By trying: what a role gives counts, too."""
-    ((user,),) = visit.rows("SELECT CURRENT_USER()")
-    name, _at, host = user.rpartition("@")
-    who = f"{_literal(name)}@{_literal(host)}"
+    """By trying, and by what the server says of this user: what a role gives counts, too."""
+    may_list = _may(visit, _inventory(visit) + ONE)
     tries = (
         (visit.tablespaces() is not None, _("sizes of InnoDB's files"), "GRANT PROCESS ON *.*"),
         (visit.sees_all_schemas(), _("all databases"), "GRANT SHOW DATABASES ON *.*"),
-        (_may(visit, OTHER_TABLES), _("accounts"), "GRANT SELECT ON mysql.*"),
-        (_may_show_grants(visit, name, host), _("rights of other accounts"), "GRANT SELECT ON mysql.*"),
+        (visit.sees_all_tables(), _("rows and indexes of all tables"), "GRANT SHOW VIEW ON *.*"),
+        (may_list, _("accounts"), "GRANT SELECT ON mysql.*"),
+        (may_list and _may_show_grants(visit), _("rights of other accounts"), "GRANT SELECT ON mysql.*"),
     )
     found = tuple(purpose for may, purpose, _statement in tries if may)
+    who = visit.user()
     missing = (MissingRight(purpose, f"{text} TO {who};") for may, purpose, text in tries if not may)
     return RightsReading(found, tuple(missing))
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _may(visit: Visit, statement: str, values: dict[str, Any] | None = None) -> bool:
@@ -125,9 +123,9 @@ def _may(visit: Visit, statement: str, values: dict[str, Any] | None = None) -> 
     return True
 
 
-def _may_show_grants(visit: Visit, name: str, host: str) -> bool:
-    if not _may(visit, OTHER_TABLES):
-        return False
+def _may_show_grants(visit: Visit) -> bool:
+    ((user,),) = visit.rows("SELECT CURRENT_USER()")
+    name, _at, host = str(user).rpartition("@")
     found = visit.rows(ANOTHER, {"name": name, "host": host})
     return not found or _may(visit, *_show_grants(str(found[0][0]), str(found[0][1]), is_role=False))
 

@@ -7,22 +7,62 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from instances.dialects import programs
+from instances.dialects import mysql_access, programs
 from instances.dialects.target import ConnectionTarget
-from instances.exceptions import BackupDamaged
+from instances.exceptions import BackupDamaged, RightsMissing
+
+if TYPE_CHECKING:
+    from instances.dialects.mysql import Visit
 
 SUFFIX = ".sql.gz"
 
 #: The last line of a dump that is whole.
 END = b"-- Dump completed"
 
+#: What the program needs to see all of a schema.
+NEEDED = ("SELECT", "SHOW VIEW", "TRIGGER", "EVENT")
+
 OPTIONS = (
     "--single-transaction", "--quick", "--routines", "--events", "--triggers", "--hex-blob", "--skip-lock-tables",
     "--default-character-set=utf8mb4",
 )  # fmt: skip
+
+
+def refuse_part(visit: Visit, database: str) -> None:
+    """Raises ``RightsMissing`` when this user may not see all of a database: tables, triggers and routines that it may
+    not see would be missing in the file, and nothing would say so.
+    """
+    held = mysql_access.throughout(visit.grants, database)
+    lacking = [] if "ALL PRIVILEGES" in held else [right for right in NEEDED if right not in held]
+    statements = [f"GRANT {', '.join(lacking)} ON {_pattern(database)}.*"] if lacking else []
+    if not _sees_routines(visit):
+        statements.append("GRANT SHOW_ROUTINE ON *.*" if visit.is_mysql8 else "GRANT SELECT ON mysql.proc")
+    if statements:
+        who = visit.user()
+        sentence = _(
+            "The backup would not be whole, as this user may not see all of the database: {statements}"
+        )
+        raise RightsMissing(sentence.format(statements=" ".join(f"{one} TO {who};" for one in statements)))
+
+
+def _sees_routines(visit: Visit) -> bool:
+    held = {"SELECT", "ALL PRIVILEGES"}
+    if visit.is_mysql8:
+        return not mysql_access.everywhere(visit.grants).isdisjoint({*held, "SHOW_ROUTINE"})
+    table = {
+        grant.right for grant in visit.grants if (grant.category, grant.on) == ("table", ("mysql", "proc"))
+    }
+    return not (table | mysql_access.throughout(visit.grants, "mysql")).isdisjoint(held)
+
+
+def _pattern(database: str) -> str:
+    """The name for a GRANT, in which ``_`` and ``%`` would be wild."""
+    text = database.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%")
+    return "`" + text.replace("`", "``") + "`"
 
 
 def dump(target: ConnectionTarget, path: Path) -> None:

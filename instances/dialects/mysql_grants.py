@@ -27,17 +27,30 @@ class NotUnderstood(ValueError):
     """A line of SHOW GRANTS that this program does not know."""
 
 
+#: The two halves of an account's name.
+Grantee = tuple[str, str]
+
+
 def parse(lines: Iterable[str], username: str, host: str) -> tuple[set[Grant], list[str]]:
     """The rights of one account, and the lines nobody understood (without what follows their grantee).
 
     Lines about another grantee are left out: MariaDB adds those of the roles that a role holds.
     """
+    return _parsed(lines, (username, host))
+
+
+def parse_all(lines: Iterable[str]) -> set[Grant]:
+    """The rights of everybody whom the lines are about."""
+    return _parsed(lines, None)[0]
+
+
+def _parsed(lines: Iterable[str], of: Grantee | None) -> tuple[set[Grant], list[str]]:
     grants: set[Grant] = set()
     strange: list[str] = []
     for line in lines:
         tokens = _Tokens(line)
         try:
-            grants.update(_line(tokens, (username, host)))
+            grants.update(_line(tokens, of))
         except (NotUnderstood, StopIteration):
             strange.append(re.split(r"\s(?:TO|IDENTIFIED)\s", line, maxsplit=1)[0])
     return grants, strange
@@ -90,7 +103,7 @@ def unquoted(word: str) -> str:
     return inner if quote == "`" else re.sub(r"\\(.)", r"\1", inner, flags=re.DOTALL)
 
 
-def _line(tokens: _Tokens, of: tuple[str, str]) -> Iterator[Grant]:
+def _line(tokens: _Tokens, of: Grantee | None) -> Iterator[Grant]:
     verb = tokens.next()
     if verb == "SET":  # SET DEFAULT ROLE `r` FOR `u`@`h` (MariaDB)
         yield from _default_role(tokens, of)
@@ -103,29 +116,29 @@ def _line(tokens: _Tokens, of: tuple[str, str]) -> Iterator[Grant]:
         raise NotUnderstood
 
 
-def _default_role(tokens: _Tokens, of: tuple[str, str]) -> Iterator[Grant]:
+def _default_role(tokens: _Tokens, of: Grantee | None) -> Iterator[Grant]:
     tokens.expect("DEFAULT")
     tokens.expect("ROLE")
     role, host = tokens.account()
     tokens.expect("FOR")
-    if tokens.account() == of:
+    if tokens.account() == of or of is None:
         yield Grant(ROLE, (account_name(role, host),), DEFAULT_ROLE)
 
 
-def _roles(tokens: _Tokens, of: tuple[str, str]) -> Iterator[Grant]:
+def _roles(tokens: _Tokens, of: Grantee | None) -> Iterator[Grant]:
     """GRANT `r`, `s`@`%` TO `u`@`h` [WITH ADMIN OPTION]"""
     roles = [tokens.account()]
     while tokens.skip(","):
         roles.append(tokens.account())
     tokens.expect("TO")
-    if tokens.account() != of:
+    if tokens.account() != of and of is not None:
         return
     admin = ADMIN_OPTION in tokens.rest()
     for role, host in roles:
         yield Grant(ROLE, (account_name(role, host),), MEMBER, admin)
 
 
-def _rights(tokens: _Tokens, of: tuple[str, str], *, revoked: bool) -> Iterator[Grant]:
+def _rights(tokens: _Tokens, of: Grantee | None, *, revoked: bool) -> Iterator[Grant]:
     rights: list[tuple[str, list[str]]] = []
     while True:
         words = []
@@ -137,7 +150,7 @@ def _rights(tokens: _Tokens, of: tuple[str, str], *, revoked: bool) -> Iterator[
     tokens.expect("ON")
     category, path = _object(tokens)
     tokens.next()  # TO, or FROM
-    if tokens.account() != of:
+    if tokens.account() != of and of is not None:
         return
     grantable = GRANT_OPTION in tokens.rest()
     for right, columns in rights:

@@ -85,6 +85,7 @@ REFUSALS = (
     "no pg_hba.conf entry",
     "no password supplied",
     "is not permitted to log in",
+    "permission denied for database",
 )
 
 
@@ -119,7 +120,7 @@ class PostgreSQL(Dialect):
             server = visit.server(began)
             readings = tuple(_reading(name, size) for name, size in visit.rows(SIZES))
         refused = sum(reading.total_bytes is None for reading in readings)
-        notes = (_("%d databases refuse their size.") % refused,) if refused else ()
+        notes = (_("%d databases refuse their size: GRANT pg_monitor.") % refused,) if refused else ()
         return SizesReading(server, readings, notes, complete=True)
 
     def accounts(self, target: ConnectionTarget) -> AccountsReading:

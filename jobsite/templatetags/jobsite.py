@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import template
 from django.utils.formats import number_format
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -165,31 +166,38 @@ STEP, BAR, HEIGHT = 6, 4, 18
 def strip(runs: Sequence[Any]) -> SafeString | str:
     """The last runs of a task as a small picture, the newest on the right: failures stand tall, what never ran is low.
 
-    ``runs`` have ``state`` and ``scheduled_for``. Its name says in words how many ended how.
+    ``runs`` are those of ``stats.strips``. The picture's name says in words how many ended how, and each run its own.
     """
     if not runs:
         return NONE
     tall = {"failed", "timed_out", "lost", "missed"}
     heights = {"succeeded": 12, "running": 15}
-    labels = {state: state_label(state) for state in {run.state for run in runs}}
+    counts = Counter(run.state for run in runs)
+    labels = {state: state_label(state) for state in counts}
     bars = []
     for place, run in enumerate(runs):
         height = HEIGHT if run.state in tall else heights.get(run.state, 6)
-        text = f"{labels[run.state]}, {run.scheduled_for.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-        bars.append((place * STEP, HEIGHT - height, BAR, height, run.state, text))
-    counts = Counter(run.state for run in runs)
-    words = ", ".join(f"{number} {labels[state]}" for state, number in counts.most_common())
+        # Not by format_html: a list of tasks has a thousand of these.
+        bars.append(
+            f'<rect x="{place * STEP}" y="{HEIGHT - height}" width="{BAR}" height="{height}" rx="1"'
+            f' class="state-{run.state}"><title>{escape(_bar_title(run, labels[run.state]))}</title></rect>'
+        )
+    words = ", ".join(f"{number_format(number)} {labels[state]}" for state, number in counts.most_common())
     return format_html(
         '<svg class="strip" role="img" aria-label="{}" width="{}" height="{}">{}</svg>',
         words,
         len(runs) * STEP,
         HEIGHT,
-        format_html_join(
-            "",
-            '<rect x="{}" y="{}" width="{}" height="{}" rx="1" class="state-{}"><title>{}</title></rect>',
-            bars,
-        ),
+        SafeString("".join(bars)),
     )
+
+
+def _bar_title(run: Any, label: str) -> str:
+    title = f"#{run.id} {label}"
+    if run.reason:
+        title += f" ({run.reason})"
+    title += f" · {run.scheduled_for.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return title if run.run_ms is None else f"{title} · {duration(run.run_ms)}"
 
 
 @register.simple_tag

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from scheduling import clock
@@ -33,6 +35,16 @@ def dependents(task_id: int) -> list[Dependency]:
     """What runs after the task, and so would not any more without it."""
     rows = Dependency.objects.filter(upstream_id=task_id, task__deleted_at=None)
     return list(rows.select_related("task").order_by("task__key"))
+
+
+def around(task_id: int) -> tuple[list[Dependency], list[Dependency]]:
+    """Both in one query: what the task runs after, and what runs after it."""
+    rows = Dependency.objects.filter(Q(task_id=task_id) | Q(upstream_id=task_id, task__deleted_at=None))
+    found = list(rows.select_related("task", "upstream"))
+    return (
+        sorted((row for row in found if row.task_id == task_id), key=lambda row: row.upstream.key),
+        sorted((row for row in found if row.upstream_id == task_id), key=lambda row: row.task.key),
+    )
 
 
 def save(
@@ -98,10 +110,7 @@ def _set(
             task.dependency_mode = mode
             changed["dependency_mode"] = [mode_before, mode]
         if changed:
-            task.version += 1
-            task.updated_at = now
-            task.save(update_fields=["version", "updated_at", "dependency_mode"])
-            changes.record(task, TaskVersion.Verb.EDIT, actor, now, changes=changed)
+            _write(task, changed, actor, now)
         return made
 
     return in_transaction(work)
@@ -191,10 +200,29 @@ def refuse_if_needed(task_id: int) -> None:
         raise Refused("has_dependents", text)
 
 
-def cut(task_id: int) -> None:
-    """Takes the task out of all dependencies, when it is deleted."""
-    Dependency.objects.filter(task_id=task_id).delete()
-    Dependency.objects.filter(upstream_id=task_id).delete()
+def cut(deleted: Task, *, actor: Actor, now: datetime) -> None:
+    """Takes a task that is being deleted out of all dependencies; a version of each that ran after it says so.
+
+    ``deleted``: as it was, with its key.
+    """
+    Dependency.objects.filter(task_id=deleted.pk).delete()
+    waiting = [row.task_id for row in dependents(deleted.pk)]
+    for task in Task.objects.present().select_for_update().filter(pk__in=waiting).order_by("pk"):
+        rows = of(task.pk)
+        for row in rows:
+            if row.upstream_id == deleted.pk:
+                row.upstream = deleted
+        left = [row for row in rows if row.upstream_id != deleted.pk]
+        _write(task, {"dependencies": [_shown(rows), _shown(left)]}, actor, now)
+    Dependency.objects.filter(upstream_id=deleted.pk).delete()
+
+
+def _write(task: Task, changed: dict[str, list[Any]], actor: Actor, now: datetime) -> None:
+    """A version of the locked task."""
+    task.version += 1
+    task.updated_at = now
+    task.save(update_fields=["version", "updated_at", "dependency_mode"])
+    changes.record(task, TaskVersion.Verb.EDIT, actor, now, changes=changed)
 
 
 def _shown(rows: Iterable[Dependency]) -> list[str]:

@@ -155,7 +155,7 @@ def edit_many(edited: list[Task], *, actor: Actor) -> list[Task]:
             version = version_of(task, Verb.EDIT, actor, now, changes)
             version.impact = _impact(before, task, changes, now, most=most, waiting=waiting)
             versions.append(version)
-            _follow_up(before, task, now)
+            _follow_up(before, task, actor, now)
         TaskVersion.objects.bulk_create(versions)
         liverows.move(moves)
         return late
@@ -201,7 +201,7 @@ def delete(task_id: int, *, actor: Actor, break_dependents: bool = False) -> Tas
         if not break_dependents:
             dependencies.refuse_if_needed(task_id)
         task.deleted_at = now
-        task.group = task.pool = None  # they may be deleted too, some day
+        task.group = task.pool = task.calendar = None  # they may be deleted too, some day
         suffix = f"~{task.pk}"
         task.key = task.key[: 100 - len(suffix)] + suffix
         return Verb.DELETE
@@ -259,7 +259,7 @@ def change(
         task.schedule_error = ""
         task.save()
         record(task, verb, actor, now, changes=changes, impact=_impact(before, task, changes, now))
-        _follow_up(before, task, now)
+        _follow_up(before, task, actor, now)
         liverows.move({task_id: next_time})
         return task
 
@@ -310,10 +310,10 @@ def check_future(task: Task, now: datetime) -> None:
     raise ValidationError({field: [text % {"now": now.isoformat(timespec="seconds")}]})
 
 
-def _follow_up(before: Task, task: Task, now: datetime) -> None:
+def _follow_up(before: Task, task: Task, actor: Actor, now: datetime) -> None:
     """What a change means for executions that exist already. Running ones always go on."""
     if task.deleted_at:
-        dependencies.cut(task.pk)
+        dependencies.cut(before, actor=actor, now=now)
         admission.withdraw([task.pk], now, Reason.TASK_DELETED, "the task was deleted before it could start")
     elif before.enabled and not task.enabled:
         ended = admission.withdraw(

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import template
 
-from scheduling.views.alarm import alarm_of
+from scheduling.alarm import alarm_of
 
 register = template.Library()
 

@@ -16,10 +16,11 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from jobsite import live
 from scheduling import clock
+from scheduling.alarm import alarm_of
 from scheduling.services import definitions
+from scheduling.services.actor import Actor
 from scheduling.views import cards, verbs
 from scheduling.views.access import forbid, staff_only
-from scheduling.views.alarm import alarm_of
 
 PART = "scheduling/parts/cards.html"
 
@@ -107,7 +108,7 @@ def reload(request: HttpRequest) -> HttpResponse:
             "files": [f"{path.parent.name}/{path.name}" for path in definitions.default_task_files()],
         }
         return TemplateResponse(request, "scheduling/reload.html", context)
-    summary = definitions.reload()
+    summary = definitions.reload(actor=Actor(user=request.user, source="admin"))
     text = _(
         "%(added)d added, %(updated)d updated, %(unchanged)d unchanged, %(kept)d kept as people edited or deleted "
         "them, %(refused)d refused."

@@ -14,11 +14,11 @@ from django_apscheduler.models import DjangoJob
 from jobsite import live, zones
 from jobsite.templatetags.jobsite import state_label
 from scheduling import clock
+from scheduling.alarm import alarm_of
 from scheduling.models import NEVER, State, Task
 from scheduling.models.execution import Reason, reason_text
 from scheduling.services import health, stats
 from scheduling.views.access import forbid, staff_only
-from scheduling.views.alarm import alarm_of
 
 #: Entries of each list; more are counted, and stand in the list that the number leads to.
 RUNNING, WAITING, NEXT, FAILED = 30, 8, 10, 8

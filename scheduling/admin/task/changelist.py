@@ -9,6 +9,7 @@ from django_apscheduler.models import DjangoJob
 
 from jobsite.admin_base import ChangeList
 from scheduling import clock
+from scheduling.alarm import alarm_of
 from scheduling.models import Task
 from scheduling.services import health, stats
 
@@ -38,7 +39,7 @@ def look(tasks: list[Task], request: HttpRequest) -> None:
     rows: list[Any] = list(tasks)
     ids = [task.pk for task in rows]
     times = dict(DjangoJob.objects.filter(pk__in=[str(id) for id in ids]).values_list("pk", "next_run_time"))
-    functions = health.functions_of(health.beating(clock.now()))
+    functions = health.functions_of(alarm_of(request, detailed=True).beating(clock.now()))
     strips = stats.strips(ids)
     buttons = buttons_of(request)
     for task in rows:

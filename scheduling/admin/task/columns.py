@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,15 +9,14 @@ from zoneinfo import ZoneInfo
 from django.contrib import admin
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.formats import number_format
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from jobsite.templatetags.jobsite import NONE, duration, state_badge
+from jobsite.templatetags.jobsite import NONE, state_badge, strip
 from scheduling.exceptions import InvalidTrigger
-from scheduling.models import State, Task
+from scheduling.models import Task
 
 
 def state_of(task: Any) -> tuple[str, str]:
@@ -32,27 +30,6 @@ def state_of(task: Any) -> tuple[str, str]:
     if task.lacks_function:
         return "broken", gettext("broken: no node has the function")
     return "enabled", gettext("enabled")
-
-
-def strip(runs: list[Any]) -> SafeString:
-    """The outcomes of the last runs, oldest first: a bar each, its height and colour by state, words on hover."""
-    counts = Counter(run.state for run in runs)
-    labels = {state: str(State(state).label) for state in counts}
-    bars = format_html_join(
-        "",
-        '<span class="bar bar-{}" title="{}"></span>',
-        ((run.state, _bar_title(run, labels[run.state])) for run in runs),
-    )
-    words = ", ".join(f"{number_format(number)} {labels[state]}" for state, number in counts.most_common())
-    return format_html('<span class="strip" role="img" aria-label="{}">{}</span>', words, bars)
-
-
-def _bar_title(run: Any, label: str) -> str:
-    title = f"#{run.id} {label}"
-    if run.reason:
-        title += f" ({run.reason})"
-    title += f" · {run.scheduled_for:%Y-%m-%d %H:%M:%S} UTC"
-    return title if run.run_ms is None else f"{title} · {duration(run.run_ms)}"
 
 
 def distance(at: datetime) -> SafeString:

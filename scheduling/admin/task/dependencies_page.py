@@ -50,9 +50,10 @@ class AddForm(forms.Form):
 
 def section(task: Task, *, may_change: bool, form: AddForm | None = None) -> dict[str, Any]:
     """What the page of the task and the page of its dependencies show of them."""
+    after, dependents = dependencies.around(task.pk)
     return {
-        "after_rows": dependencies.of(task.pk),
-        "dependents": dependencies.dependents(task.pk),
+        "after_rows": after,
+        "dependents": dependents,
         "modes": Task.DependencyMode.choices,
         "after_form": form or AddForm(),
         "may_depend": may_change,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import CharField, F, Q, QuerySet, Value
-from django.db.models.functions import Cast
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -14,6 +13,7 @@ from django.utils.translation import pgettext_lazy
 from scheduling import clock
 from scheduling.models import Group, Task
 from scheduling.services import health
+from scheduling.sql import distinct
 
 #: Values that a filter offers, at most; the others are found by searching.
 MOST_OFFERED = 40
@@ -53,29 +53,18 @@ def broken() -> Q:
 
 
 def offered(request: HttpRequest) -> dict[str, list[tuple[str, str]]]:
-    """Value and words for each filter below, read for all of them by one query along their indexes.
+    """Value and words for each filter below, by two short questions for all of them.
 
     Those of deleted tasks among them: to leave them out, every row would have to be read.
     """
     found: dict[str, list[tuple[str, str]]] | None = getattr(request, "offered_values", None)
     if found is None:
-        found = {}
-        parts = (
-            _part("1queue", Task.objects.all(), F("queue"), "queue"),
-            _part("2group", Group.objects.all(), Cast("pk", CharField()), "name"),
-            _part("3category", Task.objects.all(), F("category"), "category"),
-        )
-        rows = parts[0].union(*parts[1:]).order_by("kind", "value")[: len(parts) * MOST_OFFERED]
-        for kind, value, words in rows:
-            if value:
-                found.setdefault(kind[1:], []).append((value, words))
+        values = distinct.values(Task, ["queue", "category"], MOST_OFFERED)
+        found = {field: [(value, value) for value in of_field] for field, of_field in values.items()}
+        groups = Group.objects.order_by("name").values_list("pk", "name")[:MOST_OFFERED]
+        found["group"] = [(str(pk), name) for pk, name in groups]
         request.offered_values = found  # type: ignore[attr-defined]
     return found
-
-
-def _part(kind: str, rows: Any, value: Any, words: str) -> Any:
-    named = rows.order_by().annotate(kind=Value(kind), value=value, words=F(words))
-    return named.values_list("kind", "value", "words").distinct()
 
 
 class ValueFilter(admin.SimpleListFilter):
@@ -84,7 +73,7 @@ class ValueFilter(admin.SimpleListFilter):
     column = ""
 
     def lookups(self, request: HttpRequest, _model_admin: Any) -> list[tuple[str, Any]]:
-        return offered(request).get(str(self.parameter_name), [])[:MOST_OFFERED]
+        return offered(request)[str(self.parameter_name)]
 
     def queryset(self, _request: HttpRequest, queryset: QuerySet[Task]) -> QuerySet[Task]:
         return queryset.filter(**{self.column: self.value()}) if self.value() else queryset

@@ -74,7 +74,7 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
     # --- what is shown
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
-        return super().get_queryset(request).filter(deleted_at=None)
+        return super().get_queryset(request).filter(deleted_at=None).select_related("group")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Task], search_term: str

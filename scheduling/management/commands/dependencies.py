@@ -44,7 +44,7 @@ class Command(BaseCommand):
             except ValidationError as error:
                 raise CommandError("; ".join(error.messages)) from error
         task.refresh_from_db(fields=["dependency_mode"])
-        after_rows, before_rows = dependencies.of(task.pk), dependencies.dependents(task.pk)
+        after_rows, before_rows = dependencies.around(task.pk)
         if after_rows:
             self.stdout.write(
                 _("%(key)s runs after %(mode)s of:") % {"key": task.key, "mode": task.dependency_mode}

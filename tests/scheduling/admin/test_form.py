@@ -11,11 +11,13 @@ from typing import Any, Literal
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from scheduling import registry, triggers
 from scheduling.clock import SettableClock
-from scheduling.models import Calendar, Task
+from scheduling.models import Calendar, Dependency, Group, Pool, Task
 from scheduling.registry import Registry
 from scheduling.services import calendars, tasks
 from tests.bad_inputs.test_bad_inputs import GOOD_FORM
@@ -241,3 +243,23 @@ def test_the_preview_of_a_stored_task_says_what_saving_it_changes(
     assert "next 7 days: 0 added, 5 removed, 0 moved." in fewer
     assert "What saving it changes" not in text_of(admin_client.get(PREVIEW, GOOD_SCHEDULE))
     assert Task.objects.get(pk=task.pk).version == 1
+
+
+def test_the_page_of_a_task_asks_few_questions(
+    admin_client: Client, make_task: MakeTask, admin_user: Any
+) -> None:
+    """P9: also where the task belongs to a group, a pool and a person, waits for another, and was admitted before."""
+    first = make_task("first")
+    group = Group.objects.create(key="night", name="Night")
+    pool = Pool.objects.create(key="heavy", name="Heavy", capacity=3)
+    calendar = Calendar(key="weekends", weekend=["SAT", "SUN"])
+    calendars.save(calendar, actor=TESTER)
+    task = make_task("second", group=group, pool=pool, owner=admin_user, calendar=calendar)
+    Dependency.objects.create(task=task, upstream=first)
+    tasks.run_now(task.pk, actor=TESTER)
+    address = f"/admin/scheduling/task/{task.pk}/change/"
+    admin_client.get(address)  # queues without a node are looked for now and then, whatever the page
+    with CaptureQueriesContext(connection) as queries:
+        page = text_of(admin_client.get(address))
+    assert "Night" in page
+    assert len(queries) <= 12, [query["sql"] for query in queries]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from html import unescape
 from typing import Any
+from urllib.parse import unquote_plus
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -254,3 +256,13 @@ def test_who_may_not_run_cannot_run_with_parameters(make_task: MakeTask) -> None
     sent = {"action": "run_with", "_selected_action": "0", "select_across": "1", "confirmed": "1"}
     assert client.post(LIST, sent).status_code == 403
     assert not Execution.objects.exists()
+
+
+def test_filters_offer_the_values_that_there_are(admin_client: Client, make_task: MakeTask) -> None:
+    """The first forty of them: found one after the other, so that neither doubles nor gaps matter."""
+    for number in range(45):
+        make_task(f"task-{number}", queue=f"q{number:02}", category="日报 ’50%’" if number % 2 else "")
+    make_task("again", queue="q00", category="Audit")
+    page = unquote_plus(unescape(admin_client.get(LIST).content.decode()))
+    assert {f"q{number:02}" for number in range(40)} == set(re.findall(r"[?&]queue=(\w+)", page))
+    assert set(re.findall(r"[?&]category=([^&\"]+)", page)) == {"Audit", "日报 ’50%’"}

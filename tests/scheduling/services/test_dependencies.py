@@ -412,6 +412,12 @@ def test_deleting_an_upstream_says_what_breaks(house: House) -> None:
     assert caught.value.code == "has_dependents"
     tasks.delete(house.tasks["a"].pk, actor=TESTER, break_dependents=True)
     assert dependencies.of(house.tasks["b"].pk) == []
+    for key in ("b", "c"):
+        version = TaskVersion.objects.filter(task=house.tasks[key]).latest("version")
+        assert version.changes == {"dependencies": [["a (success)"], []]}
+        assert version.by_id == TESTER.user_id
+        house.tasks[key].refresh_from_db()
+        assert house.tasks[key].version == version.version
     tasks.delete(house.tasks["b"].pk, actor=TESTER)
     with pytest.raises(Refused, match="deleted"):
         house.link("b", "c")
