@@ -103,6 +103,10 @@ class ProgramFailed(DialectError):
     code = "program_failed"
 
 
+class BackupsFailed(InstancesError):
+    """Some databases could not be backed up."""
+
+
 class BackupDamaged(DialectError):
     """The file is not the backup that it should be."""
 

@@ -28,6 +28,7 @@ PARAMETER_WORDS = (
     _("Months beyond this one that must have a partition."),
     _("Size beyond which a partition is too large."),
     _("Days that they stay; none: as JOBSITE_KEEP_SESSIONS_DAYS says."),
+    _("Days that changes stay; none: as JOBSITE_KEEP_ACCOUNT_CHANGES_DAYS says."),
     _("The kind of database."),
     _("Names of instances."),
     _("One statement that reads."),

@@ -403,6 +403,10 @@ JOBSITE_SYNC_PARALLEL = environment.whole("JOBSITE_SYNC_PARALLEL", 8, least=1, m
 JOBSITE_KEEP_SIZES_MONTHS = environment.whole("JOBSITE_KEEP_SIZES_MONTHS", 12, least=1, most=1_200)
 #: Days that ended collections, and who ran which statement, are kept.
 JOBSITE_KEEP_SESSIONS_DAYS = environment.whole("JOBSITE_KEEP_SESSIONS_DAYS", 90, least=1, most=36_500)
+#: Days that changes of accounts, and accounts that were dropped, are kept.
+JOBSITE_KEEP_ACCOUNT_CHANGES_DAYS = environment.whole(
+    "JOBSITE_KEEP_ACCOUNT_CHANGES_DAYS", 730, least=1, most=36_500
+)
 #: Names and patterns (as of a shell) of accounts that the collection leaves out, by dialect, beside the servers' own.
 JOBSITE_ACCOUNTS_LEFT_OUT = {
     dialect: environment.words(f"JOBSITE_ACCOUNTS_LEFT_OUT_{dialect.upper()}")

@@ -31,6 +31,10 @@ class InstancesMedia:
 
 @admin.register(InstanceAccount)
 class InstanceAccountAdmin(OfVisible, HistoryAdmin[InstanceAccount]):
+    teaches = _(
+        "Accounts appear here when they have been read from an instance: by “Read accounts now” "
+        "on its page, or by the task “Synchronise accounts”."
+    )
     sheet = sheets.ACCOUNTS
     list_display = (
         "name",
@@ -136,6 +140,9 @@ def _rights(account: InstanceAccount) -> Iterator[dict[str, Any]]:
 
 @admin.register(AccountChange)
 class AccountChangeAdmin(OfVisible, HistoryAdmin[AccountChange]):
+    teaches = _(
+        "What was added, changed or taken away between two readings of an instance's accounts appears here."
+    )
     sheet = sheets.ACCOUNT_CHANGES
     list_display = ("at", "instance", "name", "kind", "sentence")
     list_filter = ("kind", since("at"), *OF_INSTANCE)

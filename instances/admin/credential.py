@@ -69,6 +69,10 @@ class CredentialForm(ServiceForm[Credential]):
 
 @admin.register(Credential)
 class CredentialAdmin(ServiceAdmin[Credential]):
+    teaches = _(
+        "A credential is the user name and the password of an account on a server, kept "
+        "encrypted. Make one, then add the instance that it opens."
+    )
     form = CredentialForm
     list_display = ("name", "username", "has_password", "used_by", "active", "updated_at")
     list_filter = ("active",)

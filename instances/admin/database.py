@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from instances.admin.filters import OF_INSTANCE, since
 from instances.admin.size_panels import days_needed, jumps_of, sizes_of
@@ -19,6 +20,10 @@ from scheduling import clock
 
 @admin.register(InstanceDatabase)
 class InstanceDatabaseAdmin(OfVisible, HistoryAdmin[InstanceDatabase]):
+    teaches = _(
+        "Databases appear here when the sizes of their instance have been collected: by “Collect "
+        "sizes now” on its page, or each night."
+    )
     sheet = sheets.DATABASES
     list_display = (
         "name",

@@ -14,7 +14,7 @@ from instances.admin.filters import OF_INSTANCE, since
 from instances.admin.visible import OfVisible
 from instances.models import DatabaseSizeAggregate, InstanceSizeAggregate, SizeAnomaly, Tag
 from instances.models.aggregate import SizeAggregate
-from instances.services import growth, tags
+from instances.services import growth, sheets, tags
 from instances.templatetags.instances import signed_size
 from jobsite.admin_base import HistoryAdmin, ServiceAdmin, actor_of
 from jobsite.templatetags.jobsite import size
@@ -22,6 +22,10 @@ from jobsite.templatetags.jobsite import size
 
 class AggregateColumns:
     """The columns of both levels that are no fields."""
+
+    teaches = _(
+        "Figures by period appear here when sizes have been collected and “Compute sizes by period” has run."
+    )
 
     @admin.display(description=_("average"))
     def average(self, row: SizeAggregate) -> str:
@@ -46,6 +50,7 @@ class AggregateColumns:
 
 @admin.register(DatabaseSizeAggregate)
 class DatabaseSizeAggregateAdmin(OfVisible, AggregateColumns, HistoryAdmin[DatabaseSizeAggregate]):
+    sheet = sheets.DATABASE_AGGREGATES
     list_display = (
         "start",
         "period",
@@ -64,6 +69,7 @@ class DatabaseSizeAggregateAdmin(OfVisible, AggregateColumns, HistoryAdmin[Datab
 
 @admin.register(InstanceSizeAggregate)
 class InstanceSizeAggregateAdmin(OfVisible, AggregateColumns, HistoryAdmin[InstanceSizeAggregate]):
+    sheet = sheets.INSTANCE_AGGREGATES
     list_display = (
         "start",
         "period",
@@ -93,6 +99,11 @@ class JumpFilter(admin.SimpleListFilter):
 
 @admin.register(SizeAnomaly)
 class SizeAnomalyAdmin(OfVisible, HistoryAdmin[SizeAnomaly]):
+    teaches = _(
+        "Databases that grew or shrank beyond what is usual for them appear here, once sizes of "
+        "some days have been collected."
+    )
+    sheet = sheets.JUMPS
     list_display = ("date", "instance", "database", "before", "after", "daily", "usual")
     list_filter = (JumpFilter, since("date"), *OF_INSTANCE)
     list_select_related = ("instance",)
@@ -117,6 +128,10 @@ class SizeAnomalyAdmin(OfVisible, HistoryAdmin[SizeAnomaly]):
 
 @admin.register(Tag)
 class TagAdmin(ServiceAdmin[Tag]):
+    teaches = _(
+        "A tag marks instances that belong together, such as a team's or a site's; lists are "
+        "narrowed by it. Make one, then choose it in the form of an instance."
+    )
     list_display = ("name", "label", "category", "colour")
     list_filter = ("category",)
     search_fields = ("name", "label")

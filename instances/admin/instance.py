@@ -99,6 +99,10 @@ class InstanceForm(ServiceForm[Instance]):
 
 @admin.register(Instance)
 class InstanceAdmin(OfVisible, InstanceColumns, InstancePage):
+    teaches = _(
+        "An instance is a database server that Jobsite looks after. Make a credential for it "
+        "first, then add the instance and test the connection."
+    )
     form = InstanceForm
     instance_path = "pk"
     sheet = sheets.INSTANCES

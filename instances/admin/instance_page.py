@@ -20,7 +20,7 @@ from instances.dialects import DIALECTS
 from instances.models import Instance, InstanceSize, SyncRecord
 from instances.services import figures, instances, requests, visits
 from instances.services.sizes import day_of
-from jobsite.admin_base import ServiceAdmin, actor_of, sentences
+from jobsite.admin_base import ServiceAdmin, actor_of, key_of, sentences
 from scheduling import clock
 from scheduling.exceptions import Refused
 from scheduling.models import Execution
@@ -139,7 +139,7 @@ class InstancePage(ServiceAdmin[Instance]):
     ) -> None:
         """Asks for a collection from the chosen instances, and says where it can be watched."""
         try:
-            execution = ask(chosen, actor=actor_of(request))
+            execution = ask(chosen, actor=actor_of(request), idempotency_key=key_of(request))
         except (Refused, ValidationError) as error:
             self.message_user(request, sentences(error), messages.ERROR)
             return

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from instances.admin.filters import OF_INSTANCE
 from instances.admin.visible import OfVisible
 from instances.models import SizeLimit
-from instances.services import limits
+from instances.services import limits, sheets
 from instances.templatetags.instances import percent, signed_size
 from jobsite.admin_base import ServiceAdmin, ServiceForm, TextInput, actor_of
 from jobsite.templatetags.jobsite import size
@@ -41,7 +41,12 @@ class LimitForm(ServiceForm[SizeLimit]):
 
 @admin.register(SizeLimit)
 class SizeLimitAdmin(OfVisible, ServiceAdmin[SizeLimit]):
+    teaches = _(
+        "A limit says how large an instance or a database may become; the day on which that is "
+        "reached is foreseen from its growth."
+    )
     form = LimitForm
+    sheet = sheets.LIMITS
     list_display = ("instance", "database", "limit", "used", "share", "growth", "full_on")
     list_display_links = ("instance", "limit")
     list_filter = OF_INSTANCE

@@ -22,8 +22,9 @@ from instances.models import SyncRecord, SyncSession
 from instances.models.restriction import of_visible
 from instances.services import requests
 from instances.templatetags.instances import sync_badge
-from jobsite.admin_base import HistoryAdmin, actor_of, sentences
+from jobsite.admin_base import HistoryAdmin, actor_of, key_of, sentences
 from jobsite.templatetags.jobsite import duration
+from scheduling import clock
 from scheduling.exceptions import Refused
 
 #: Instances of a session that its page names: failed ones first, then those under way.
@@ -42,6 +43,10 @@ def took(session: SyncSession) -> float | None:
 
 @admin.register(SyncSession)
 class SyncSessionAdmin(HistoryAdmin[SyncSession]):
+    teaches = _(
+        "Each collection from instances appears here, with a line for every instance, while it "
+        "runs and afterwards."
+    )
     list_display = ("started_at", "category", "origin", "outcome", "total", "succeeded", "failed", "length")
     list_filter = ("category", "status", "origin", since("started_at"))
     ordering = ("-started_at",)
@@ -89,7 +94,7 @@ class SyncSessionAdmin(HistoryAdmin[SyncSession]):
     def retry_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         session = self._found(request, pk)
         try:
-            execution = requests.retry(session, actor=actor_of(request))
+            execution = requests.retry(session, actor=actor_of(request), idempotency_key=key_of(request))
             text = gettext("What failed is visited again by run #%d.") % execution.pk
             self.message_user(request, text, messages.SUCCESS)
         except (Refused, ValidationError) as error:
@@ -114,6 +119,7 @@ class SyncSessionAdmin(HistoryAdmin[SyncSession]):
         session = self.get_object(request, object_id)
         known = self.state_of(request, session) if session is not None else {}
         known["may_run"] = request.user.has_perm("scheduling.run_task")
+        known["as_of"] = clock.refresh()
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **known})
 
     def live_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:

@@ -96,6 +96,9 @@ def run_view(request: HttpRequest) -> HttpResponse:
 
 @admin.register(StatementRun)
 class StatementRunAdmin(OfVisible, HistoryAdmin[StatementRun]):
+    teaches = _(
+        "Statements that somebody has run on the page “Run SQL” appear here, with who ran them and where."
+    )
     instance_path = "asked_of"
     list_display = ("at", "by", "source", "beginning", "on", "outcome", "rows", "length")
     list_filter = ("source", "writes", since("at"))

@@ -10,8 +10,9 @@ from rest_framework import serializers
 from instances.api.filters import OfInstance
 from instances.api.visible import OfVisible
 from instances.models import DatabaseSizeAggregate, InstanceSizeAggregate
+from instances.services import sheets
 from jobsite.rest.permissions import of_model
-from jobsite.rest.views import HouseViewSet, Lists
+from jobsite.rest.views import Exports, HouseViewSet, Lists
 
 SHARED = (
     "id", "instance", "period", "start", "end", "samples", "first_date", "last_date", "first_bytes", "last_bytes",
@@ -65,21 +66,27 @@ class InstanceAggregateFilters(Periods):
         fields = SHARED_FILTERS
 
 
-class DatabaseAggregateViewSet(OfVisible, Lists, HouseViewSet):
+class DatabaseAggregateViewSet(OfVisible, Lists, Exports, HouseViewSet):
     """Of each database, the newest period first."""
 
     queryset = DatabaseSizeAggregate.objects.all()
     serializer_class = DatabaseAggregateSerializer
     filterset_class = DatabaseAggregateFilters
+    sheet = sheets.DATABASE_AGGREGATES
     orderings: ClassVar[dict[str, tuple[str, ...]]] = NEWEST
-    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.databasesizeaggregate", "list")
+    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model(
+        "instances.databasesizeaggregate", "list", "export"
+    )
 
 
-class InstanceAggregateViewSet(OfVisible, Lists, HouseViewSet):
+class InstanceAggregateViewSet(OfVisible, Lists, Exports, HouseViewSet):
     """Of each instance as a whole, the newest period first."""
 
     queryset = InstanceSizeAggregate.objects.all()
     serializer_class = InstanceAggregateSerializer
     filterset_class = InstanceAggregateFilters
+    sheet = sheets.INSTANCE_AGGREGATES
     orderings: ClassVar[dict[str, tuple[str, ...]]] = NEWEST
-    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.instancesizeaggregate", "list")
+    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model(
+        "instances.instancesizeaggregate", "list", "export"
+    )

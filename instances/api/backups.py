@@ -11,8 +11,9 @@ from rest_framework import serializers
 from instances.api.filters import OfInstance, changed_since
 from instances.api.visible import OfVisible
 from instances.models import Backup
+from instances.services import sheets
 from jobsite.rest.permissions import of_model
-from jobsite.rest.views import HouseViewSet, Lists, Shows
+from jobsite.rest.views import Exports, HouseViewSet, Lists, Shows
 
 
 class BackupSerializer(serializers.ModelSerializer):
@@ -46,12 +47,13 @@ class BackupFilters(OfInstance):
         fields = ("database", "dialect", "environment", "instance", "instance_state", "tag")
 
 
-class BackupViewSet(OfVisible, Lists, Shows, HouseViewSet):
+class BackupViewSet(OfVisible, Lists, Exports, Shows, HouseViewSet):
     """Newest first. Files hold whole databases: nobody hands them out, and restore_backup reads them on the server."""
 
     queryset = Backup.objects.all()
     serializer_class = BackupSerializer
     filterset_class = BackupFilters
+    sheet = sheets.BACKUPS
     lookup_value_regex = r"\d{1,18}"
     orderings: ClassVar[dict[str, tuple[str, ...]]] = {"-id": ("-id",), "id": ("id",)}
-    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.backup", "list", "retrieve")
+    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.backup", "list", "export", "retrieve")

@@ -9,10 +9,10 @@ import django_filters
 from instances.api.filters import InstanceRow, OfInstance
 from instances.api.visible import NamedInstance, OfVisible
 from instances.models import Instance, SizeAnomaly, SizeLimit
-from instances.services import growth, limits
+from instances.services import growth, limits, sheets
 from jobsite.rest.permissions import of_model
 from jobsite.rest.serializers import CleanModelSerializer
-from jobsite.rest.views import Creates, Edits, HouseViewSet, Lists, Removes, Shows
+from jobsite.rest.views import Creates, Edits, Exports, HouseViewSet, Lists, Removes, Shows
 
 
 class SizeLimitSerializer(CleanModelSerializer):
@@ -35,12 +35,13 @@ class SizeLimitFilters(OfInstance):
         fields = ("database", "dialect", "environment", "full_before", "instance", "instance_state", "tag")
 
 
-class SizeLimitViewSet(OfVisible, Lists, Shows, Creates, Edits, Removes, HouseViewSet):
+class SizeLimitViewSet(OfVisible, Lists, Exports, Shows, Creates, Edits, Removes, HouseViewSet):
     """One for an instance (``database`` empty), one for each of its databases; forecasts are made anew each night."""
 
     queryset = SizeLimit.objects.select_related("instance")
     serializer_class = SizeLimitSerializer
     filterset_class = SizeLimitFilters
+    sheet = sheets.LIMITS
     lookup_value_regex = r"\d{1,18}"
     needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.sizelimit")
 
@@ -79,14 +80,15 @@ class AnomalyFilters(OfInstance):
         return rows.filter(growth.jumped(value))
 
 
-class AnomalyViewSet(OfVisible, Lists, HouseViewSet):
+class AnomalyViewSet(OfVisible, Lists, Exports, HouseViewSet):
     """Newest first."""
 
     queryset = SizeAnomaly.objects.all()
     serializer_class = AnomalySerializer
     filterset_class = AnomalyFilters
+    sheet = sheets.JUMPS
     orderings: ClassVar[dict[str, tuple[str, ...]]] = {
         "-date": ("-date", "-instance", "-id"),
         "date": ("date", "instance", "id"),
     }
-    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.sizeanomaly", "list")
+    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.sizeanomaly", "list", "export")

@@ -197,7 +197,8 @@ class MySQL(Dialect):
 
     def dump(self, target: ConnectionTarget, path: Path) -> None:
         """Raises ``RightsMissing`` first where the program would leave out, without a word, what it may not see."""
-        with connect(target) as visit:
+        # In no database: who may not enter this one shall be told what is missing, too.
+        with connect(replace(target, database="")) as visit:
             mysql_dump.refuse_part(visit, target.database)
         mysql_dump.dump(target, path)
 

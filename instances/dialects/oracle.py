@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -29,7 +29,7 @@ from instances.dialects.readings import (
 )
 from instances.dialects.tables import Script, Table, table
 from instances.dialects.target import ConnectionTarget
-from instances.exceptions import AccessDenied, DialectError, QueryFailed, TimedOut, Unreachable
+from instances.exceptions import AccessDenied, DialectError, QueryFailed, Stopped, TimedOut, Unreachable
 
 #: Where one is, and as whom. CDB$ROOT is the root of a container.
 PLACE = "SELECT SYS_CONTEXT('USERENV', 'CON_NAME'), SYS_CONTEXT('USERENV', 'SESSION_USER') FROM dual"
@@ -54,7 +54,10 @@ VIEWS = (
     (("dba_users", "dba_roles"), "accounts"),
     (("dba_role_privs", "dba_sys_privs", "dba_tab_privs", "dba_col_privs"), "rights"),
 )
+#: How long one waits for the end of a connection, or of a statement that was to end.
 CLOSE_SECONDS = 1
+#: How often somebody who waits looks whether it should end.
+LOOK_SECONDS = 0.2
 LOOK = "SELECT 1 FROM {view} WHERE ROWNUM = 1"
 
 #: Numbers of the server (ORA-…) and of the driver (DPY-…).
@@ -104,7 +107,7 @@ class Oracle(WithoutDumps):
             return oracle_accounts.read(visit, visit.server(began))
 
     def run(self, target: ConnectionTarget, script: Script) -> Table:
-        with connect(target) as visit:
+        with connect(target, script.stopped) as visit:
             if not script.writes:
                 visit.execute("SET TRANSACTION READ ONLY")
             changed = 0
@@ -145,9 +148,16 @@ def quoted(name: str) -> str:
 class Visit:
     """One open connection. Its statements raise ``DialectError``."""
 
-    def __init__(self, connection: Any, loop: asyncio.AbstractEventLoop, target: ConnectionTarget) -> None:
+    def __init__(
+        self,
+        connection: Any,
+        loop: asyncio.AbstractEventLoop,
+        target: ConnectionTarget,
+        stopped: Callable[[], bool],
+    ) -> None:
         self._connection = connection
         self._loop = loop
+        self._stopped = stopped
         self._target = target
         self._deadline = Deadline(target.options.statement_timeout_seconds, _("Waiting for a statement"))
 
@@ -158,12 +168,28 @@ class Visit:
         """The names of the columns, the rows (at most so many), and how many rows the server says it touched."""
         import oracledb
 
-        work = self._execute(statement, most)
+        if self._stopped():
+            raise Stopped
+        work = self._watched(self._execute(statement, most))
         try:
             answer: tuple[list[str], list[Any], int] = _within(self._loop, work, self._deadline)
             return answer
         except oracledb.Error as error:
             raise translate(error, self._target) from None
+
+    async def _watched(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """What the work gives. Once it should end the server is told so, and ``Stopped`` is raised."""
+        task = asyncio.ensure_future(work)
+        try:
+            while not (await asyncio.wait({task}, timeout=LOOK_SECONDS))[0]:
+                if self._stopped():
+                    self._connection.cancel()
+                    await asyncio.wait({task}, timeout=CLOSE_SECONDS)
+                    raise Stopped
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def _execute(self, statement: str, most: int | None) -> tuple[list[str], list[Any], int]:
         with self._connection.cursor() as cursor:
@@ -195,8 +221,11 @@ class Visit:
 
 
 @contextlib.contextmanager
-def connect(target: ConnectionTarget) -> Iterator[Visit]:
-    """An open connection. Raises ``DialectError``."""
+def connect(target: ConnectionTarget, stopped: Callable[[], bool] = lambda: False) -> Iterator[Visit]:
+    """An open connection. Raises ``DialectError``.
+
+    ``stopped`` is asked while statements run; once true, the server is told to end them.
+    """
     try:
         import oracledb
     except ImportError as error:
@@ -209,7 +238,7 @@ def connect(target: ConnectionTarget) -> Iterator[Visit]:
         except oracledb.Error as error:
             raise translate(error, target) from None
         try:
-            yield Visit(connection, loop, target)
+            yield Visit(connection, loop, target, stopped)
         finally:
             with contextlib.suppress(oracledb.Error, TimedOut):  # the server sees the line end all the same
                 _within(loop, connection.close(), Deadline(CLOSE_SECONDS, _("Closing")))

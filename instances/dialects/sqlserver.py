@@ -1,14 +1,17 @@
 """SQL Server 2016 and newer, through pymssql. Its catalogue as Microsoft documents it; no test has met a real server.
 
 The driver keeps its timeouts for the whole process and in whole seconds: the last connection that was opened sets them.
+So each visit waits by itself for the first word of an answer, within its own time.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
+import select
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -32,6 +35,7 @@ from instances.exceptions import (
     DialectError,
     NothingVisible,
     QueryFailed,
+    Stopped,
     TimedOut,
     Unreachable,
 )
@@ -64,6 +68,9 @@ SELECT QUOTENAME(SUSER_SNAME()),
 
 #: How the driver is asked to encrypt. It verifies no certificate.
 ENCRYPTION = {"disable": "off", "prefer": "request", "require": "require"}
+
+#: How often somebody who waits looks whether it should end.
+LOOK_SECONDS = 0.2
 
 #: Error numbers of the server and of the driver's library.
 DENIED = {18452, 18456, 18470, 18486, 18487, 18488, 4060, 916}
@@ -120,7 +127,7 @@ class SQLServer(WithoutDumps):
 
     def run(self, target: ConnectionTarget, script: Script) -> Table:
         """The server knows no session that only reads: what was for reading is rolled back."""
-        with connect(target) as visit:
+        with connect(target, script.stopped) as visit:
             visit.execute("BEGIN TRANSACTION", 0)
             changed = 0
             for statement in script.statements:
@@ -160,10 +167,13 @@ def _rights(visit: Visit) -> RightsReading:
 class Visit:
     """One open connection. Its statements raise ``DialectError``."""
 
-    def __init__(self, connection: Any, deadline: Deadline, target: ConnectionTarget) -> None:
+    def __init__(
+        self, connection: Any, deadline: Deadline, target: ConnectionTarget, stopped: Callable[[], bool]
+    ) -> None:
         self._connection = connection
         self._deadline = deadline
         self._target = target
+        self._stopped = stopped
 
     def rows(self, statement: str) -> Sequence[tuple[Any, ...]]:
         return self.execute(statement)[1]
@@ -173,6 +183,8 @@ class Visit:
         import pymssql
 
         self._deadline.left()
+        if self._stopped():
+            raise Stopped
         try:
             with contextlib.closing(self._connection.cursor()) as cursor:
                 cursor.execute(statement)
@@ -181,7 +193,18 @@ class Visit:
                     return columns, [], max(int(cursor.rowcount or 0), 0)
                 return columns, list(cursor.fetchall() if most is None else cursor.fetchmany(most)), 0
         except pymssql.Error as error:
+            if self._stopped():  # what the driver says of a statement that was to end is no matter
+                raise Stopped from None
             raise translate(error, self._target) from None
+
+    def wait(self, number: int) -> None:
+        """Until something comes on the line. Raises ``TimedOut``; ``Stopped``, after the server was told to end it."""
+        poller = select.poll()
+        poller.register(number, select.POLLIN)
+        while not poller.poll(math.ceil(min(self._deadline.left(), LOOK_SECONDS) * 1000)):
+            if self._stopped():
+                self._connection._conn.cancel()
+                raise Stopped
 
     def server(self, began: float) -> ServerReading:
         ((version, edition),) = self.rows(VERSION)
@@ -189,9 +212,23 @@ class Visit:
         return ServerReading(f"{version} {edition}", ".".join(version.split(".")[:3]), "SQL Server", latency)
 
 
+#: The visit of this thread: the driver takes one function for the whole process to wait with.
+_here = threading.local()
+
+
+def _wait(number: int) -> None:
+    """Before the driver waits for an answer on this line, without a look at anything else."""
+    visit: Visit | None = getattr(_here, "visit", None)
+    if visit is not None:
+        visit.wait(number)
+
+
 @contextlib.contextmanager
-def connect(target: ConnectionTarget) -> Iterator[Visit]:
-    """An open connection. Raises ``DialectError``."""
+def connect(target: ConnectionTarget, stopped: Callable[[], bool] = lambda: False) -> Iterator[Visit]:
+    """An open connection, one in a thread at a time. Raises ``DialectError``.
+
+    ``stopped`` is asked until the first word of an answer comes; once true, the server is told to end the statement.
+    """
     try:
         import pymssql
     except ImportError as error:
@@ -215,8 +252,13 @@ def connect(target: ConnectionTarget) -> Iterator[Visit]:
     except pymssql.Error as error:
         raise translate(error, target) from None
     deadline = Deadline(options.statement_timeout_seconds, _("Waiting for a statement"))
+    pymssql.set_wait_callback(_wait)
     with contextlib.closing(connection):
-        yield Visit(connection, deadline, target)
+        _here.visit = Visit(connection, deadline, target, stopped)
+        try:
+            yield _here.visit
+        finally:
+            _here.visit = None
 
 
 def translate(error: Any, target: ConnectionTarget) -> DialectError:

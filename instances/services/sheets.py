@@ -67,3 +67,58 @@ INSTANCE_SIZES = Sheet(
     },
     OF_INSTANCE,
 )  # fmt: skip
+LIMITS = Sheet(
+    "size-limits",
+    ("id",),
+    {
+        "id": "id", "instance": "instance.name", "database": "database", "limit_bytes": "limit_bytes",
+        "used_bytes": "used_bytes", "growth_per_day_bytes": "growth_per_day_bytes", "full_on": "full_on",
+        "computed_at": "computed_at",
+    },
+    OF_INSTANCE,
+)  # fmt: skip
+JUMPS = Sheet(
+    "anomalies",
+    NEWEST,
+    {
+        "id": "id", "date": "date", "instance": "instance.name", "database": "database",
+        "before_date": "before_date", "before_bytes": "before_bytes", "after_bytes": "after_bytes",
+        "daily_bytes": "daily_bytes", "usual_bytes": "usual_bytes", "tolerance_bytes": "tolerance_bytes",
+        "found_at": "found_at",
+    },
+    OF_INSTANCE,
+)  # fmt: skip
+BACKUPS = Sheet(
+    "backups",
+    ("-id",),
+    {
+        "id": "id", "instance": "instance.name", "database": "database", "file": "file",
+        "size_bytes": "size_bytes", "sha256": "sha256", "started_at": "started_at", "finished_at": "finished_at",
+        "restored_at": "restored_at", "removed_at": "removed_at", "execution": "execution_id",
+    },
+    OF_INSTANCE,
+)  # fmt: skip
+PERIODS = {
+    name: name
+    for name in (
+        "period", "start", "end", "samples", "first_date", "last_date", "first_bytes", "last_bytes", "min_bytes",
+        "max_bytes", "average_bytes", "change_bytes", "change_percent", "growth_per_day_bytes", "final",
+        "computed_at",
+    )
+}  # fmt: skip
+NEWEST_PERIOD = ("-start", "-instance", "-id")
+DATABASE_AGGREGATES = Sheet(
+    "aggregations",
+    NEWEST_PERIOD,
+    {"instance": "instance.name", "database": "database", **PERIODS},
+    OF_INSTANCE,
+)
+INSTANCE_AGGREGATES = Sheet(
+    "instance-aggregations",
+    NEWEST_PERIOD,
+    {
+        "instance": "instance.name", "database_count": "database_count",
+        "average_database_bytes": "average_database_bytes", **PERIODS,
+    },
+    OF_INSTANCE,
+)  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from instances.tasks.accounts import sync_accounts
+from instances.tasks.accounts import cleanup_old_account_changes, sync_accounts
 from instances.tasks.aggregates import (
     calculate_database_size_aggregations,
     calculate_instance_aggregations,
@@ -36,6 +36,7 @@ __all__ = [
     "calculate_instance_aggregations",
     "calculate_period_aggregations",
     "cleanup_database_size_partitions",
+    "cleanup_old_account_changes",
     "cleanup_old_aggregations",
     "cleanup_old_logs",
     "cleanup_old_sessions",

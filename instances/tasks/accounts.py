@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
+from django.conf import settings
 from django.utils.translation import gettext_lazy
 from pydantic import Field
 
 from instances.models import SyncSession
-from instances.services import collection
+from instances.services import account_retention, collection
 from instances.tasks.words import DialectName, InstanceNames, chosen_for, collect, origin_of_run
+from scheduling import clock
 from scheduling.registry import task
 
 
@@ -31,3 +33,16 @@ def sync_accounts(
     chosen = [instance for instance in named if instances or instance.kind.supports_accounts]
     kind = collection.accounts_kind(leave_out or {})
     return collect(kind, chosen, origin=origin_of_run(single=False), retry_of=session)
+
+
+@task(gettext_lazy("Remove old changes of accounts"), category="maintenance")
+def cleanup_old_account_changes(
+    keep_days: Annotated[int, Field(ge=1, le=36_500)] | None = None,
+) -> dict[str, Any]:
+    """Removes changes of accounts, and accounts that were dropped, when they are old; in small steps.
+
+    Args:
+        keep_days: Days that changes stay; none: as JOBSITE_KEEP_ACCOUNT_CHANGES_DAYS says.
+    """
+    keep = keep_days or settings.JOBSITE_KEEP_ACCOUNT_CHANGES_DAYS
+    return account_retention.cleanup(now=clock.now(), keep_days=keep).as_result()

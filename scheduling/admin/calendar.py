@@ -72,6 +72,10 @@ class CalendarForm(ServiceForm[Calendar]):
 
 @admin.register(Calendar)
 class CalendarAdmin(ServiceAdmin[Calendar]):
+    teaches = _(
+        "A calendar marks the days that tasks keep away from or keep to: public holidays, dates "
+        "of your own, hours of maintenance. Make one, then choose it in the form of a task."
+    )
     form = CalendarForm
     list_display = ("key", "name", "country", "time_zone")
     search_fields = ("key", "name")

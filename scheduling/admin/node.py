@@ -23,6 +23,7 @@ SHOWN = 100
 
 @admin.register(Node)
 class NodeAdmin(HistoryAdmin[Node]):
+    teaches = _("A node is a scheduler process. It appears here when it starts: manage.py runapscheduler")
     list_display = (
         "__str__",
         "kind",

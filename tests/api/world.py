@@ -159,7 +159,14 @@ for _place in (
         "accounts/export/",
         "account-changes/export/",
     ),
-    *("databases/export/", "sizes/export/", "sizes/totals/export/"),
+    *(
+        "databases/export/",
+        "sizes/export/",
+        "sizes/totals/export/",
+        "size-limits/export/",
+        "anomalies/export/",
+    ),
+    *("backups/export/", "aggregations/export/", "aggregations/totals/export/"),
 ):
     CALLS[f"GET {_place}"] = Call()
 for _place in (

@@ -31,7 +31,9 @@ LISTS = {
     "tasks": "scheduling_task", "executions": "scheduling_execution", "instances": "instances_instance",
     "accounts": "instances_instanceaccount", "account-changes": "instances_accountchange",
     "databases": "instances_instancedatabase", "sizes": "instances_databasesize",
-    "sizes/totals": "instances_instancesize",
+    "sizes/totals": "instances_instancesize", "size-limits": "instances_sizelimit",
+    "anomalies": "instances_sizeanomaly", "backups": "instances_backup",
+    "aggregations": "instances_databasesizeaggregate", "aggregations/totals": "instances_instancesizeaggregate",
 }  # fmt: skip
 
 

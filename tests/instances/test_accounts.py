@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from instances import tasks
 from instances.dialects.grants import Grant
 from instances.dialects.readings import AccountReading, AccountsReading, ServerReading
 from instances.exceptions import NothingVisible
 from instances.models import AccountChange, InstanceAccount, SyncSession
-from instances.services import accounts, facts, histories
+from instances.services import account_retention, accounts, facts, histories
 from instances.services.sessions import RowCounts
 
 pytestmark = pytest.mark.django_db
@@ -211,6 +212,68 @@ def test_facts(values: dict[str, Any], codes: set[str]) -> None:
 def test_a_right_to_grant_says_from_what_it_follows() -> None:
     (fact, _other) = facts.of(account("a", replace(SELECT, grantable=True)), set(), NOON)
     assert facts.sentence(fact) == "May give rights to others: GRANT OPTION (shop.public.orders)."
+
+
+class TestRetention:
+    """Old changes go in small steps, and with them the accounts that were dropped before."""
+
+    @pytest.fixture
+    def sync_at(self, make_instance: Any) -> Any:
+        instance = make_instance()
+
+        def keep(days: float, *found: AccountReading) -> RowCounts:
+            reading = AccountsReading(SERVER, found)
+            now = NOON + timedelta(days=days)
+            return accounts.save(instance, reading, session=None, now=now, leave_out={})
+
+        return keep
+
+    def test_by_the_setting_or_by_the_parameter(self, sync_at: Any, clock: Any, settings: Any) -> None:
+        settings.JOBSITE_KEEP_ACCOUNT_CHANGES_DAYS = 20
+        clock.move(days=30)
+        sync_at(0, account("app", SELECT))
+        sync_at(10, account("app"))
+        sync_at(11, account("app", SELECT))
+        assert tasks.cleanup_old_account_changes() == {"changes": 1, "accounts": 0}
+        assert changes() == [("app", "privileges_changed")] * 2
+        assert tasks.cleanup_old_account_changes(keep_days=19) == {"changes": 1, "accounts": 0}
+        assert tasks.cleanup_old_account_changes(keep_days=19) == {"changes": 0, "accounts": 0}
+        assert sync_at(12, account("app", SELECT)) == RowCounts(unchanged=1)
+
+    def test_the_dropped_go_and_those_that_came_back_stay(self, sync_at: Any) -> None:
+        sync_at(0, account("gone"), account("back"), account("late"), account("app"))
+        sync_at(1, account("app"), account("late"))
+        sync_at(2, account("app"), account("late"), account("back"))
+        sync_at(9, account("app"), account("back"))
+        removed = account_retention.cleanup(now=NOON + timedelta(days=10), keep_days=5)
+        assert removed.as_result() == {"changes": 4 + 2 + 1, "accounts": 1}
+        assert set(InstanceAccount.objects.values_list("name", flat=True)) == {"app", "back", "late"}
+        assert changes() == [("late", "dropped")]
+        assert sync_at(11, account("app"), account("back"), account("gone")).created == 1
+        assert changes()[1:] == [("gone", "added")]
+
+    def test_in_small_steps_that_can_be_cancelled(
+        self, sync_at: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from scheduling.context import NullRun, RunCancelled
+
+        class Cancelled(NullRun):
+            asked = 0
+
+            def check_cancelled(self) -> None:
+                Cancelled.asked += 1
+                if Cancelled.asked == 3:
+                    raise RunCancelled("by_person")
+
+        monkeypatch.setattr(account_retention, "BATCH", 4)
+        monkeypatch.setattr(account_retention, "current_run", Cancelled)
+        sync_at(0, *(account(f"u{number}") for number in range(10)))
+        with pytest.raises(RunCancelled):
+            account_retention.cleanup(now=NOON + timedelta(days=10), keep_days=5)
+        assert len(changes()) == 2
+        account_retention.cleanup(now=NOON + timedelta(days=10), keep_days=5)
+        assert changes() == []
+        assert InstanceAccount.objects.count() == 10
 
 
 class TestLive:

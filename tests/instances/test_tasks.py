@@ -50,6 +50,7 @@ NAMES = {
     "get_partition_management_status",
     "upgrade_database_size_tables",
     "cleanup_old_sessions",
+    "cleanup_old_account_changes",
 }
 
 
@@ -114,6 +115,7 @@ def test_the_default_tasks_name_registered_functions_and_good_schedules() -> Non
         "cleanup_database_size_partitions",
         "upgrade_database_size_tables",
         "cleanup_old_sessions",
+        "cleanup_old_account_changes",
     }
     for one in listed:
         registry.get(one["function"]).validate(one.get("parameters", {}))

@@ -82,6 +82,8 @@ VERBS: dict[str, Faces] = {
     "scheduling.pools.delete": Faces(
         "delete scheduling.pool", "DELETE pools/{key}/", "- an empty pool harms nobody"
     ),
+    "scheduling.pools.pause": Faces("page pool-verb", "PATCH pools/{key}/", "pool pause"),
+    "scheduling.pools.resume": Faces("page pool-verb", "PATCH pools/{key}/", "pool resume"),
     "scheduling.queues.pause": Faces("page queue-verb", "POST queues/{name}/pause/", "queue pause"),
     "scheduling.queues.resume": Faces("page queue-verb", "POST queues/{name}/resume/", "queue resume"),
     "scheduling.nodes.drain": Faces("page node-drain", "POST nodes/{pk}/drain/", "node drain"),
@@ -151,6 +153,7 @@ VERBS: dict[str, Faces] = {
 #: Parts of verbs, called by the verb that stands beside them.
 INSIDE = {
     "scheduling.permits.check": "scheduling.tasks.create",
+    "scheduling.dependencies.cut": "scheduling.tasks.delete",
     "scheduling.requests.run_again": "scheduling.executions.retry",
     "scheduling.tasks.change": "scheduling.tasks.edit",
     "scheduling.tasks.edit_many": "scheduling.definitions.merging.load",

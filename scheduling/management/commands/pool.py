@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.core.management.base import CommandError
@@ -63,10 +64,10 @@ class Command(VerbCommand):
         self.each([options["key"]], lambda key: self._save(pool_by_key(key), options))
 
     def verb_pause(self, options: dict[str, Any]) -> None:
-        self._set_paused(options, paused=True)
+        self._set_paused(options, pools.pause)
 
     def verb_resume(self, options: dict[str, Any]) -> None:
-        self._set_paused(options, paused=False)
+        self._set_paused(options, pools.resume)
 
     def verb_delete(self, options: dict[str, Any]) -> None:
         def work(key: str) -> str:
@@ -75,11 +76,9 @@ class Command(VerbCommand):
 
         self.each(options["keys"], work)
 
-    def _set_paused(self, options: dict[str, Any], *, paused: bool) -> None:
+    def _set_paused(self, options: dict[str, Any], verb: Callable[..., Pool]) -> None:
         def work(key: str) -> str:
-            pool = pool_by_key(key)
-            pool.paused = paused
-            return self._stored(pool, options)
+            return self._told_now(verb(pool_by_key(key).pk, actor=self.actor(options)), options)
 
         self.each(options["keys"], work)
 
@@ -89,17 +88,16 @@ class Command(VerbCommand):
                 setattr(pool, name, options[name])
         if options["tokens_per_minute"] is not None:
             pool.tokens_per_minute = options["tokens_per_minute"] or None
-        return self._stored(pool, options)
+        return self._told_now(pools.save(pool, actor=self.actor(options)), options)
 
-    def _stored(self, pool: Pool, options: dict[str, Any]) -> str:
-        stored = pools.save(pool, actor=self.actor(options))
-        return self.told(stored, pools.usage([stored.pk]).get(stored.pk, pools.Usage()), options)
+    def _told_now(self, pool: Pool, options: dict[str, Any]) -> str:
+        return self.told(pool, pools.usage([pool.pk]).get(pool.pk, pools.Usage()), options)
 
     def told(self, pool: Pool, usage: pools.Usage, options: dict[str, Any]) -> str:
         row = {name: getattr(pool, name) for name in pools.EDITABLE}
         row |= {"used": usage.used, "running": usage.running, "queued": usage.queued}
         state = _("paused") if pool.paused else _("active")
-        words = f"{pool.key:<40} {state:<10} {usage.used}/{pool.capacity}"
+        words = f"{pool.key:<40} {state:<10} {usage.used}/{pool.capacity} {usage.queued}"
         if pool.tokens_per_minute:
             words += " " + _("%(number)d a minute") % {"number": pool.tokens_per_minute}
         return self.show(row, words, options)

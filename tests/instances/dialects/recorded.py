@@ -6,6 +6,7 @@ The rows follow the columns that the vendors document; what a real server says m
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -35,6 +36,8 @@ class Cursor:
     def execute(self, statement: str, values: dict[str, Any] | None = None) -> None:
         """An answer may be kept for a statement alone, or for the statement and its values (``key``)."""
         self._connection.asked.append(statement)
+        if statement in self._connection.endless:
+            self._connection.wait()
         answers = self._connection.answers
         asked = key(statement, **values) if values and key(statement, **values) in answers else statement
         answer = answers.get(asked, ())
@@ -63,12 +66,30 @@ class Connection:
         self.answers = answers
         self.asked: list[str] = []
         self.closed = False
+        #: Statements that never end by themselves.
+        self.endless: set[str] = set()
+        #: Somebody has asked for the end of what runs.
+        self.cancelled = False
+        #: Does not care.
+        self.deaf = False
+        #: What the driver was given to wait with: it gets the number of a line on which nothing ever comes.
+        self.callback: Any = None
+        self._conn = self
 
     def cursor(self) -> Cursor:
         return Cursor(self)
 
     def close(self) -> None:
         self.closed = True
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+    def wait(self) -> None:
+        assert self.callback, "nobody would ever come back"
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            self.callback(ours.fileno())
 
 
 class AsyncCursor:
@@ -90,6 +111,12 @@ class AsyncCursor:
         return self._cursor.rowcount
 
     async def execute(self, statement: str) -> None:
+        connection = self._cursor._connection
+        if statement in connection.endless:
+            connection.asked.append(statement)
+            while connection.deaf or not connection.cancelled:
+                await asyncio.sleep(0.01)
+            raise Error("ORA-01013: user requested cancel of current operation")
         self._cursor.execute(statement)
 
     async def fetchall(self) -> list[tuple[Any, ...]]:
@@ -109,6 +136,9 @@ class AsyncConnection:
     def cursor(self) -> AsyncCursor:
         return AsyncCursor(self._connection.cursor())
 
+    def cancel(self) -> None:
+        self._connection.cancel()
+
     async def close(self) -> None:
         self._connection.close()
 
@@ -124,9 +154,17 @@ class Driver:
         self.silent = False
 
     def install(self, name: str, monkeypatch: pytest.MonkeyPatch) -> Driver:
-        module = SimpleNamespace(connect=self.connect, connect_async=self.connect_async, Error=Error)
+        module = SimpleNamespace(
+            connect=self.connect,
+            connect_async=self.connect_async,
+            set_wait_callback=self.set_wait_callback,
+            Error=Error,
+        )
         monkeypatch.setitem(sys.modules, name, module)
         return self
+
+    def set_wait_callback(self, callback: Any) -> None:
+        self.connection.callback = callback
 
     def connect(self, **arguments: Any) -> Connection:
         self.arguments = arguments

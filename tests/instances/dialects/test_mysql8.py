@@ -7,7 +7,7 @@ from typing import Any
 import MySQLdb
 import pytest
 
-from instances.dialects import DIALECTS, mysql, mysql_accounts
+from instances.dialects import DIALECTS, mysql, mysql_access, mysql_accounts
 from instances.dialects.access import Holder, gather
 from instances.dialects.grants import Grant
 from instances.dialects.target import ConnectionTarget
@@ -152,9 +152,12 @@ def test_mysql_57_has_no_roles() -> None:
 
 def test_sizes_by_the_paths_of_tablespaces() -> None:
     answers: Answers = {
-        "SELECT CURRENT_USER()": [("jobsite@%",)],
-        mysql.SCHEMAS: [("shop", 1), ("a/b 数据", 1), ("empty", 1)],
-        mysql.ALL_SCHEMAS: [(1,)],
+        mysql.MY_ROLES: [("`watchers`@`%`",)],
+        mysql.MY_GRANTS_BY_ROLES.format(roles="`watchers`@`%`"): [
+            ("GRANT PROCESS, SHOW DATABASES, SHOW VIEW ON *.* TO `jobsite`@`%`",),
+            ("GRANT `watchers`@`%` TO `jobsite`@`%`",),
+        ],
+        mysql.SCHEMAS: [("shop",), ("a/b 数据",), ("empty",)],
         mysql.TABLESPACES.format(files=mysql.FILES_BY_PATH): [("shop", 49_152), ("a/b 数据", 2**41)],
         mysql.STATISTICS.format(apart=mysql.APART.format(tables="innodb_tables")): [
             ("shop", 2, 16_384, 8_192, 1_024),
@@ -167,6 +170,24 @@ def test_sizes_by_the_paths_of_tablespaces() -> None:
         "a/b 数据": (2**41, 0, 0), "empty": (0, 0, 0), "shop": (49_152 + 1_024, 16_384, 8_192),
     }  # fmt: skip
     assert mysql.FRESH_STATISTICS in seen._connection.asked
+
+
+def test_what_was_taken_away_again_is_not_seen() -> None:
+    """A database that a partial revoke hides may be missing in the list, so that a list without it proves nothing."""
+    seen = visit(
+        {
+            mysql.MY_ROLES: [("NONE",)],
+            mysql.MY_GRANTS: [
+                ("GRANT SELECT, SHOW DATABASES ON *.* TO `jobsite`@`%`",),
+                ("REVOKE SELECT ON `paie 数据`.* FROM `jobsite`@`%`",),
+                ("GRANT INSERT ON `shop\\_%`.* TO `jobsite`@`%`",),
+            ],
+        }
+    )
+    assert (seen.sees_tables_of("shop"), seen.sees_tables_of("paie 数据")) == (True, False)
+    assert mysql_access.throughout(seen.grants, "shop_1") == {"SELECT", "SHOW DATABASES", "INSERT"}
+    assert mysql_access.throughout(seen.grants, "shopx1") == {"SELECT", "SHOW DATABASES"}
+    assert (seen.sees_all_tables(), seen.sees_all_schemas()) == (True, False)
 
 
 @pytest.mark.parametrize(

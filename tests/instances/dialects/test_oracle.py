@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from instances.dialects import DIALECTS, oracle, oracle_accounts, tables
 from instances.dialects.access import Holder, gather
 from instances.dialects.grants import Grant
 from instances.dialects.target import ConnectionOptions, ConnectionTarget
-from instances.exceptions import AccessDenied, DriverMissing, QueryFailed, TimedOut, Unreachable
+from instances.exceptions import AccessDenied, DriverMissing, QueryFailed, Stopped, TimedOut, Unreachable
 from tests.instances.dialects.recorded import Driver, Error
 
 dialect = DIALECTS["oracle"]
@@ -196,3 +197,47 @@ def test_without_the_driver_its_file_is_named(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "oracledb", None)
     with pytest.raises(DriverMissing, match=r"requirements-oracle\.txt"):
         dialect.test(TARGET)
+
+
+SLOW = "SELECT SLOW FROM PEOPLE"
+
+
+def watched(text: str, *answers: bool, writes: bool = False) -> tables.Script:
+    """A script of somebody who answers so when asked whether it should end, and "yes" from then on."""
+    asked = iter(answers)
+    script = tables.script(text, writes=writes, most_rows=5)
+    return replace(script, stopped=lambda: next(asked, True))
+
+
+def test_a_cancelled_run_ends_its_statement(driver: Driver) -> None:
+    driver.connection.endless.add(SLOW)
+    with pytest.raises(Stopped):
+        dialect.run(TARGET, watched(SLOW, False, False))
+    assert (driver.connection.cancelled, driver.connection.closed) == (True, True)
+    assert driver.connection.asked[-1] == SLOW
+
+
+def test_a_cancelled_script_changes_nothing(driver: Driver) -> None:
+    """Between two statements, too; without a COMMIT the server takes back what was done."""
+    with pytest.raises(Stopped):
+        dialect.run(TARGET, watched("DELETE FROM A; DELETE FROM B", False, writes=True))
+    assert not [one for one in driver.connection.asked if one == "DELETE FROM B" or "COMMIT" in one]
+    assert "DELETE FROM A" in driver.connection.asked
+    assert driver.connection.closed
+
+
+def test_its_own_time_ends_it(driver: Driver) -> None:
+    driver.connection.endless.add(SLOW)
+    target = replace(TARGET, options=ConnectionOptions(statement_timeout_seconds=0.3))
+    with pytest.raises(TimedOut, match=r"0\.3 s"):
+        dialect.run(target, tables.script(SLOW, writes=False, most_rows=5))
+    assert driver.connection.closed
+
+
+def test_a_server_that_does_not_care_holds_nobody(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oracle, "CLOSE_SECONDS", 0.1)
+    driver.connection.endless.add(SLOW)
+    driver.connection.deaf = True
+    with pytest.raises(Stopped):
+        dialect.run(TARGET, watched(SLOW))
+    assert driver.connection.closed

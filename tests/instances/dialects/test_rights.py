@@ -25,8 +25,8 @@ def test_mariadb_step_by_step(mariadb: Any) -> None:
             assert statement not in met
             met.add(statement)
             mariadb.run([statement])
-        assert len(met) == 3
-        assert len(DIALECTS["mysql"].test(target).rights.found) == 4
+        assert len(met) == 4
+        assert len(DIALECTS["mysql"].test(target).rights.found) == 5
         assert all(
             one.grants is not None
             for one in DIALECTS["mysql"].accounts(target).accounts

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +13,15 @@ from instances.dialects import DIALECTS, sqlserver, sqlserver_accounts, tables
 from instances.dialects.access import Holder, gather
 from instances.dialects.grants import Grant
 from instances.dialects.target import ConnectionOptions, ConnectionTarget
-from instances.exceptions import AccessDenied, DriverMissing, NotSupported, QueryFailed, TimedOut, Unreachable
+from instances.exceptions import (
+    AccessDenied,
+    DriverMissing,
+    NotSupported,
+    QueryFailed,
+    Stopped,
+    TimedOut,
+    Unreachable,
+)
 from tests.instances.dialects.recorded import Driver, Error
 
 dialect = DIALECTS["sqlserver"]
@@ -211,3 +221,45 @@ def test_without_the_driver_its_file_is_named(monkeypatch: pytest.MonkeyPatch) -
 def test_backups_are_not_made_here(tmp_path: Any) -> None:
     with pytest.raises(NotSupported, match="its own means"):
         dialect.dump(TARGET, tmp_path / "x")
+
+
+SLOW = "SELECT SLOW FROM PEOPLE"
+
+
+def watched(text: str, *answers: bool, writes: bool = False) -> tables.Script:
+    """A script of somebody who answers so when asked whether it should end, and "yes" from then on."""
+    asked = iter(answers)
+    script = tables.script(text, writes=writes, most_rows=5)
+    return replace(script, stopped=lambda: next(asked, True))
+
+
+def test_a_cancelled_run_ends_its_statement(driver: Driver) -> None:
+    driver.connection.endless.add(SLOW)
+    with pytest.raises(Stopped):
+        dialect.run(TARGET, watched(SLOW, False, False))
+    assert (driver.connection.cancelled, driver.connection.closed) == (True, True)
+    assert driver.connection.asked[-1] == SLOW
+
+
+def test_a_cancelled_script_changes_nothing(driver: Driver) -> None:
+    """Between two statements, too; without a COMMIT the server takes back what was done."""
+    with pytest.raises(Stopped):
+        dialect.run(TARGET, watched("DELETE FROM A; DELETE FROM B", False, False, writes=True))
+    assert not [one for one in driver.connection.asked if one == "DELETE FROM B" or "COMMIT" in one]
+    assert "DELETE FROM A" in driver.connection.asked
+    assert driver.connection.closed
+
+
+def test_its_own_time_ends_it(driver: Driver) -> None:
+    driver.connection.endless.add(SLOW)
+    target = replace(TARGET, options=ConnectionOptions(statement_timeout_seconds=0.3))
+    with pytest.raises(TimedOut, match=r"0\.3 s"):
+        dialect.run(target, tables.script(SLOW, writes=False, most_rows=5))
+    assert driver.connection.closed
+
+
+def test_the_drivers_callback_is_one_for_all_and_waits_for_nobody_else(driver: Driver) -> None:
+    dialect.test(TARGET)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        driver.connection.callback(ours.fileno())  # comes back although nothing has come

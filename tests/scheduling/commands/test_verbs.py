@@ -1,4 +1,4 @@
-"""``manage.py task|execution|group|node VERB``: each does what its service does, says so, and names what it refuses."""
+"""``manage.py task|execution|group|pool|node VERB``: each does what its service does, and names what it refuses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from scheduling import clock as clocks
 from scheduling.clock import SettableClock
 from scheduling.models import Attempt, Execution, ExecutionLog, Group, Pool, State, Task, TaskVersion
-from scheduling.services import groups, nodes, tasks
+from scheduling.services import groups, nodes, pools, tasks
 from tests.conftest import TESTER, new_task
 
 MakeTask = Callable[..., Task]
@@ -196,6 +196,17 @@ class TestExecution:
         assert "There is no execution #" in refused("execution", "explain", 10**9)[1]
 
 
+def test_pools_are_paused(make_task: MakeTask) -> None:
+    pool = pools.save(Pool(key="db", capacity=3), actor=TESTER)
+    tasks.run_now(tasks.create(new_task("a", pool=pool), actor=TESTER).pk, actor=TESTER)
+    (row,) = objects("pool", "pause", "db")
+    assert (row["paused"], row["capacity"], row["used"], row["queued"]) == (True, 3, 0, 1)
+    assert Pool.objects.get().paused
+    assert run("pool", "list").split() == ["db", "paused", "0/3", "1"]
+    assert objects("pool", "resume", "db")[0]["paused"] is False
+    assert "There is no pool 'dc'. Allowed: db." in refused("pool", "pause", "dc")[0]
+
+
 def test_groups(make_task: MakeTask) -> None:
     group = groups.save(Group(key="nightly", name="Nightly"), actor=TESTER)
     tasks.create(new_task("a", group=group), actor=TESTER)
@@ -224,7 +235,7 @@ def test_pools(make_task: MakeTask) -> None:
     Execution.objects.filter(pk=first.pk).update(
         state="running", started_at=clocks.now(), node_id=uuid.uuid4()
     )
-    assert run("pool", "list").split() == ["db", "active", "2/3", "90", "a", "minute"]
+    assert run("pool", "list").split() == ["db", "active", "2/3", "1", "90", "a", "minute"]
     (row,) = objects("pool", "set", "db", "--capacity", 5, "--tokens-per-minute", 0)
     assert (row["capacity"], row["tokens_per_minute"], row["used"], row["queued"]) == (5, None, 2, 1)
     assert "capacity: A task of this pool weighs 2" in refused("pool", "set", "db", "--capacity", 1)[0]
