@@ -38,7 +38,7 @@ class YearSerializer(StrictSerializer):
     )  # fmt: skip
 
 
-class DaySerializer(serializers.Serializer):
+class CalendarDaySerializer(serializers.Serializer):
     """``kind``: marked, worked (although it would be marked), or window (one lies in it)."""
 
     date = serializers.DateField()
@@ -66,7 +66,7 @@ class CalendarViewSet(Lists, Shows, Creates, Edits, Removes, HouseViewSet):
 
     store = store_new
 
-    @extend_schema(parameters=[YearSerializer], responses=DaySerializer(many=True), filters=False)
+    @extend_schema(parameters=[YearSerializer], responses=CalendarDaySerializer(many=True), filters=False)
     @action(detail=True, methods=["get"], pagination_class=None)
     def days(self, request: Any, **_kwargs: Any) -> Response:
         """The days of a year of which the calendar says anything."""
@@ -74,7 +74,7 @@ class CalendarViewSet(Lists, Shows, Creates, Edits, Removes, HouseViewSet):
         asked = YearSerializer(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
         year = asked.validated_data.get("year") or clock.now().year
-        return Response(DaySerializer(calendars.year_of(calendar, year), many=True).data)
+        return Response(CalendarDaySerializer(calendars.year_of(calendar, year), many=True).data)
 
     def remove(self, calendar: Calendar) -> None:
         calendars.delete(calendar, actor=self.actor())
