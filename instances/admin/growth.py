@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from instances.admin.filters import OF_INSTANCE, since
+from instances.admin.visible import OfVisible
 from instances.models import DatabaseSizeAggregate, InstanceSizeAggregate, SizeAnomaly, Tag
 from instances.models.aggregate import SizeAggregate
 from instances.services import growth, sheets, tags
@@ -48,7 +49,7 @@ class AggregateColumns:
 
 
 @admin.register(DatabaseSizeAggregate)
-class DatabaseSizeAggregateAdmin(AggregateColumns, HistoryAdmin[DatabaseSizeAggregate]):
+class DatabaseSizeAggregateAdmin(OfVisible, AggregateColumns, HistoryAdmin[DatabaseSizeAggregate]):
     sheet = sheets.DATABASE_AGGREGATES
     list_display = (
         "start",
@@ -67,7 +68,7 @@ class DatabaseSizeAggregateAdmin(AggregateColumns, HistoryAdmin[DatabaseSizeAggr
 
 
 @admin.register(InstanceSizeAggregate)
-class InstanceSizeAggregateAdmin(AggregateColumns, HistoryAdmin[InstanceSizeAggregate]):
+class InstanceSizeAggregateAdmin(OfVisible, AggregateColumns, HistoryAdmin[InstanceSizeAggregate]):
     sheet = sheets.INSTANCE_AGGREGATES
     list_display = (
         "start",
@@ -97,7 +98,7 @@ class JumpFilter(admin.SimpleListFilter):
 
 
 @admin.register(SizeAnomaly)
-class SizeAnomalyAdmin(HistoryAdmin[SizeAnomaly]):
+class SizeAnomalyAdmin(OfVisible, HistoryAdmin[SizeAnomaly]):
     teaches = _(
         "Databases that grew or shrank beyond what is usual for them appear here, once sizes of "
         "some days have been collected."

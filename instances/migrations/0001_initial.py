@@ -15,6 +15,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('auth', '0012_alter_user_first_name_max_length'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -78,13 +79,12 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField(editable=False, verbose_name='updated')),
                 ('deleted_at', models.DateTimeField(editable=False, null=True, verbose_name='deleted')),
                 ('credential', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='instances', to='instances.credential', verbose_name='credential')),
-                ('tags', models.ManyToManyField(blank=True, related_name='instances', to='instances.tag', verbose_name='tags')),
             ],
             options={
                 'verbose_name': 'instance',
                 'verbose_name_plural': 'instances',
                 'ordering': ('name',),
-                'permissions': (('change_connection', 'Can change where an instance connects to'), ('run_sql', 'Can run statements that read on instances'), ('run_writing_sql', 'Can run statements that change something on instances'), ('backup_database', 'Can back up databases of instances')),
+                'permissions': (('change_connection', 'Can change where an instance connects to'), ('run_sql', 'Can run statements that read on instances'), ('run_writing_sql', 'Can run statements that change something on instances'), ('backup_database', 'Can back up databases of instances'), ('restrict_instance', 'Can restrict an instance to roles')),
             },
         ),
         migrations.CreateModel(
@@ -181,6 +181,24 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Restriction',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('group', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='auth.group', verbose_name='role')),
+                ('instance', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='restrictions', to='instances.instance', verbose_name='instance')),
+            ],
+            options={
+                'verbose_name': 'restriction',
+                'verbose_name_plural': 'restrictions',
+                'default_permissions': (),
+            },
+        ),
+        migrations.AddField(
+            model_name='instance',
+            name='restricted_to',
+            field=models.ManyToManyField(blank=True, help_text='Roles. None: whoever has the permission for instances. Otherwise only members of these roles, and superusers, see and use it.', related_name='+', through='instances.Restriction', to='auth.group', verbose_name='restricted to'),
+        ),
+        migrations.CreateModel(
             name='SizeAnomaly',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -234,6 +252,7 @@ class Migration(migrations.Migration):
                 ('changed', models.PositiveBigIntegerField(default=0, verbose_name='rows changed')),
                 ('run_ms', models.PositiveBigIntegerField(null=True, verbose_name='duration')),
                 ('execution_id', models.BigIntegerField(null=True, verbose_name='execution')),
+                ('asked_of', models.ManyToManyField(editable=False, related_name='+', to='instances.instance', verbose_name='instances')),
                 ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='by')),
             ],
             options={
@@ -307,6 +326,11 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'account changes',
                 'ordering': ('-id',),
             },
+        ),
+        migrations.AddField(
+            model_name='instance',
+            name='tags',
+            field=models.ManyToManyField(blank=True, related_name='instances', to='instances.tag', verbose_name='tags'),
         ),
         migrations.CreateModel(
             name='DatabaseSizeAggregate',
@@ -417,6 +441,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='instancesizeaggregate',
             constraint=models.UniqueConstraint(fields=('instance', 'period', 'start'), name='instance_aggregate_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='restriction',
+            constraint=models.UniqueConstraint(fields=('instance', 'group'), name='restriction_once'),
         ),
         migrations.AddIndex(
             model_name='sizeanomaly',
