@@ -30,7 +30,7 @@ class SessionSerializer(serializers.ModelSerializer):
         model = SyncSession
         fields = (
             "id", "category", "origin", "status", "total", "succeeded", "failed", "skipped", "created_by",
-            "execution", "started_at", "finished_at",
+            "execution", "started_at", "finished_at", "cancel_requested_at", "retry_of",
         )  # fmt: skip
         read_only_fields = fields
 
