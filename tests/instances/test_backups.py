@@ -85,7 +85,7 @@ def same_after_a_restore(instance: Instance, server: Any, root: Path) -> None:
     assert [one.name for one in path.parent.iterdir()] == [path.name]  # nothing else is left
     call_command("restore_backup", str(row.pk), "--into", OTHER, stdout=StringIO())
     assert contents(server, OTHER) == contents(server, NAME)
-    with pytest.raises(CommandError, match="exist|already"):
+    with pytest.raises(CommandError, match=r"exist|already"):
         call_command("restore_backup", str(row.pk), "--into", OTHER, stdout=StringIO())
     scratch = backups.SCRATCH.format(number=row.pk)
     assert scratch not in {one.name for one in instance.kind.database_sizes(instance.target()).databases}
@@ -208,7 +208,7 @@ def test_a_restore_test_removes_only_what_it_has_made(
         else:
             server.sql(f"CREATE DATABASE {server.quote(scratch)}")
         try:
-            with pytest.raises(DialectError, match="exist|already"):
+            with pytest.raises(DialectError, match=r"exist|already"):
                 backups.test_restore(row)
             if server is None:
                 assert theirs.read_bytes() == b"theirs"
