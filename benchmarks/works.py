@@ -67,7 +67,8 @@ def steady(contestant: Contestant, rate: int, seconds: float) -> Figures:
     if not done:
         return {"runs/s": 0, "share": 0, "late p99 s": float("inf"), "cpu of a core": 0}
     starts, _last = contestant.moments()
-    window = [start for start in starts if start > max(starts) - timedelta(seconds=seconds)]
+    since = max(starts) - timedelta(seconds=seconds)
+    window = [start for start in starts if start > since]
     late = sorted(start.microsecond / 1e6 for start in window)
     return {
         "runs/s": done / took,
@@ -82,6 +83,7 @@ def most_held(contestant: Contestant, seconds: float, ladder: tuple[int, ...] = 
     best: Figures = {"held": 0}
     for rate in ladder:
         found = steady(contestant, rate, seconds)
+        print(f"  {contestant.name}, {rate:,} each second: {found}", flush=True)
         if found["share"] < HELD:
             break
         best = {"held": rate} | found

@@ -48,6 +48,9 @@ class UserAdmin(DjangoUserAdmin, BaseAdmin[User]):  # type: ignore[type-arg]
 class RoleAdmin(DjangoGroupAdmin, BaseAdmin[Group]):
     """Django's groups; ours are groups of tasks, so people see these as roles."""
 
+    teaches = _(
+        "A role is a set of permissions that people are given together. manage.py create_roles makes four."
+    )
     list_display = ("name", "members", "rights")
     show_full_result_count = False
 

@@ -29,7 +29,8 @@ from scheduling.sql.transactions import in_transaction
 
 __all__ = [
     "BaseAdmin", "BoundedPaginator", "ChangeList", "HistoryAdmin", "HistoryList", "PasswordInput", "RowsInside",
-    "SelectInput", "ServiceAdmin", "ServiceForm", "TextArea", "TextInput", "actor_of", "sentences",
+    "SelectInput", "SelectMultipleInput", "ServiceAdmin", "ServiceForm", "TextArea", "TextInput", "actor_of",
+    "key_of", "sentences",
 ]  # fmt: skip
 
 AnyModel = TypeVar("AnyModel", bound=Model)
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     Rows = admin.TabularInline[Any, Any]
     from django.forms import Select as SelectInput
+    from django.forms import SelectMultiple as SelectMultipleInput
     from django.forms import Textarea as TextArea
     from django.forms import TextInput
 
@@ -51,6 +53,7 @@ else:  # neither Django's classes nor unfold's take parameters at run time
     from unfold.admin import ModelAdmin, TabularInline
     from unfold.views import ChangeList
     from unfold.widgets import UnfoldAdminPasswordWidget as PasswordInput
+    from unfold.widgets import UnfoldAdminSelectMultipleWidget as SelectMultipleInput
     from unfold.widgets import UnfoldAdminSelectWidget as SelectInput
     from unfold.widgets import UnfoldAdminTextareaWidget as TextArea
     from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
@@ -74,6 +77,10 @@ class BaseAdmin(LookAdmin[AnyModel]):
     list_fullwidth = True
     compressed_fields = True
     warn_unsaved_form = True
+    #: What an empty list says: what its rows are, and how there come to be some.
+    teaches: Any = ""
+    #: Its page says that itself.
+    teaches_itself = False
 
     def get_list_display(self, request: HttpRequest) -> Any:
         return [shown(self.model, name) for name in super().get_list_display(request)]
@@ -107,6 +114,12 @@ def actor_of(request: HttpRequest) -> Actor:
     return Actor(user=request.user, source="admin")
 
 
+def key_of(request: HttpRequest) -> str:
+    """The key of the form that was sent (``request_key`` in its template): sent again, nothing runs again."""
+    key = request.POST.get("idempotency_key", "")
+    return key if len(key) <= MOST_KEY_CHARACTERS else ""
+
+
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     """Counts no further than MOST rows: tables may be large, and nobody turns that many pages."""
 
@@ -121,6 +134,8 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
 
 #: Rows that one action is done to, at most: the page waits for it.
 MOST_CHOSEN = 1_000
+#: Of a form's key: a row's number may stand behind it.
+MOST_KEY_CHARACTERS = 40
 
 
 def sentences(error: Exception) -> str:

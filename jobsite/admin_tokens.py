@@ -38,6 +38,10 @@ class TokenForm(BaseForm[Token]):
 
 @admin.register(Token)
 class TokenAdmin(BaseAdmin[Token]):
+    teaches = _(
+        "A token lets a program call the API as a person, until it expires. It is shown once, "
+        "when it is made."
+    )
     form = TokenForm
     list_display = ("begins", "person", "made", "ends")
     list_filter = ("user",)

@@ -255,6 +255,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "ExecutionStateEnum": "scheduling.models.State",
         "OriginEnum": "scheduling.models.Origin",
         "NodeStateEnum": "scheduling.models.Node.State",
+        "NodeKindEnum": "scheduling.models.Node.Kind",
         "TaskStateEnum": "scheduling.api.task_serializers.STATES",
         "AccountKindEnum": "instances.models.InstanceAccount.Kind",
         "AccountChangeKindEnum": "instances.models.AccountChange.Kind",

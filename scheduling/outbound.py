@@ -14,8 +14,10 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +29,8 @@ from scheduling.exceptions import HttpFailed
 READ_BYTES = 1024 * 1024
 TEXT_CHARACTERS = 16_000
 CONNECT_SECONDS = 10.0
+#: Networks of IPv6 whose last 32 bits are an address of IPv4: NAT64's, and the old "compatible" ones.
+HOLDING_IPV4 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))
 GIVEN_HEADERS = ("content-type", "content-length", "location", "retry-after", "date", "etag", "last-modified")
 
 
@@ -42,9 +46,18 @@ class Answer:
 
 
 def request(
-    method: str, url: str, *, headers: Mapping[str, str], body: Any = None, timeout_seconds: float
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    body: Any = None,
+    timeout_seconds: float,
+    cut_short: Callable[[Callable[[], None]], AbstractContextManager[None]] | None = None,
 ) -> Answer:
-    """Sends one request and reads the answer. Raises HttpFailed, which says at what it failed."""
+    """Sends one request and reads the answer. Raises HttpFailed, which says at what it failed.
+
+    ``cut_short`` is given what ends the request at once, from any thread, and holds it while the request lasts.
+    """
     began = time.monotonic()
     parts = _parts(url)
     address = resolve(parts.hostname or "", _port(parts))
@@ -52,13 +65,14 @@ def request(
     connection = _connection(parts, address, timeout_seconds)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     # A server that sends a byte now and then outlasts any timeout of the socket: this one ends it.
-    timer = threading.Timer(timeout_seconds, _cut, (connection,))
+    timer = threading.Timer(timeout_seconds, connection.line.cut)
     timer.daemon = True
     timer.start()
     try:
-        connection.request(method, path, body=data, headers=given)
-        response = connection.getresponse()
-        read = response.read(READ_BYTES + 1)
+        with cut_short(connection.line.cut) if cut_short else contextlib.nullcontext():
+            connection.request(method, path, body=data, headers=given)
+            response = connection.getresponse()
+            read = response.read(READ_BYTES + 1)
     except (OSError, http.client.HTTPException, ValueError) as error:
         if time.monotonic() - began >= timeout_seconds:
             raise HttpFailed(f"No answer within {timeout_seconds:g} s.") from error
@@ -96,15 +110,24 @@ def resolve(host: str, port: int) -> str:
 
 def is_allowed(address: str, host: str) -> bool:
     """Whether it is a public address, or one that the setting names: a host, an address or a network."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    inner = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None) or parsed
+    inner = _innermost(ipaddress.ip_address(address.partition("%")[0]))
     for entry in getattr(settings, "JOBSITE_HTTP_ALLOW", ()):
         if entry.lower() == host.lower():
             return True
         with contextlib.suppress(ValueError):
             if inner in ipaddress.ip_network(entry, strict=False):
                 return True
-    return inner.is_global and not inner.is_multicast
+    return inner.is_global and not (inner.is_multicast or getattr(inner, "is_site_local", False))
+
+
+def _innermost(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The address of IPv4 that one of IPv6 stands for, where it does: a gateway may lead to it."""
+    if isinstance(address, IPv4Address):
+        return address
+    known = address.ipv4_mapped or address.sixtofour
+    if known is None and any(address in network for network in HOLDING_IPV4) and int(address) > 1:
+        known = IPv4Address(int(address) & 0xFFFFFFFF)
+    return known or address
 
 
 def _parts(url: str) -> Any:
@@ -136,12 +159,41 @@ def _body(body: Any, headers: dict[str, str]) -> tuple[bytes | None, dict[str, s
     return json.dumps(body).encode(), headers
 
 
-def _connection(parts: Any, address: str, timeout_seconds: float) -> http.client.HTTPConnection:
+def _connection(parts: Any, address: str, timeout_seconds: float) -> _Http:
     kind = _Https if parts.scheme == "https" else _Http
     connection = kind(parts.hostname, _port(parts), timeout=min(timeout_seconds, CONNECT_SECONDS))
     connection.address = address
     connection.patience = timeout_seconds
     return connection
+
+
+class _Line:
+    """What one request is made through: it can be cut from any thread, before it is there and while it lasts.
+
+    It keeps the socket itself: a connection lets go of its own once the answer has begun and will be the last.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sock: socket.socket | None = None
+        self._is_cut = False
+
+    def through(self, sock: socket.socket) -> None:
+        with self._lock:
+            self._sock = sock
+            if self._is_cut:
+                self._shut()
+
+    def cut(self) -> None:
+        with self._lock:
+            self._is_cut = True
+            self._shut()
+
+    def _shut(self) -> None:
+        if self._sock is not None:
+            with contextlib.suppress(OSError):
+                # Past TLS, whose own shutdown would let the reader take what has come so far for the whole answer.
+                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
 
 class _Http(http.client.HTTPConnection):
@@ -150,19 +202,22 @@ class _Http(http.client.HTTPConnection):
     address = ""
     patience = CONNECT_SECONDS
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.line = _Line()
+
     def connect(self) -> None:
         self.sock = socket.create_connection((self.address, self.port), self.timeout)
         self.sock.settimeout(self.patience)
+        self.line.through(self.sock)
 
 
 class _Https(_Http, http.client.HTTPSConnection):
     def connect(self) -> None:
         _Http.connect(self)
-        self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
-
-
-def _cut(connection: http.client.HTTPConnection) -> None:
-    sock = connection.sock
-    if sock is not None:
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
+        # The handshake comes after: while it lasts the connection can be cut, too.
+        self.sock = ssl.create_default_context().wrap_socket(
+            self.sock, server_hostname=self.host, do_handshake_on_connect=False
+        )
+        self.line.through(self.sock)
+        self.sock.do_handshake()

@@ -394,6 +394,14 @@ def _default_fault(declaration: _Declaration, fault: str) -> Problem:
     )
 
 
+def runs_programs(function: RegisteredFunction) -> bool:
+    """Whether the function runs a program of its own: it was registered for the executor that waits for one."""
+    try:
+        return executors.executor_class(function.defaults.executor).runs_programs
+    except UnknownExecutor:
+        return False
+
+
 def _executor_problems(function: RegisteredFunction) -> Iterator[Problem]:
     """Looked at last, when settings and apps are ready to be asked."""
     place = f"Task function {function.name!r} ({function.module}, line {function.line})"

@@ -6,9 +6,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from instances.admin.filters import OF_INSTANCE, since
 from instances.admin.size_panels import days_needed, jumps_of, sizes_of
+from instances.admin.visible import OfVisible
 from instances.models import InstanceDatabase
 from instances.services import figures, sheets
 from instances.services.sizes import day_of
@@ -17,7 +19,11 @@ from scheduling import clock
 
 
 @admin.register(InstanceDatabase)
-class InstanceDatabaseAdmin(HistoryAdmin[InstanceDatabase]):
+class InstanceDatabaseAdmin(OfVisible, HistoryAdmin[InstanceDatabase]):
+    teaches = _(
+        "Databases appear here when the sizes of their instance have been collected: by “Collect "
+        "sizes now” on its page, or each night."
+    )
     sheet = sheets.DATABASES
     list_display = (
         "name",

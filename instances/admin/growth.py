@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from instances.admin.filters import OF_INSTANCE, since
+from instances.admin.visible import OfVisible
 from instances.models import DatabaseSizeAggregate, InstanceSizeAggregate, SizeAnomaly, Tag
 from instances.models.aggregate import SizeAggregate
 from instances.services import growth, sheets, tags
@@ -21,6 +22,10 @@ from jobsite.templatetags.jobsite import size
 
 class AggregateColumns:
     """The columns of both levels that are no fields."""
+
+    teaches = _(
+        "Figures by period appear here when sizes have been collected and “Compute sizes by period” has run."
+    )
 
     @admin.display(description=_("average"))
     def average(self, row: SizeAggregate) -> str:
@@ -44,7 +49,7 @@ class AggregateColumns:
 
 
 @admin.register(DatabaseSizeAggregate)
-class DatabaseSizeAggregateAdmin(AggregateColumns, HistoryAdmin[DatabaseSizeAggregate]):
+class DatabaseSizeAggregateAdmin(OfVisible, AggregateColumns, HistoryAdmin[DatabaseSizeAggregate]):
     sheet = sheets.DATABASE_AGGREGATES
     list_display = (
         "start",
@@ -63,7 +68,7 @@ class DatabaseSizeAggregateAdmin(AggregateColumns, HistoryAdmin[DatabaseSizeAggr
 
 
 @admin.register(InstanceSizeAggregate)
-class InstanceSizeAggregateAdmin(AggregateColumns, HistoryAdmin[InstanceSizeAggregate]):
+class InstanceSizeAggregateAdmin(OfVisible, AggregateColumns, HistoryAdmin[InstanceSizeAggregate]):
     sheet = sheets.INSTANCE_AGGREGATES
     list_display = (
         "start",
@@ -93,7 +98,11 @@ class JumpFilter(admin.SimpleListFilter):
 
 
 @admin.register(SizeAnomaly)
-class SizeAnomalyAdmin(HistoryAdmin[SizeAnomaly]):
+class SizeAnomalyAdmin(OfVisible, HistoryAdmin[SizeAnomaly]):
+    teaches = _(
+        "Databases that grew or shrank beyond what is usual for them appear here, once sizes of "
+        "some days have been collected."
+    )
     sheet = sheets.JUMPS
     list_display = ("date", "instance", "database", "before", "after", "daily", "usual")
     list_filter = (JumpFilter, since("date"), *OF_INSTANCE)
@@ -119,6 +128,10 @@ class SizeAnomalyAdmin(HistoryAdmin[SizeAnomaly]):
 
 @admin.register(Tag)
 class TagAdmin(ServiceAdmin[Tag]):
+    teaches = _(
+        "A tag marks instances that belong together, such as a team's or a site's; lists are "
+        "narrowed by it. Make one, then choose it in the form of an instance."
+    )
     list_display = ("name", "label", "category", "colour")
     list_filter = ("category",)
     search_fields = ("name", "label")

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from instances.services import partitions, requests, sizes
-from jobsite.admin_base import actor_of, sentences
+from jobsite.admin_base import actor_of, key_of, sentences
 from scheduling import clock
 from scheduling.exceptions import Refused
 
@@ -74,7 +74,9 @@ def _ask(request: HttpRequest, verb: str) -> None:
         messages.error(request, _("Choose what is to be done."))
         return
     try:
-        execution = requests.look_after_partitions(verb, actor=actor_of(request))
+        execution = requests.look_after_partitions(
+            verb, actor=actor_of(request), idempotency_key=key_of(request)
+        )
     except (Refused, ValidationError) as error:
         messages.error(request, sentences(error))
         return

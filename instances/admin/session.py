@@ -19,10 +19,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from instances.admin.filters import since
 from instances.models import SyncRecord, SyncSession
+from instances.models.restriction import of_visible
 from instances.services import requests
 from instances.templatetags.instances import sync_badge
-from jobsite.admin_base import HistoryAdmin, actor_of, sentences
+from jobsite.admin_base import HistoryAdmin, actor_of, key_of, sentences
 from jobsite.templatetags.jobsite import duration
+from scheduling import clock
 from scheduling.exceptions import Refused
 
 #: Instances of a session that its page names: failed ones first, then those under way.
@@ -41,6 +43,10 @@ def took(session: SyncSession) -> float | None:
 
 @admin.register(SyncSession)
 class SyncSessionAdmin(HistoryAdmin[SyncSession]):
+    teaches = _(
+        "Each collection from instances appears here, with a line for every instance, while it "
+        "runs and afterwards."
+    )
     list_display = ("started_at", "category", "origin", "outcome", "total", "succeeded", "failed", "length")
     list_filter = ("category", "status", "origin", since("started_at"))
     ordering = ("-started_at",)
@@ -88,7 +94,7 @@ class SyncSessionAdmin(HistoryAdmin[SyncSession]):
     def retry_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         session = self._found(request, pk)
         try:
-            execution = requests.retry(session, actor=actor_of(request))
+            execution = requests.retry(session, actor=actor_of(request), idempotency_key=key_of(request))
             text = gettext("What failed is visited again by run #%d.") % execution.pk
             self.message_user(request, text, messages.SUCCESS)
         except (Refused, ValidationError) as error:
@@ -111,8 +117,9 @@ class SyncSessionAdmin(HistoryAdmin[SyncSession]):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         session = self.get_object(request, object_id)
-        known = self.state_of(session) if session is not None else {}
+        known = self.state_of(request, session) if session is not None else {}
         known["may_run"] = request.user.has_perm("scheduling.run_task")
+        known["as_of"] = clock.refresh()
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **known})
 
     def live_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
@@ -122,7 +129,7 @@ class SyncSessionAdmin(HistoryAdmin[SyncSession]):
             raise PermissionDenied
         if session is None:
             raise Http404
-        known = self.state_of(session)
+        known = self.state_of(request, session)
         if request.GET.get("cursor") == known["cursor"]:
             return HttpResponse(status=204)
         answer = render(request, "instances/session_live.html", known)
@@ -131,7 +138,8 @@ class SyncSessionAdmin(HistoryAdmin[SyncSession]):
             answer["X-Ended"] = "1"
         return answer
 
-    def state_of(self, session: SyncSession) -> dict[str, Any]:
+    def state_of(self, request: HttpRequest, session: SyncSession) -> dict[str, Any]:
+        """Its numbers are of all instances; those that the person may see are named."""
         rows = SyncRecord.objects.filter(session=session)
         states = Counter(dict(rows.order_by().values_list("state").annotate(number=Count("pk"))))
         interest = Case(
@@ -139,7 +147,8 @@ class SyncSessionAdmin(HistoryAdmin[SyncSession]):
             default=Value(3),
             output_field=IntegerField(),
         )
-        records = rows.select_related("instance").order_by(interest, "instance__name")[:MOST_RECORDS]
+        seen = of_visible(rows, request.user).select_related("instance")
+        records = list(seen.order_by(interest, "instance__name")[:MOST_RECORDS])
         return {
             "session": session,
             "counts": {
@@ -147,7 +156,8 @@ class SyncSessionAdmin(HistoryAdmin[SyncSession]):
                 "done": sum(states[state] for state in ENDED),
                 "failed": states[SyncRecord.State.FAILED],
             },
-            "records": list(records),
+            "records": records,
+            "hides_some": len(records) < min(states.total(), MOST_RECORDS),
             "took": took(session),
             "ended": session.status != SyncSession.Status.RUNNING,
             "cursor": ".".join([session.status, *(str(states[state]) for state in SyncRecord.State.values)]),

@@ -35,26 +35,51 @@ def once(request: Any, work: Callable[[], tuple[int, Any]]) -> Response:
 
     With a key, work and key are stored in one transaction, which may be repeated.
     """
+    return _answered(request, work, lambda name, digest: answers.once(name, digest, _rendered(work)))
+
+
+def once_each(request: Any, work: Callable[[], tuple[int, Any]]) -> Response:
+    """The same for work of many transactions, each of which knows by the key that it was done.
+
+    Interrupted, it is done anew by the next request with the key, and its answer is kept when all is done.
+    """
+
+    def answer(name: str, digest: str) -> answers.Answer:
+        earlier = answers.known(name, digest)
+        if earlier is not None:
+            return earlier
+        status, body = _rendered(work)()
+        return answers.once(name, digest, lambda: (status, body))
+
+    return _answered(request, work, answer)
+
+
+def _answered(
+    request: Any, work: Callable[[], tuple[int, Any]], answer_of: Callable[[str, str], answers.Answer]
+) -> Response:
     key = key_of(request)
     if not key:
         status, data = work()
         return Response(data, status=status)
-
-    def rendered() -> tuple[int, str]:
-        status, data = work()
-        return status, JSONRenderer().render(data).decode()
-
     place = f"{request.user.pk}\0{request.method} {request.path}\0{key}"
     # Keyed with the installation's secret: a request may hold a password that could be guessed from a plain digest.
     digest = salted_hmac("jobsite.rest.idempotency", _canonical(request.data), algorithm="sha256").hexdigest()
     try:
-        answer = answers.once(sha256(place.encode()).hexdigest(), digest, rendered)
+        answer = answer_of(sha256(place.encode()).hexdigest(), digest)
     except answers.OtherRequest:
         raise KeyReused(
             _("The idempotency key has been used within a day for another request: choose a new one.")
         ) from None
     headers = {REPLAYED: "true"} if answer.is_replay else {}
     return Response(json.loads(answer.body), status=answer.status, headers=headers)
+
+
+def _rendered(work: Callable[[], tuple[int, Any]]) -> Callable[[], tuple[int, str]]:
+    def rendered() -> tuple[int, str]:
+        status, data = work()
+        return status, JSONRenderer().render(data).decode()
+
+    return rendered
 
 
 def _canonical(data: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -198,6 +199,12 @@ def _bar_title(run: Any, label: str) -> str:
         title += f" ({run.reason})"
     title += f" · {run.scheduled_for.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     return title if run.run_ms is None else f"{title} · {duration(run.run_ms)}"
+
+
+@register.simple_tag
+def request_key() -> str:
+    """Names one showing of a form: what is asked for by it twice (a double click, a reload) is done once."""
+    return uuid.uuid4().hex
 
 
 @register.simple_tag

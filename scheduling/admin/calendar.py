@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -11,7 +13,9 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from jobsite.admin_base import ServiceAdmin, ServiceForm, actor_of
+from jobsite.admin_base import ServiceAdmin, ServiceForm, TextArea, TextInput, actor_of
+from scheduling import clock
+from scheduling.admin import calendar_year
 from scheduling.forms.calendars import (
     LinesField,
     WeekdaysField,
@@ -20,8 +24,10 @@ from scheduling.forms.calendars import (
     write_date,
     write_window,
 )
+from scheduling.forms.widgets import zones
 from scheduling.models import Calendar
 from scheduling.services import calendars
+from scheduling.triggers.calendar_reading import countries
 
 #: Moved tasks that are named one by one.
 NAMED = 10
@@ -55,16 +61,42 @@ class CalendarForm(ServiceForm[Calendar]):
     class Meta:
         model = Calendar
         fields = calendars.EDITABLE
+        widgets: ClassVar[dict[str, Any]] = {
+            "description": TextArea(attrs={"rows": 2}),
+            "time_zone": TextInput(
+                attrs={"list": "time-zones", "autocomplete": "off", "spellcheck": "false"}
+            ),
+            "country": TextInput(attrs={"list": "countries", "autocomplete": "off", "spellcheck": "false"}),
+        }
 
 
 @admin.register(Calendar)
 class CalendarAdmin(ServiceAdmin[Calendar]):
+    teaches = _(
+        "A calendar marks the days that tasks keep away from or keep to: public holidays, dates "
+        "of your own, hours of maintenance. Make one, then choose it in the form of a task."
+    )
     form = CalendarForm
     list_display = ("key", "name", "country", "time_zone")
     search_fields = ("key", "name")
 
+    change_form_outer_before_template = "scheduling/calendar/suggestions.html"
+    change_form_outer_after_template = "scheduling/calendar/year.html"
+
     class Media:
-        css = {"all": ("css/forms.css",)}
+        css = {"all": ("css/forms.css", "css/calendar.css")}
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        context |= {"zones": zones(), "countries": sorted(countries())}
+        calendar: Any = kwargs.get("obj")
+        if calendar is not None:
+            zone = ZoneInfo(calendar.time_zone or settings.JOBSITE_TASK_TIME_ZONE)
+            context |= calendar_year.section(
+                calendar, request.GET.get("year", ""), clock.now().astimezone(zone).date()
+            )
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Calendar, form: Any, change: bool) -> None:
         moved = calendars.save(obj, actor=actor_of(request))

@@ -34,6 +34,9 @@ class GroupForm(ServiceForm[Group]):
 
 @admin.register(Group)
 class GroupAdmin(ServiceAdmin[Group]):
+    teaches = _(
+        "A group pauses and resumes its tasks together. Make one, then choose it in the form of a task."
+    )
     form = GroupForm
     list_display = ("name", "key", "state", "number_of_tasks")
     search_fields = ("key", "name")

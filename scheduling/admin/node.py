@@ -23,15 +23,26 @@ SHOWN = 100
 
 @admin.register(Node)
 class NodeAdmin(HistoryAdmin[Node]):
-    list_display = ("__str__", "standing", "seats_used", "queue_names", "seen", "version", "began", "detail")
-    list_filter = ("state",)
+    teaches = _("A node is a scheduler process. It appears here when it starts: manage.py runapscheduler")
+    list_display = (
+        "__str__",
+        "kind",
+        "standing",
+        "seats_used",
+        "queue_names",
+        "seen",
+        "version",
+        "began",
+        "trouble",
+    )
+    list_filter = ("state", "kind")
     ordering = ("-started_at",)
     actions = ("drain",)  # type: ignore[assignment]
     list_before_template = "scheduling/parts/act.html"
     change_form_outer_before_template = "scheduling/parts/node_page.html"
     fields = (
-        "id", "host", "pid", "version", "standing", "seen", "began", "ended", "lease_seconds", "beat",
-        "seats_used", "queue_names", "detail", "drain_asked", "event_counts", "function_names",
+        "id", "kind", "host", "pid", "version", "standing", "seen", "began", "ended", "lease_seconds", "beat",
+        "seats_used", "queue_names", "detail", "warning", "drain_asked", "event_counts", "function_names",
     )  # fmt: skip
     readonly_fields = fields
 
@@ -56,6 +67,11 @@ class NodeAdmin(HistoryAdmin[Node]):
         if node.state not in Node.LIVE:
             return "–"
         return render_to_string("scheduling/parts/seats.html", {"used": node.used, "total": node.seats})
+
+    @admin.display(description=_("detail"))
+    def trouble(self, node: Node) -> str:
+        """Why it claims nothing, or what troubles it although it does."""
+        return "; ".join(text for text in (node.detail, node.warning) if text)
 
     @admin.display(description=_("queues"))
     def queue_names(self, node: Node) -> str:

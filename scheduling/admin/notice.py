@@ -14,6 +14,10 @@ from scheduling.models import Notice
 
 @admin.register(Notice)
 class NoticeAdmin(HistoryAdmin[Notice]):
+    teaches = _(
+        "Mails about failed runs appear here, whether they could be sent or not. A task has them "
+        "when its form names addresses to tell of failures."
+    )
     list_display = ("failure", "task", "state", "failed_at", "told_at", "held_back", "attempts", "error")
     list_display_links = None
     list_filter = ("state",)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.forms.widgets import Script
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -41,10 +42,19 @@ class PoolChangeList(ChangeList):
 
 @admin.register(Pool)
 class PoolAdmin(ServiceAdmin[Pool]):
+    teaches = _(
+        "A pool is a limit that tasks share, such as three at a time on one server. Make one, "
+        "then choose it in the form of a task."
+    )
     form = PoolForm
     list_display = ("key", "name", "state", "capacity", "in_use", "queued")
     search_fields = ("key", "name")
     readonly_fields = ("in_use", "queued")
+    actions = ("pause", "resume")
+    list_before_template = "scheduling/parts/act.html"
+
+    class Media:
+        js = (Script("js/confirm.js", type="module"),)
 
     def save_model(self, request: HttpRequest, obj: Pool, form: Any, change: bool) -> None:
         pools.save(obj, actor=actor_of(request))
@@ -59,6 +69,24 @@ class PoolAdmin(ServiceAdmin[Pool]):
 
     def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:
         return PoolChangeList
+
+    def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
+        """Who may not change pools sees no button."""
+        return (*self.list_display, "button") if self.has_change_permission(request) else self.list_display
+
+    @admin.display(description="")
+    def button(self, pool: Pool) -> str:
+        return render_to_string("scheduling/parts/pool_button.html", {"pool": pool})
+
+    # --- the verbs
+
+    @admin.action(description=_("Pause"), permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Pool]) -> None:
+        self.each(request, queryset, lambda pool: pools.pause(pool.pk, actor=actor_of(request)))
+
+    @admin.action(description=_("Resume"), permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Pool]) -> None:
+        self.each(request, queryset, lambda pool: pools.resume(pool.pk, actor=actor_of(request)))
 
     def get_fields(self, request: HttpRequest, obj: Pool | None = None) -> Any:
         return (*pools.EDITABLE, *self.readonly_fields) if obj else pools.EDITABLE

@@ -19,6 +19,7 @@ from scheduling.models import TaskVersion
 
 @admin.register(TaskVersion)
 class TaskVersionAdmin(HistoryAdmin[TaskVersion]):
+    teaches = _("Each change of a task appears here: who made it, when, from where and why.")
     list_display = ("when", "of", "version", "verb", "source", "by", "reason", "what")
     list_display_links = ("version",)
     list_filter = ("verb", "source")

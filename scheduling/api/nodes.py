@@ -24,8 +24,8 @@ class NodeSerializer(serializers.ModelSerializer):
     class Meta:
         model = Node
         fields = (
-            "id", "state", "detail", "host", "pid", "version", "queues", "seats", "running", "started_at",
-            "heartbeat_at", "drain_asked_at", "ended_at", "lease_seconds",
+            "id", "kind", "state", "detail", "warning", "host", "pid", "version", "queues", "seats", "running",
+            "started_at", "heartbeat_at", "drain_asked_at", "ended_at", "lease_seconds",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -47,7 +47,7 @@ class NodeDetailSerializer(NodeSerializer):
 class NodeViewSet(Lists, Shows, HouseViewSet):
     queryset = Node.objects.all()
     lookup_value_regex = "[0-9a-f-]{36}"
-    filterset_fields = ("state",)
+    filterset_fields = ("state", "kind")
     orderings: ClassVar[dict[str, tuple[str, ...]]] = {
         "-started_at": ("-started_at", "-id"),
         "started_at": ("started_at", "id"),

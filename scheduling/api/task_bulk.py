@@ -13,7 +13,7 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError as Wrong
 from rest_framework.response import Response
 
-from jobsite.rest.idempotency import once
+from jobsite.rest.idempotency import key_of, once, once_each
 from jobsite.rest.schema import IDEMPOTENT
 from scheduling import registry
 from scheduling.api.task_serializers import (
@@ -52,7 +52,9 @@ class TaskBulk:
 
     pagination_class: ClassVar[Any]
 
-    @extend_schema(request=BulkSerializer, responses=BulkAnswerSerializer, filters=False)
+    @extend_schema(
+        request=BulkSerializer, responses=BulkAnswerSerializer, parameters=[IDEMPOTENT], filters=False
+    )
     @action(detail=False, methods=["post"], pagination_class=None)
     def bulk(self: Any, request: Any) -> Response:
         """Does one thing to many tasks, one after another; one that is refused does not stop the others."""
@@ -62,10 +64,18 @@ class TaskBulk:
         found = dict(Task.objects.present().filter(key__in=keys).values_list("key", "pk"))
         verb, actor = VERBS[asked["action"]], self.actor(asked.get("reason", ""))
         given = {"parameters": asked["parameters"]} if "parameters" in asked else {}
-        results = [_result(key, found.get(key), lambda pk: verb(pk, actor=actor, **given)) for key in keys]
-        done = sum(result["ok"] for result in results)
-        counts = {"action": asked["action"], "done": done, "refused": len(results) - done}
-        return Response(counts | {"results": results})
+        if asked["action"] == "run":
+            given["idempotency_key"] = key_of(request)
+
+        def work() -> tuple[int, Any]:
+            results = [
+                _result(key, found.get(key), lambda pk: verb(pk, actor=actor, **given)) for key in keys
+            ]
+            done = sum(result["ok"] for result in results)
+            counts = {"action": asked["action"], "done": done, "refused": len(results) - done}
+            return status.HTTP_200_OK, counts | {"results": results}
+
+        return once_each(request, work)
 
     @extend_schema(
         request=ByFunctionSerializer, responses={201: TaskSerializer}, parameters=[IDEMPOTENT], filters=False

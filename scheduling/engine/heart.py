@@ -53,8 +53,17 @@ class Watch:
 class Heart(threading.Thread):
     """Beats for one node. ``died`` is called once if the others have declared it dead; then the thread ends."""
 
-    def __init__(self, node_id: uuid.UUID, *, beat_seconds: float, died: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        node_id: uuid.UUID,
+        *,
+        beat_seconds: float,
+        died: Callable[[], None],
+        also: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``also`` is done at each look, once a second, with the thread's own connection."""
         super().__init__(name="heart", daemon=True)
+        self._also = also
         self.node_id = node_id
         self.beat_seconds = beat_seconds
         self._died = died
@@ -73,6 +82,7 @@ class Heart(threading.Thread):
                             nodes.beat(self.node_id, clock.now())
                             next_beat = began + self.beat_seconds
                         self._look_at_others()
+                        self._also()
                 except Error as error:  # InterfaceError too, which is no DatabaseError
                     logger.warning(
                         "no beat: the database does not answer", extra={"cause": str(error).strip()[:300]}

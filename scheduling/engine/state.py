@@ -25,6 +25,8 @@ class NodeState:
         default_factory=dict
     )  # what else stands against claiming: kind → a sentence
     shown_detail: str = ""  # what the node's row says of them
+    warnings: dict[str, str] = field(default_factory=dict)  # what troubles it, though it claims
+    shown_warning: str = ""  # what the node's row says of these
     draining: bool = False
     drain_asked: bool = False  # by somebody elsewhere: the process ends when nothing runs any more
     some_wait: bool = True  # the last sweep has found waiting executions

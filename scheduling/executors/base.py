@@ -102,6 +102,10 @@ class Executor(ABC):
     is_remote: ClassVar[bool] = False
     #: Does cancelling end a run that does not look? (Otherwise the task must ask now and then.)
     can_kill: ClassVar[bool] = False
+    #: Does it hold a run to the order's limits of memory and processor time?
+    holds_limits: ClassVar[bool] = False
+    #: Is it only for functions that run programs, those registered with ``executor="command"``?
+    runs_programs: ClassVar[bool] = False
 
     def __init__(self, seats: int) -> None:
         if seats < 1:
@@ -130,6 +134,11 @@ class Executor(ABC):
     @abstractmethod
     def shutdown(self, wait_seconds: float) -> tuple[RunOrder, ...]:
         """Takes no more orders, waits that long for those in hand, and returns the ones still not done."""
+
+    @property
+    def trouble(self) -> str:
+        """What keeps it from taking orders although there are seats, in a sentence; empty while nothing does."""
+        return ""
 
     @property
     def free_seats(self) -> int:

@@ -13,3 +13,5 @@ class CommandExecutor(ThreadExecutor):
     """
 
     can_kill = True
+    holds_limits = True
+    runs_programs = True

@@ -23,6 +23,7 @@ class ProcessExecutor(ThreadExecutor):
     """
 
     can_kill = True
+    holds_limits = True
 
     def start(self, run: Run, done: Done, leave: Callable[[], None] | None = None) -> None:
         self._name = f"{run.__module__}:{run.__qualname__}"  # found again by it in the other process

@@ -39,7 +39,17 @@ def http_request(
     """
     run = current_run()
     sent = {"Idempotency-Key": run.idempotency_key} | (headers or {})
-    answer = outbound.request(method, url, headers=sent, body=body, timeout_seconds=timeout_seconds)
+    try:
+        answer = outbound.request(
+            method,
+            url,
+            headers=sent,
+            body=body,
+            timeout_seconds=timeout_seconds,
+            cut_short=run.told_of_cancel,
+        )
+    finally:
+        run.check_cancelled()  # when that has cut it short, it is not the server's failure
     run.log(f"{method} {answer.url} from {answer.address}: {answer.status} in {answer.seconds:.3f} s")
     allowed = success_statuses or range(200, 300)
     if answer.status not in allowed:

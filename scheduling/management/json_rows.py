@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from scheduling.models import Execution, Task
+from scheduling.models import Attempt, Execution, Task
 
 
 def execution_row(execution: Execution) -> dict[str, Any]:
@@ -27,6 +27,28 @@ def execution_row(execution: Execution) -> dict[str, Any]:
         "finished_at": execution.finished_at,
         "duration_seconds": seconds,
         "error": execution.message or None,
+    }
+
+
+def attempt_row(attempt: Attempt) -> dict[str, Any]:
+    """An earlier attempt, superseded by another."""
+    return {
+        "attempt": attempt.attempt,
+        "state": attempt.state,
+        "reason": attempt.reason,
+        "detail": attempt.detail,
+        "node": str(attempt.node_id) if attempt.node_id else None,
+        "started_at": attempt.started_at,
+        "finished_at": attempt.finished_at,
+        "duration_seconds": None if attempt.run_ms is None else attempt.run_ms / 1000,
+        "exit_code": attempt.exit_code,
+        "cpu_seconds": None if attempt.cpu_ms is None else attempt.cpu_ms / 1000,
+        "peak_memory_bytes": attempt.peak_memory_bytes,
+        "error_class": attempt.error_class,
+        "error": attempt.message,
+        "traceback": attempt.traceback,
+        "late_state": attempt.late_state,
+        "late_at": attempt.late_at,
     }
 
 

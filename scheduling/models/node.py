@@ -40,6 +40,8 @@ class Node(models.Model):
     # What its scheduler has told its listeners since it began: the kind of APScheduler's event → how often.
     events = models.JSONField(_("events"), default=dict)
     detail = models.CharField(_("detail"), max_length=500, blank=True)
+    # What troubles it while it goes on claiming.
+    warning = models.CharField(_("warning"), max_length=500, blank=True)
     # Somebody wants it to end: it claims nothing more, lets its runs end, and stops. It looks every second.
     drain_asked_at = models.DateTimeField(_("asked to drain"), null=True)
     started_at = models.DateTimeField(_("started"))

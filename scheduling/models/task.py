@@ -543,6 +543,22 @@ class Task(models.Model):
         if kind.runs_coroutines and not function.is_coroutine:
             text = gettext("%(function)s is a plain function; this executor runs coroutine functions only.")
             raise FieldErrors({"executor": [text % {"function": self.function}]})
+        # Whoever runs a program holds that to the limits, wherever it waits for it.
+        runs_programs = registry.runs_programs(function)
+        if kind.runs_programs and not runs_programs:
+            text = gettext("%(function)s runs no program; this executor is for functions that do.")
+            raise FieldErrors({"executor": [text % {"function": self.function}]})
+        if not kind.holds_limits and not runs_programs:
+            self._refuse_limits()
+
+    def _refuse_limits(self) -> None:
+        """A limit that nobody holds a run to is worse than none."""
+        able = [name for name in executors.paths() if executors.executor_class(name).holds_limits]
+        text = gettext("Runs of the executor %(executor)s are not held to it; those of these are: %(able)s.")
+        text %= {"executor": self.executor, "able": ", ".join(able)}
+        faults = {name: [text] for name in ("memory_limit_mb", "cpu_limit_seconds") if getattr(self, name)}
+        if faults:
+            raise FieldErrors(faults)
 
     def _check_no_retry_on(self) -> None:
         names = self.no_retry_on

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from scheduling import clock
+from scheduling import clock, triggers
 from scheduling.exceptions import EditedMeanwhile, InvalidTrigger, Refused
 from scheduling.models import Calendar, Task
 from scheduling.services import admission, liverows
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
+from scheduling.triggers.calendars import window_bounds
 
 #: What people edit.
 EDITABLE = ("key", "name", "description", *Calendar.RULES)
@@ -81,6 +83,51 @@ def moves(calendar: Calendar) -> list[Move]:
     times = liverows.times(task.pk for task in tasks)
     found, _broken = _compare(calendar, tasks, times, now)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What a calendar says of a day: it is ``marked``, ``worked`` although it would be, or a ``window`` lies in it."""
+
+    date: date
+    kind: str
+    name: str = ""  # of the holiday or own date
+    windows: list[str] = field(default_factory=list)  # "22:00–24:00 Patch night"
+
+
+#: Years that can be asked for: those for which the holidays package and cron have days.
+YEARS = range(1970, 2100)
+#: Ours → the one in which the holidays package names its days.
+HOLIDAY_LANGUAGES = {"zh-hans": "zh_CN"}
+
+
+def year_of(calendar: Calendar, year: int) -> list[Day]:
+    """The days of a year of which the calendar says anything, in order. Raises InvalidTrigger (``calendar``)."""
+    rules = calendar.rules()
+    language = HOLIDAY_LANGUAGES.get(get_language() or "", "")
+    found = {day: Day(day, "marked", name) for day, name in rules.marked_days(year, language).items()}
+    found |= {day: Day(day, "worked", name) for day, name in rules.worked_days(year, language).items()}
+    zone = triggers.zone(rules.zone) if rules.zone else UTC
+    for window in rules.windows:
+        for bounds in window_bounds(window, year):
+            start, end = (at.astimezone(zone).replace(tzinfo=None) if at.tzinfo else at for at in bounds)
+            for day in _days_of(start, end, year):
+                words = f"{_part_of_day(day, start, end)} {window.name}".rstrip()
+                found.setdefault(day, Day(day, "window")).windows.append(words)
+    return [found[day] for day in sorted(found)]
+
+
+def _days_of(start: datetime, end: datetime, year: int) -> list[date]:
+    """The days of the year that a window lies in; one that ends at midnight lies in the day before."""
+    first = max(start.date(), date(year, 1, 1))
+    last = min(max(start, end - timedelta(microseconds=1)).date(), date(year, 12, 31))
+    return [first + timedelta(days=number) for number in range((last - first).days + 1)]
+
+
+def _part_of_day(day: date, start: datetime, end: datetime) -> str:
+    since = f"{start:%H:%M}" if start.date() == day else "00:00"
+    until = f"{end:%H:%M}" if end.date() == day else "24:00"
+    return f"{since}–{until}"
 
 
 def delete(calendar: Calendar, *, actor: Actor) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from scheduling import clock
 from scheduling.exceptions import InvalidTrigger
@@ -38,6 +39,8 @@ NEAR = timedelta(seconds=59)
 VERBS = TaskVersion.Verb
 #: Executions before one that was skipped, among which the run that was in its way is looked for.
 BEFORE = 50
+#: Executions in the line before a queued one that are counted.
+COUNTED_AHEAD = 1_000
 
 
 @dataclass(slots=True)
@@ -124,13 +127,17 @@ def _answer(
             facts.append(_("It waits until %s at least.") % _time(execution.available_at))
         return Explanation("waits", _("It waits (#%(id)d): %(why)s") % words, facts, id)
     if execution.state == State.QUEUED:
-        obstacles = _against_a_start(
-            execution.queue, execution.pool_id, execution.weight, execution.function, now
-        )
+        obstacles = against_a_start(execution, now)
+        ahead = _ahead(execution)
         answer = _("It is queued (#%(id)d), and nothing stands against it.") % words
         if obstacles:
             answer = _("It is queued (#%(id)d) and cannot start: ") % words + obstacles[0]
-        return Explanation("waits", answer, facts + obstacles[1:], id)
+            obstacles += ahead[:1]
+        elif ahead:
+            answer = _("It is queued (#%(id)d): ") % words + ahead[0]
+            obstacles = ahead
+        facts += [*obstacles[1:], _busy(execution), *_troubles(execution, now)]
+        return Explanation("waits", answer, facts, id)
     if execution.started_at is not None:
         answer = _("It ran (#%(id)d): %(state)s.") % words
         return Explanation("ran", f"{answer} {why}".strip(), facts, id)
@@ -161,6 +168,53 @@ def _in_the_way(execution: Execution) -> list[str]:
             "end": _time(row.finished_at) if row.finished_at else _("now"),
         }
         for row in reversed(found[:5])
+    ]
+
+
+def _ahead(execution: Execution) -> list[str]:
+    """How many queued ones are claimed before it, in a sentence; none when it is the first."""
+    line = Execution.objects.filter(
+        state=State.QUEUED, queue=execution.queue, executor=execution.executor
+    ).filter(Q(rank__lt=execution.rank) | Q(rank=execution.rank, pk__lt=execution.pk))
+    number = len(line.order_by().values_list("pk")[: COUNTED_AHEAD + 1])
+    if not number:
+        return []
+    names = {"number": min(number, COUNTED_AHEAD), "queue": execution.queue, "executor": execution.executor}
+    if number > COUNTED_AHEAD:
+        text = _(
+            "more than %(number)d runs of the queue %(queue)s and the executor %(executor)s come before it,"
+            " by priority and age."
+        )
+    else:
+        text = ngettext(
+            "%(number)d run of the queue %(queue)s and the executor %(executor)s comes before it,"
+            " by priority and age.",
+            "%(number)d runs of the queue %(queue)s and the executor %(executor)s come before it,"
+            " by priority and age.",
+            number,
+        )
+    return [text % names]
+
+
+def _busy(execution: Execution) -> str:
+    """What takes the seats that it could have."""
+    running = Execution.objects.filter(
+        state=State.RUNNING, queue=execution.queue, executor=execution.executor
+    ).count()
+    text = ngettext(
+        "%(number)d run of the queue %(queue)s and the executor %(executor)s is running now.",
+        "%(number)d runs of the queue %(queue)s and the executor %(executor)s are running now.",
+        running,
+    )
+    return text % {"number": running, "queue": execution.queue, "executor": execution.executor}
+
+
+def _troubles(execution: Execution, now: datetime) -> list[str]:
+    """What troubles the nodes of its queue, although they claim."""
+    takers = [node for node in health.beating(now) if execution.queue in node.queues and node.warning]
+    return [
+        _("Node %(node)s: %(warning)s.") % {"node": node, "warning": node.warning.rstrip(".")}
+        for node in takers
     ]
 
 
@@ -278,7 +332,7 @@ def _of_future(task: Task, moment: datetime, now: datetime) -> Explanation:
         facts.append(
             _("It runs after %(mode)s of: %(names)s.") % {"mode": task.dependency_mode, "names": names}
         )
-    obstacles = _against_a_start(task.queue, task.pool_id or 0, task.weight, task.function, now)
+    obstacles = against_a_start(task, now)
     if obstacles:
         return Explanation("did_not_run", _("It could not start: ") + obstacles[0], obstacles[1:] + facts)
     if next_time is None:
@@ -286,26 +340,40 @@ def _of_future(task: Task, moment: datetime, now: datetime) -> Explanation:
     return Explanation("not_due", _("It is not due, and nothing stands against it."), facts)
 
 
-def _against_a_start(queue: str, pool_id: int, weight: int, function: str, now: datetime) -> list[str]:
-    """What keeps something of that queue, pool and function from starting now; sentences, the worst first."""
+def against_a_start(what: Execution | Task, now: datetime) -> list[str]:
+    """What keeps it, or a run of it, from starting now; sentences, the worst first."""
+    queue, function = what.queue, what.function
     found = []
     takers = [node for node in health.beating(now) if queue in node.queues]
     if not takers:
         found.append(_("no live node takes from the queue %s.") % queue)
+    elif what.executor == "celery":
+        found += _against_a_worker(queue, function, now)
     elif not any(function in node.functions for node in takers):
         found.append(_("no live node of the queue %(queue)s has the function %(function)s.")
                      % {"queue": queue, "function": function})  # fmt: skip
-    elif all(node.state != Node.State.ACTIVE or node.detail for node in takers):
+    if takers and all(node.state != Node.State.ACTIVE or node.detail for node in takers):
         reasons = "; ".join(f"{node}: {node.detail or node.state}" for node in takers)
         found.append(_("no node of the queue claims: %s.") % reasons)
     paused = PausedQueue.objects.filter(name=queue).first()
     if paused is not None:
         names = {"queue": queue, "at": _time(paused.paused_at), "why": paused.reason or "-"}
         found.append(_("the queue %(queue)s is paused since %(at)s (%(why)s).") % names)
-    pool = Pool.objects.filter(pk=pool_id).first() if pool_id else None
+    pool = Pool.objects.filter(pk=what.pool_id).first() if what.pool_id else None
     if pool is not None:
-        found += _against_the_pool(pool, weight, now)
+        found += _against_the_pool(pool, what.weight, now)
     return found
+
+
+def _against_a_worker(queue: str, function: str, now: datetime) -> list[str]:
+    """A scheduler hands it over; that a worker of Celery's takes it is another matter."""
+    workers = [node for node in health.beating(now, Node.Kind.WORKER) if queue in node.queues]
+    if not workers:
+        return [_("no live Celery worker takes from the queue %s.") % queue]
+    if not any(function in node.functions for node in workers):
+        return [_("no Celery worker of the queue %(queue)s has the function %(function)s.")
+                % {"queue": queue, "function": function}]  # fmt: skip
+    return []
 
 
 def _against_the_pool(pool: Pool, weight: int, now: datetime) -> list[str]:

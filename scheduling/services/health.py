@@ -10,7 +10,7 @@ from itertools import pairwise
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from scheduling import clock, sql
+from scheduling import clock, executors, sql
 from scheduling.models import Execution, Node, State, Task
 from scheduling.services import liverows, repair
 
@@ -52,10 +52,15 @@ def beats(node: Node, now: datetime) -> bool:
     return now - node.heartbeat_at <= timedelta(seconds=node.lease_seconds)
 
 
-def beating(now: datetime) -> list[Node]:
-    """The live schedulers that were seen within their lease."""
-    live = Node.objects.filter(state__in=Node.LIVE, kind=Node.Kind.SCHEDULER)
+def beating(now: datetime, kind: Node.Kind = Node.Kind.SCHEDULER) -> list[Node]:
+    """The live schedulers, or Celery's workers, that were seen within their lease."""
+    live = Node.objects.filter(state__in=Node.LIVE, kind=kind)
     return [node for node in live if beats(node, now)]
+
+
+def schedulers(nodes: Iterable[Node], now: datetime) -> list[Node]:
+    """Those of the live nodes that admit and claim, and were seen within their lease."""
+    return [node for node in nodes if node.kind == Node.Kind.SCHEDULER and beats(node, now)]
 
 
 def standing_of_node(node: Node, now: datetime) -> str:
@@ -104,8 +109,8 @@ class Alarm:
     """What every page says while the scheduling stands still, in whole or in part."""
 
     nodes: Sequence[Node]  # that live
-    silent: bool  # none of them beats
-    last_seen: datetime | None  # of any node, while silent
+    silent: bool  # no scheduler among them beats
+    last_seen: datetime | None  # of any scheduler, while silent
     queues: list[str]  # that tasks are in and no node takes from, the first ones
 
     @property
@@ -114,7 +119,7 @@ class Alarm:
 
     def beating(self, now: datetime) -> list[Node]:
         """The schedulers among the nodes that were seen within their lease."""
-        return [node for node in self.nodes if node.kind == Node.Kind.SCHEDULER and beats(node, now)]
+        return schedulers(self.nodes, now)
 
 
 def with_used(rows: QuerySet[Node]) -> QuerySet[Node]:
@@ -135,13 +140,14 @@ def alarm(now: datetime, *, detailed: bool = False) -> Alarm:
     The nodes come without the names of their ``functions``, which may be thousands. ``detailed``: with these, and
     with the number of seats that are ``used``.
     """
-    rows = Node.objects.order_by("-heartbeat_at")
+    # Schedulers first: the workers of Celery may be many, and alone they start nothing.
+    rows = Node.objects.order_by("kind", "-heartbeat_at")
     latest = list((with_used(rows) if detailed else rows.defer("functions"))[:LATEST])
     nodes = [node for node in latest if node.state in Node.LIVE]
-    if not any(beats(node, now) for node in nodes):
-        last_seen = latest[0].heartbeat_at if latest else None
-        return Alarm(nodes, silent=True, last_seen=last_seen, queues=[])
-    alive = [node for node in nodes if beats(node, now)]
+    alive = schedulers(nodes, now)
+    if not alive:
+        seen = [node.heartbeat_at for node in latest if node.kind == Node.Kind.SCHEDULER]
+        return Alarm(nodes, silent=True, last_seen=seen[0] if seen else None, queues=[])
     served = frozenset(queue for node in alive for queue in node.queues)
     return Alarm(nodes, silent=False, last_seen=None, queues=unserved.look(served, now))
 
@@ -205,6 +211,7 @@ def check() -> Health:
     )
     if nodes:
         reasons += [f"queue {queue}: no live node takes from it" for queue in sorted(wanted - served)]
+        reasons += _without_worker(now)
     late = _late_seconds(now)
     if late > DUE_SECONDS:
         reasons.append(f"a task has been due for {late:.0f} s and nothing has admitted it")
@@ -213,6 +220,7 @@ def check() -> Health:
     blocking, harmless = _holding(nodes, wanted or served)
     reasons += blocking
     warnings += harmless
+    warnings += [f"node {node}: {node.warning}" for node in nodes if node.warning]
     faulty = broken(nodes)
     warnings += [str(entry) for entry in faulty[:NAMED]]
     if len(faulty) > NAMED:
@@ -222,6 +230,26 @@ def check() -> Health:
     )
     warnings += [f"task {key}: {error}" for key, error in errors[:NAMED]]
     return Health(now, reasons, warnings, len(nodes))
+
+
+def _without_worker(now: datetime) -> list[str]:
+    """Queues with tasks for Celery's workers of which none is there: their runs would be handed over for ever."""
+    if "celery" not in executors.paths():
+        return []
+    wanted = set(
+        Task.objects.present()
+        .filter(enabled=True, executor="celery")
+        .order_by()
+        .values_list("queue", flat=True)
+        .distinct()
+    )
+    if not wanted:
+        return []
+    served = {queue for node in beating(now, Node.Kind.WORKER) for queue in node.queues}
+    return [
+        f"queue {queue}: no live Celery worker takes from it (executor celery)"
+        for queue in sorted(wanted - served)
+    ]
 
 
 def _holding(nodes: list[Node], wanted: set[str]) -> tuple[list[str], list[str]]:

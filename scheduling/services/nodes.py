@@ -65,6 +65,11 @@ def set_state(node_id: uuid.UUID, state: Node.State, now: datetime, detail: str 
         raise NodeIsDead(f"Node {node_id} was declared dead by another node.")
 
 
+def set_warning(node_id: uuid.UUID, warning: str) -> None:
+    """Shows with the node what troubles it, although it goes on; empty: nothing does."""
+    Node.objects.filter(pk=node_id, state__in=Node.LIVE).update(warning=warning[:500])
+
+
 def beat(node_id: uuid.UUID, now: datetime) -> None:
     """Says that the node lives; raises NodeIsDead if the others have given it up."""
     changed = Node.objects.filter(pk=node_id, state__in=Node.LIVE).update(
@@ -147,7 +152,8 @@ def declare_dead(node_id: uuid.UUID, seen_beat: int, now: datetime) -> int | Non
 def drain(node_id: uuid.UUID, *, actor: Actor) -> Node:
     """Asks a node, from anywhere, to claim nothing more, to let its runs end, however long they take, and to stop.
 
-    It sees that within two seconds; who supervises it may start a new one. Raises Refused if it has ended.
+    It sees that within two seconds; who supervises it may start a new one. A process of a Celery worker takes the
+    whole worker with it. Raises Refused if it has ended.
     """
     now = clock.refresh()
     asked = Node.objects.filter(pk=node_id, state__in=Node.LIVE)

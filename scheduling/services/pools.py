@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count, Max, Q, Sum
 from django.utils.translation import gettext as _
 
+from scheduling.exceptions import Refused
 from scheduling.models import Execution, Pool, State, Task
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
@@ -70,6 +71,28 @@ def save(pool: Pool, *, actor: Actor) -> Pool:
 
     in_transaction(work)
     return pool
+
+
+def pause(pool_id: int, *, actor: Actor) -> Pool:
+    """Nothing of the pool starts, whoever asked for it; what runs goes on. Raises Refused when it is gone."""
+    return _set_paused(pool_id, True)
+
+
+def resume(pool_id: int, *, actor: Actor) -> Pool:
+    """Lets what is queued start again, as far as the pool has room. Raises Refused when it is gone."""
+    return _set_paused(pool_id, False)
+
+
+def _set_paused(pool_id: int, paused: bool) -> Pool:
+    def work() -> Pool:
+        pool = Pool.objects.select_for_update().filter(pk=pool_id).first()
+        if pool is None:
+            raise Refused("pool_deleted", _("The pool has been deleted."))
+        pool.paused = paused
+        pool.save(update_fields=["paused"])
+        return pool
+
+    return in_transaction(work)
 
 
 def delete(pool: Pool, *, actor: Actor) -> None:

@@ -201,7 +201,7 @@ def delete(task_id: int, *, actor: Actor, break_dependents: bool = False) -> Tas
         if not break_dependents:
             dependencies.refuse_if_needed(task_id)
         task.deleted_at = now
-        task.group = task.pool = None  # they may be deleted too, some day
+        task.group = task.pool = task.calendar = None  # they may be deleted too, some day
         suffix = f"~{task.pk}"
         task.key = task.key[: 100 - len(suffix)] + suffix
         return Verb.DELETE

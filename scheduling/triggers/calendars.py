@@ -37,33 +37,52 @@ class CalendarRules:
         """
         return cls(**read(values))
 
-    def marked_days(self, year: int) -> dict[date, str]:
-        """The marked days of a year, each with what it is called."""
-        return dict(_marked_days(self, year))
+    def marked_days(self, year: int, language: str = "") -> dict[date, str]:
+        """The marked days of a year, each with what it is called.
+
+        ``language``: one of the holidays package (zh_CN); English where the country's names are not in it.
+        """
+        return dict(_days(self, year, language)[0])
+
+    def worked_days(self, year: int, language: str = "") -> dict[date, str]:
+        """The days of a year that would be marked but are worked, each with why."""
+        return dict(_days(self, year, language)[1])
 
 
 @lru_cache(maxsize=1024)
-def _marked_days(calendar: CalendarRules, year: int) -> dict[date, str]:
+def _days(calendar: CalendarRules, year: int, language: str = "") -> tuple[dict[date, str], dict[date, str]]:
+    """The marked days of a year, and those that are worked all the same."""
     first, last = date(year, 1, 1), date(year, 12, 31)
-    found: dict[date, str] = {}
+    marked: dict[date, str] = {}
+    worked: dict[date, str] = {}
     if calendar.weekend:
         days = (first + timedelta(days=number) for number in range((last - first).days + 1))
-        found = {day: "" for day in days if day.isoweekday() in calendar.weekend}
+        marked = {day: "" for day in days if day.isoweekday() in calendar.weekend}
     if calendar.country:
         public = holidays.country_holidays(
-            calendar.country, subdiv=calendar.subdivision or None, years=year, observed=True
+            calendar.country,
+            subdiv=calendar.subdivision or None,
+            years=year,
+            observed=True,
+            language=language or None,
         )
-        for day, name in public.items():
-            found[day] = name
+        marked |= dict(public.items())
         for day in getattr(public, "weekend_workdays", ()):  # made up for: worked although at the weekend
-            found.pop(day, None)
+            if day in marked:
+                worked[day] = marked.pop(day)
     for dates in calendar.dates:
         for day in dates.days(year):
-            if dates.working:
-                found.pop(day, None)
-            else:
-                found[day] = dates.name
-    return {day: name for day, name in found.items() if day.year == year}
+            if not dates.working:
+                marked[day] = dates.name
+                worked.pop(day, None)
+            elif day in marked:
+                del marked[day]
+                worked[day] = dates.name
+    return _of_year(marked, year), _of_year(worked, year)
+
+
+def _of_year(days: dict[date, str], year: int) -> dict[date, str]:
+    return {day: name for day, name in days.items() if day.year == year}
 
 
 def window_bounds(window: Window, year: int) -> list[tuple[datetime, datetime]]:

@@ -38,7 +38,7 @@ class CombinedTrigger(Trigger):
         self.terms = terms
 
     def warnings(self) -> list[str]:
-        return [text for part in self.parts for text in part.warnings()]
+        return list(dict.fromkeys(text for part in self.parts for text in part.warnings()))
 
     def clock_effect(self, shift: ClockShift) -> ClockEffect:
         effects = [part.clock_effect(shift) for part in self.parts]
@@ -80,6 +80,17 @@ class AnyOfTrigger(ListedTrigger):
     def at_or_before(self, instant: datetime) -> datetime | None:
         found = (part.at_or_before(instant) for part in self.parts)
         return max((at for at in found if at is not None), default=None)
+
+    def warnings(self) -> list[str]:
+        """What holds of all parts holds of the whole; the rest is said of the part that it holds of."""
+        of_parts = [(part, part.warnings()) for part in self.parts]
+        shared = [text for text in of_parts[0][1] if all(text in texts for _part, texts in of_parts)]
+        return shared + [
+            _("%(schedule)s: %(warning)s") % {"schedule": part.describe(), "warning": text}
+            for part, texts in of_parts
+            for text in texts
+            if text not in shared
+        ]
 
     def describe(self) -> str:
         return _("Whenever one of these is due: %(schedules)s") % {"schedules": _described(self.parts)}

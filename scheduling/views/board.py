@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from jobsite import live
@@ -28,6 +29,7 @@ Context = dict[str, Any]
 
 
 @require_GET
+@never_cache
 @staff_only("scheduling.view_task")
 def show(request: HttpRequest) -> HttpResponse:
     """The whole page. It works without JavaScript; with it, the cards live and buttons answer in place."""

@@ -1,7 +1,7 @@
 // The board: buttons ask in a dialog where it matters, act without leaving the page, say what happened in a toast, and
 // have the cards refreshed. Without JavaScript the same buttons submit their forms.
 
-import { busy } from "./busy.js";
+import { busy, renewKeys } from "./busy.js";
 import { confirmed } from "./confirm.js";
 
 const cards = document.getElementById("cards");
@@ -40,6 +40,7 @@ async function act(button) {
       return;
     }
     const said = await answer.json();
+    renewKeys(form); // where no answer came, the key stays: pressed again, what was done is not done twice
     if (answer.ok) toast(said.message, { address: said.execution?.url });
     else toast(said.error.message, { bad: true });
   } catch {

@@ -10,6 +10,14 @@ export function busy(button, working) {
   else button.disabled = working;
 }
 
+/** Another request from now on: with the key of the one before, nothing would be done again. */
+export function renewKeys(root = document) {
+  for (const input of root.querySelectorAll("input[name=idempotency_key]")) {
+    const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID is there with HTTPS alone
+    input.value = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+}
+
 const sent = new Map(); // forms, each with the button that sent it
 
 function release(form) {
@@ -34,5 +42,7 @@ document.addEventListener("submit", (event) => {
 
 // Back from the next page, which the browser had kept beside this one.
 addEventListener("pageshow", (event) => {
-  if (event.persisted) for (const form of [...sent.keys()]) release(form);
+  if (!event.persisted) return;
+  renewKeys();
+  for (const form of [...sent.keys()]) release(form);
 });

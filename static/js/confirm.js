@@ -1,5 +1,6 @@
 // Buttons with data-title ask before they do what they do: in the page's <dialog id="confirm">, which names what and how
-// many. A button of a form then submits it; pages that act by themselves import `confirmed`.
+// many. A button of a form then submits it; pages that act by themselves import `confirmed`. data-yes: what a button
+// without words would say.
 
 /** Whether the person says yes. What is not to be confirmed is a yes. */
 export function confirmed(button) {
@@ -10,7 +11,7 @@ export function confirmed(button) {
   const yes = dialog.querySelector("[value=yes]");
   const words = button.cloneNode(true);
   for (const icon of words.querySelectorAll("[aria-hidden]")) icon.remove();
-  yes.textContent = words.textContent.trim();
+  yes.textContent = words.textContent.trim() || button.dataset.yes;
   yes.classList.toggle("danger", button.classList.contains("danger"));
   dialog.returnValue = "";
   dialog.showModal();
@@ -21,9 +22,7 @@ export function confirmed(button) {
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-title]");
-  if (!button?.form || button.dataset.verb || button.dataset.confirmed) return;
+  if (!button?.form || button.dataset.verb) return;
   event.preventDefault();
-  if (!(await confirmed(button))) return;
-  button.dataset.confirmed = "1";
-  button.form.requestSubmit(button);
+  if (await confirmed(button)) button.form.requestSubmit(button); // which is no click
 });

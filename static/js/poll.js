@@ -1,12 +1,13 @@
 // Parts of pages that live. <div data-live="/address/" data-cursor="…">: the address is asked again and again with
 // ?cursor=…; an answer of 204 means that nothing is new, 200 brings the part's new content as HTML and the next cursor
 // in the header X-Cursor. 2 s between questions, backing off to 10 s while nothing is new; none while the tab is hidden.
-// data-every="60" asks every 60 s instead. <span data-age> inside or beside it (or <span data-age-of="its id">
-// anywhere) says how old what is shown is; while the server does not answer, #away says that too, and what is shown
-// stays. The event jobsite:refresh on the part, after something was done, asks at once, but no more often than every
-// second: of two refreshes in a row the second waits. It asks with ?fresh=1: what the server told others a moment ago
-// will not do for somebody who has just pressed a button. Who comes back to the tab asks at once, but no more often
-// than every 5 s. One part never asks twice at the same time.
+// data-every="60" asks every 60 s instead. X-Ended says that nothing more will come; with data-reload the page is then
+// loaded once more, since what stands around the part is old. <span data-age-of="its id"> says how old what is shown
+// is; while the server does not answer, #away says that too, and what is shown stays.
+// The event jobsite:refresh on the part, after something was done, asks at once, but no more often than every second:
+// of two refreshes in a row the second waits. It asks with ?fresh=1: what the server told others a moment ago will not
+// do for somebody who has just pressed a button. Who comes back to the tab asks at once, but no more often than every
+// 5 s. One part never asks twice at the same time.
 
 import { distance } from "./times.js";
 
@@ -87,7 +88,7 @@ class Live {
       } else {
         throw new Error(`HTTP ${answer.status}`);
       }
-      if (answer.headers.get("X-Ended")) this.element.dataset.ended = "1"; // nothing new will come
+      if (answer.headers.get("X-Ended")) this.end();
       this.asked = Date.now();
       this.stale(false);
     } catch {
@@ -95,6 +96,11 @@ class Live {
       this.stale(true);
       this.wait = MOST;
     }
+  }
+
+  end() {
+    this.element.dataset.ended = "1";
+    if (this.element.dataset.reload !== undefined) location.reload();
   }
 
   stale(old) {
@@ -132,10 +138,7 @@ document.addEventListener("visibilitychange", () => {
 
 function showAges() {
   for (const part of parts) {
-    const age =
-      document.querySelector(`[data-age-of="${part.element.id}"]`) ??
-      part.element.querySelector("[data-age]") ??
-      part.element.parentElement?.querySelector("[data-age]");
+    const age = document.querySelector(`[data-age-of="${part.element.id}"]`);
     if (age) age.textContent = distance(part.asked - Date.now());
   }
 }

@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db import OperationalError, connection
 
 from instances.models import Credential
+from scheduling.api import task_bulk
 from scheduling.clock import SettableClock
 from scheduling.models import Execution, Group, StoredAnswer, Task
 from scheduling.services import answers, groups, tasks
@@ -55,6 +56,32 @@ def test_a_run_runs_once(api: Api, make_task: MakeTask) -> None:
     retried = [api.post(f"executions/{first.data['id']}/cancel/")]
     retried += [api.post(f"executions/{first.data['id']}/retry/", {}, Idempotency_Key="r") for _ in range(2)]
     assert retried[1].data["id"] == retried[2].data["id"] != first.data["id"]
+
+
+def test_many_run_once(api: Api, make_task: MakeTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in ("one", "two"):
+        make_task(key)
+    body = {"action": "run", "keys": ["one", "gone", "two"]}
+    first = api.post("tasks/bulk/", body, Idempotency_Key="k")
+    again = api.post("tasks/bulk/", body, Idempotency_Key="k")
+    assert [row["ok"] for row in first.data["results"]] == [True, False, True]
+    assert (again.content, again["Idempotent-Replay"]) == (first.content, "true")
+    assert api.post("tasks/bulk/", body | {"keys": ["one"]}, Idempotency_Key="k").status_code == 422
+    assert Execution.objects.count() == 2
+    # Interrupted after the first: the same request again asks for the second alone.
+    run_now = tasks.run_now
+
+    def interrupted(pk: int, **options: Any) -> Execution:
+        if Execution.objects.count() == 3:
+            raise ConnectionAbortedError
+        return run_now(pk, **options)
+
+    monkeypatch.setitem(task_bulk.VERBS, "run", interrupted)
+    api.client.raise_request_exception = False
+    assert api.post("tasks/bulk/", body, Idempotency_Key="new").status_code == 500
+    monkeypatch.setitem(task_bulk.VERBS, "run", run_now)
+    assert api.post("tasks/bulk/", body, Idempotency_Key="new").data["done"] == 2
+    assert Execution.objects.count() == 4
 
 
 def test_the_stored_answer_holds_no_password_and_goes_after_a_day(api: Api, clock: SettableClock) -> None:

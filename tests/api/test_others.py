@@ -60,6 +60,10 @@ def test_pools(api: Api, make_task: MakeTask) -> None:
     assert api.patch("pools/db/", {"capacity": 5, "paused": True}).data["paused"] is True
     assert api.delete("pools/db/").status_code == 409
     assert "capacity" in errors(api.put("pools/db/", {"key": "db"}))
+    run = tasks.run_now(Task.objects.get().pk, actor=TESTER)
+    Execution.objects.filter(pk=run.pk).update(state="running", node=a_node(), started_at=clock.now())
+    for row in (api.get("pools/db/").data, api.get("pools/").data["results"][0]):
+        assert (row["used"], row["running"], row["queued"]) == (3, 1, 0)
 
 
 def test_nodes_and_drain(api: Api, make_task: MakeTask) -> None:
@@ -81,6 +85,8 @@ def test_nodes_and_drain(api: Api, make_task: MakeTask) -> None:
     answer = api.post(f"nodes/{node.pk}/drain/")
     assert (answer.status_code, answer.data["errors"][0]["code"]) == (409, "node_ended")
     assert len(api.get("nodes/", state="stopped").data["results"]) == 1
+    worker = a_node(kind=Node.Kind.WORKER)
+    assert [row["id"] for row in api.get("nodes/", kind="worker").data["results"]] == [str(worker.pk)]
 
 
 def test_queues(api: Api, make_task: MakeTask) -> None:
@@ -202,6 +208,12 @@ def test_calendars(api: Api, make_task: MakeTask) -> None:
     answer = api.patch("calendars/de/", {"name": "D", "version": 1})
     assert (answer.status_code, answer.data["errors"][0]["code"]) == (409, "edited_meanwhile")
     assert api.patch("calendars/de/", {"weekend": ["someday"]}).status_code == 400
+    days = api.get("calendars/de/days/?year=2027").data
+    assert len(days) == 52
+    assert days[0] == {"date": "2027-01-03", "kind": "marked", "name": "", "windows": []}
+    for wrong in ("1969", "2100", "x", ""):
+        assert api.get(f"calendars/de/days/?year={wrong}").status_code == 400, wrong
+    assert api.get("calendars/de/days/?yaer=2027").status_code == 400
     make_task("one")
     assert api.patch("tasks/one/", {"calendar": "de"}).data["calendar"] == "de"
     assert api.delete("calendars/de/").status_code == 409

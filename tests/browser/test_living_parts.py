@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,9 +10,12 @@ import pytest
 from django.core.signals import request_started
 from playwright.sync_api import Page, Route, expect
 
+from instances.models import Instance
+from instances.services import sessions
 from scheduling import clock
 from scheduling.models import Execution, Task
 from scheduling.services import tasks
+from scheduling.services.actor import SYSTEM
 from tests.browser.conftest import Person
 from tests.conftest import TESTER, new_task
 from tests.scheduling.views.conftest import new_node
@@ -266,3 +270,70 @@ def test_the_button_of_a_queue_stands_beside_its_reason(task: Task, person: Call
     assert above is not None
     assert beside is not None
     assert abs((above["y"] + above["height"] / 2) - (beside["y"] + beside["height"] / 2)) < 4
+
+
+def test_a_collection_is_followed_and_its_page_made_new_at_the_end(person: Callable[..., Person]) -> None:
+    """It says its age in whole words, and what can be done changes with its end."""
+    instance = Instance.objects.create(name="files", dialect="sqlite", database="/nowhere.sqlite3")
+    session = sessions.create("size", "manual_batch", [instance], actor=SYSTEM)
+    page = person().visit(f"/admin/instances/syncsession/{session.pk}/change/")
+    age = page.locator("[data-age-of=session]")
+    expect(age).to_have_text(re.compile(r"^(now|\d+ seconds? ago)$"))
+    cancel = page.get_by_role("button", name="Cancel what has not begun")
+    expect(cancel).to_be_visible()
+    sessions.finish(session, cancelled=True)
+    expect(cancel).to_have_count(0, timeout=REFRESHED)
+    expect(age).to_have_count(0)
+
+
+def test_each_part_of_the_first_page_says_how_old_it_is(task: Task, person: Callable[..., Person]) -> None:
+    page = person().visit("/admin/")
+    for part in ("now", "days"):
+        expect(page.locator(f"[data-age-of={part}]")).to_have_text(re.compile(r"^(now|\d+ seconds? ago)$"))
+
+
+def test_the_switch_of_a_task_asks_before_it_cancels(task: Task, person: Callable[..., Person]) -> None:
+    somebody = person()
+    page = somebody.visit("/admin/scheduling/task/")
+    dialog, switch = page.locator("#confirm"), page.get_by_role("switch")
+    switch.click()
+    expect(dialog).to_contain_text("what is queued or waits of it is cancelled")
+    assert not somebody.barriers()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    somebody.tab_to("[role=switch]")
+    page.keyboard.press("Space")
+    dialog.get_by_role("button", name="Disable").click()
+    expect(switch).to_have_attribute("aria-checked", "false")
+    switch.click()  # which ends nothing: no question
+    expect(switch).to_have_attribute("aria-checked", "true")
+    task.refresh_from_db()
+    assert (task.enabled, task.version) == (True, 3)
+
+
+def test_after_no_answer_a_button_of_the_board_may_be_pressed_again(
+    task: Task, person: Callable[..., Person]
+) -> None:
+    """What was done, and could not be told, is not done twice; once told, the same button does it anew."""
+    somebody = person()
+    page = somebody.visit("/scheduler/")
+    lost: list[int] = []
+
+    def lose(route: Route) -> None:
+        """The request arrives; the first answer does not."""
+        answer = route.fetch()
+        lost.append(answer.status)
+        if len(lost) == 1:
+            route.abort("connectionreset")
+        else:
+            route.fulfill(response=answer)
+
+    page.route("**/tasks/*/run/", lose)
+    for told in ("The server does not answer", "asked to run", "asked to run"):
+        page.click(f"#run-{task.pk}")
+        page.locator("#confirm [value=yes]").click()
+        expect(page.locator(".toast").last).to_contain_text(told)
+        expect(page.locator(f"#run-{task.pk}")).to_be_enabled()
+    assert lost == [200, 200, 200]
+    assert Execution.objects.count() == 2
+    somebody.faults.clear()

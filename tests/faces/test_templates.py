@@ -37,3 +37,18 @@ def test_every_form_that_posts_has_a_token() -> None:
             if "csrf_token" not in form:
                 without.append(path.name)
     assert without == []
+
+
+#: Lives only while it is computed; then it says itself of when it is.
+OF_ITS_OWN_AGE = {"forecast"}
+
+
+def test_every_part_that_lives_says_its_age() -> None:
+    without = []
+    for path in TEMPLATES:
+        text = path.read_text(encoding="utf-8")
+        for part in re.findall(r"<[^<>]*?\bdata-live=(?:{%.*?%}|[^<>])*>", text.replace("<div", "\n<div")):
+            own = re.search(r"\bid=\"(\w+)\"", part)
+            if own is None or (own[1] not in OF_ITS_OWN_AGE and f'data-age-of="{own[1]}"' not in text):
+                without.append(f"{path.name}: {part[:80]}")
+    assert without == []

@@ -154,6 +154,21 @@ class TestVerbs:
         admin_client.post(url("instance_accounts", make_instance().pk))
         assert Execution.objects.get().parameters == {"instances": ["one"]}
 
+    @pytest.mark.parametrize("verb", ["collect", "accounts"])
+    def test_what_is_sent_twice_is_collected_once(
+        self, verb: str, admin_client: Client, make_instance: Any, make_task: Any
+    ) -> None:
+        make_task(SIZES_TASK, function="collect_database_sizes")
+        make_task(ACCOUNTS_TASK, function="sync_accounts")
+        instance = make_instance()
+        address = url(f"instance_{verb}", instance.pk)
+        page = admin_client.get(url("instance_change", instance.pk)).content.decode()
+        form = re.search(rf'action="{address}".*?</form>', page, re.DOTALL)
+        key = re.search(r'name="idempotency_key" value="(\w+)"', form[0] if form else "")
+        for _twice in range(2):
+            admin_client.post(address, {"idempotency_key": key[1] if key else ""})
+        assert Execution.objects.count() == 1
+
     def test_collecting_several_by_the_list(
         self, admin_client: Client, make_instance: Any, make_task: Any
     ) -> None:

@@ -60,7 +60,7 @@ VERBS: dict[str, Faces] = {
     "scheduling.definitions.defaults.reload": Faces("page board-reload", "POST tasks/reload/", "load_tasks"),
     "scheduling.calendars.save": Faces("form scheduling.calendar", "PATCH calendars/{key}/", "load_tasks"),
     "scheduling.calendars.delete": Faces(
-        "delete scheduling.calendar", "DELETE calendars/{key}/", "- an unused calendar harms nobody"
+        "delete scheduling.calendar", "DELETE calendars/{key}/", "calendar delete"
     ),
     "scheduling.dependencies.save": Faces(
         "page scheduling_task_dependencies", "PUT tasks/{key}/dependencies/", "task depend"
@@ -82,6 +82,8 @@ VERBS: dict[str, Faces] = {
     "scheduling.pools.delete": Faces(
         "delete scheduling.pool", "DELETE pools/{key}/", "- an empty pool harms nobody"
     ),
+    "scheduling.pools.pause": Faces("page pool-verb", "PATCH pools/{key}/", "pool pause"),
+    "scheduling.pools.resume": Faces("page pool-verb", "PATCH pools/{key}/", "pool resume"),
     "scheduling.queues.pause": Faces("page queue-verb", "POST queues/{name}/pause/", "queue pause"),
     "scheduling.queues.resume": Faces("page queue-verb", "POST queues/{name}/resume/", "queue resume"),
     "scheduling.nodes.drain": Faces("page node-drain", "POST nodes/{pk}/drain/", "node drain"),
@@ -111,6 +113,9 @@ VERBS: dict[str, Faces] = {
         "page instances_instance_test", "POST instances/{pk}/test/", "instance test"
     ),
     "instances.instances.set_tags": Faces(
+        "form instances.instance", "PATCH instances/{pk}/", "import_instances"
+    ),
+    "instances.instances.restrict": Faces(
         "form instances.instance", "PATCH instances/{pk}/", "import_instances"
     ),
     "instances.tags.save": Faces(
@@ -148,6 +153,7 @@ VERBS: dict[str, Faces] = {
 #: Parts of verbs, called by the verb that stands beside them.
 INSIDE = {
     "scheduling.permits.check": "scheduling.tasks.create",
+    "scheduling.dependencies.cut": "scheduling.tasks.delete",
     "scheduling.requests.run_again": "scheduling.executions.retry",
     "scheduling.tasks.change": "scheduling.tasks.edit",
     "scheduling.tasks.edit_many": "scheduling.definitions.merging.load",
@@ -160,7 +166,10 @@ INSIDE = {
     "instances.credentials.require_password": "instances.credentials.edit",
     "instances.credentials.require_permission": "instances.credentials.edit",
     "instances.instances.check_connection": "instances.instances.edit",
+    "instances.instances.check_restriction": "instances.instances.restrict",
     "instances.instances.test_connections": "instances.instances.test_connection",
+    "instances.viewers.is_operator": "instances.instances.restrict",
+    "instances.viewers.viewer_of": "instances.instances.restrict",
     "instances.sessions.create": "scheduling.requests.run_now",
     "instances.sessions.request_cancel": "instances.requests.cancel",
 }

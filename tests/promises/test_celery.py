@@ -16,6 +16,7 @@ from django.db import connection
 
 from scheduling.models import Execution, ExecutionLog, Node
 from scheduling.services import executions
+from scheduling.services import nodes as nodes_service
 from tests.conftest import ROOT, TESTER, NodeProcess, Nodes, await_
 from tests.promises import story
 from tests.promises.test_life import ended, run, running
@@ -101,9 +102,14 @@ def test_a_workers_runs_are_recorded_as_any_other(
     assert (ended(lost, 20).state, ended(lost).reason) == ("lost", "node_died")
     assert ended(run("noop", key="after", **mine), 30).state == "succeeded"
     assert ended(run("noop", key="thread")).state == "succeeded"
+
+    # Asked to drain, from anywhere, the worker lets its run end, and ends.
+    last = run("sleep", {"seconds": 4}, key="last", **mine)
+    running(last)
+    nodes_service.drain(Node.objects.filter(kind="worker", state="active")[0].pk, actor=TESTER)
+    assert worker.process.wait(30) == 0
+    assert ended(last, 5).state == "succeeded", worker.said()
     assert scheduler.stop() == 0
-    os.kill(worker.process.pid, signal.SIGTERM)
-    assert worker.process.wait(20) == 0
     await_(
         lambda: not Node.objects.filter(state__in=Node.LIVE).exists(), 5, "its processes have said goodbye"
     )

@@ -12,7 +12,7 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
-from jobsite.admin_base import ChangeList, actor_of
+from jobsite.admin_base import ChangeList, actor_of, key_of
 from jobsite.exports import Batches
 from scheduling.admin.execution import again_page, bulk, log, page, verbs
 from scheduling.admin.execution.columns import Columns
@@ -24,6 +24,7 @@ from scheduling.services import executions, history, sheets
 @admin.register(Execution)
 class ExecutionAdmin(Columns):
     sheet = sheets.EXECUTIONS
+    teaches_itself = True
     ordering = ("-id",)
     actions = ("cancel", "again")  # type: ignore[assignment]
     change_list_template = "scheduling/execution/list.html"
@@ -80,4 +81,11 @@ class ExecutionAdmin(Columns):
 
     @admin.action(description=_("Run again"), permissions=["run"])
     def again(self, request: HttpRequest, queryset: QuerySet[Execution]) -> None:
-        self.each(request, queryset, lambda row: executions.retry(row.pk, actor=actor_of(request)))
+        key = key_of(request)
+
+        def verb(row: Execution) -> Execution:
+            # A task's key stands for one run, and several of the chosen ones may be of the same task.
+            own = f"{key}:{row.pk}" if key else ""
+            return executions.retry(row.pk, actor=actor_of(request), idempotency_key=own)
+
+        self.each(request, queryset, verb)

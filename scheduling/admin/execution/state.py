@@ -13,7 +13,7 @@ from django.utils.translation import pgettext
 from scheduling.admin.execution.columns import reason_words
 from scheduling.masking import masked_text
 from scheduling.models import ACTIVE, NEVER, Attempt, Execution, Reason, State, Task
-from scheduling.services import health, stats
+from scheduling.services import explain, stats
 
 #: Executions ahead of a waiting one that are named; attempts that are shown.
 AHEAD, ATTEMPTS = 3, 50
@@ -143,12 +143,8 @@ def _hint(execution: Execution, now: datetime) -> str:
         return _("It goes on when the task is resumed.")
     if execution.state != State.QUEUED or now - execution.queued_at < PATIENCE:
         return ""
-    nodes = health.beating(now)
-    functions = health.functions_of(nodes)
-    if execution.queue not in functions:
-        return _("No node takes from the queue %(queue)s.") % {"queue": execution.queue}
-    if execution.function not in functions[execution.queue]:
-        return _("No node of its queue has the function.")
+    if obstacles := explain.against_a_start(execution, now):
+        return _("It cannot start: %(why)s") % {"why": obstacles[0]}
     pool = Task.objects.filter(pk=execution.task_id, pool__isnull=False).select_related("pool").first()
     if pool is not None and pool.pool is not None and execution.pool_id:
         return _("It waits for a free seat of a node, or of the pool %(pool)s.") % {"pool": pool.pool.key}

@@ -33,7 +33,7 @@ class TaskBulk(Bulk):
         queryset: QuerySet[Task],
         name: str,
         title: Any,
-        verb: Callable[[Task], object] | None = None,
+        verb: Callable[[Task, str], object] | None = None,
     ) -> None:
         super().__init__(page, request, title, request.get_full_path())
         self.tasks = queryset.order_by("pk")
@@ -52,7 +52,7 @@ class TaskBulk(Bulk):
 
     def do(self, number: int, progress: Progress) -> object:
         assert self.verb is not None  # noqa: S101  (for mypy)
-        return self.verb(self.found[number])
+        return self.verb(self.found[number], progress.key)
 
     def done_words(self, number: int) -> str:
         text = ngettext("%(verb)s: done for %(number)s task.", "%(verb)s: done for %(number)s tasks.", number)

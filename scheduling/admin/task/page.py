@@ -42,6 +42,10 @@ MOST_FOUND = 1_000
 
 @admin.register(Task)
 class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
+    teaches = _(
+        "A task says which function runs, when, and by which rules. Functions come from the "
+        "tasks.py of any app; many tasks at once are loaded from YAML: manage.py load_tasks FILE"
+    )
     form = TaskForm
     sheet = sheets.TASKS
     paginator = BoundedPaginator
@@ -52,7 +56,6 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
     list_filter = (StateFilter, CategoryFilter, GroupFilter, QueueFilter, "trigger")
     list_select_related = ("group", "calendar")
     list_per_page = 50
-    list_before_template = "scheduling/task/list_before.html"
     list_after_template = "scheduling/task/verbs_form.html"
     change_form_outer_before_template = "scheduling/task/head.html"
     change_form_outer_after_template = "scheduling/task/after.html"
@@ -69,7 +72,11 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
 
     class Media:
         css = {"all": ("css/forms.css", "css/tasks.css")}
-        js = (Script("js/parameters.js", type="module"), Script("js/schedule.js", type="module"))
+        js = (
+            Script("js/parameters.js", type="module"),
+            Script("js/schedule.js", type="module"),
+            Script("js/confirm.js", type="module"),
+        )
 
     # --- what is shown
 
@@ -196,6 +203,6 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Task]) -> Any:
         if request.POST.get("select_across") == "1":
             return self.do(
-                request, queryset, "delete_selected", lambda id, actor: tasks.delete(id, actor=actor)
+                request, queryset, "delete_selected", lambda id, actor, _key: tasks.delete(id, actor=actor)
             )
         return delete_chosen(self, request, queryset)

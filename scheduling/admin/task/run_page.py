@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django import forms
@@ -36,9 +37,11 @@ class RunForm(forms.Form):
         required=False,
         help_text=_("Otherwise it waits while as many as allowed are running."),
     )
+    key = forms.CharField(max_length=64, widget=forms.HiddenInput, required=False)
 
     def __init__(self, task: Task, may_force: bool, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"initial": {"parameters": task.parameters}, **kwargs})
+        super().__init__(*args, **kwargs)
+        self.initial = {"parameters": task.parameters, "key": uuid.uuid4().hex}
         self.task = task
         widget = self.fields["parameters"].widget
         assert isinstance(widget, ParametersWidget)  # noqa: S101  (for mypy)
@@ -69,6 +72,7 @@ class RunForm(forms.Form):
                 replace=True,
                 run_at=asked["run_at"],
                 force=asked.get("force", False),
+                idempotency_key=asked["key"],
             )
         except ValidationError as error:
             for name, texts in error.message_dict.items():

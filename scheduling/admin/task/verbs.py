@@ -10,21 +10,22 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from jobsite.admin_base import ServiceAdmin, actor_of
+from jobsite.admin_base import ServiceAdmin, actor_of, key_of
 from scheduling.admin.task.bulk import TaskBulk
 from scheduling.admin.task.bulk_run import BulkRun
 from scheduling.models import Task
 from scheduling.services import tasks
 from scheduling.services.actor import Actor
 
-Service = Callable[[int, Actor], object]
+#: Called with the key of the request: what runs by it does so once, however often it is sent.
+Service = Callable[[int, Actor, str], object]
 
 
-def run(task_id: int, actor: Actor) -> object:
-    return tasks.run_now(task_id, actor=actor)
+def run(task_id: int, actor: Actor, key: str) -> object:
+    return tasks.run_now(task_id, actor=actor, idempotency_key=key)
 
 
-def clone(task_id: int, actor: Actor) -> object:
+def clone(task_id: int, actor: Actor, _key: str) -> object:
     """A copy under the next free key."""
     key = Task.objects.filter(pk=task_id).values_list("key", flat=True).first() or ""
     return tasks.clone(task_id, tasks.copied_key(key), actor=actor)
@@ -40,13 +41,13 @@ class TaskVerbs(ServiceAdmin[Task]):
     ) -> HttpResponse | None:
         """At once for the chosen rows; all that match are asked about first, with their number."""
 
-        def verb(task: Task) -> object:
-            return service(task.pk, actor_of(request))
+        def verb(task: Task, key: str) -> object:
+            return service(task.pk, actor_of(request), key)
 
         if request.POST.get("select_across") == "1":
             title = getattr(self, name).short_description
             return TaskBulk(self, request, queryset, name, title, verb).respond()
-        self.each(request, queryset, verb)
+        self.each(request, queryset, lambda task: verb(task, key_of(request)))
         return None
 
     def has_run_permission(self, request: HttpRequest) -> bool:
@@ -68,19 +69,19 @@ class TaskVerbs(ServiceAdmin[Task]):
 
     @admin.action(description=_("Pause"), permissions=["pause"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Task]) -> Any:
-        return self.do(request, queryset, "pause", lambda id, actor: tasks.pause(id, actor=actor))
+        return self.do(request, queryset, "pause", lambda id, actor, _key: tasks.pause(id, actor=actor))
 
     @admin.action(description=_("Resume"), permissions=["pause"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Task]) -> Any:
-        return self.do(request, queryset, "resume", lambda id, actor: tasks.resume(id, actor=actor))
+        return self.do(request, queryset, "resume", lambda id, actor, _key: tasks.resume(id, actor=actor))
 
     @admin.action(description=_("Enable"), permissions=["enable"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Task]) -> Any:
-        return self.do(request, queryset, "enable", lambda id, actor: tasks.enable(id, actor=actor))
+        return self.do(request, queryset, "enable", lambda id, actor, _key: tasks.enable(id, actor=actor))
 
     @admin.action(description=_("Disable"), permissions=["enable"])
     def disable(self, request: HttpRequest, queryset: QuerySet[Task]) -> Any:
-        return self.do(request, queryset, "disable", lambda id, actor: tasks.disable(id, actor=actor))
+        return self.do(request, queryset, "disable", lambda id, actor, _key: tasks.disable(id, actor=actor))
 
     @admin.action(description=_("Clone"), permissions=["add"])
     def clone(self, request: HttpRequest, queryset: QuerySet[Task]) -> Any:

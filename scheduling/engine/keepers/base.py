@@ -42,3 +42,20 @@ def hold(node: NodeState, kind: str, sentence: str, now: datetime) -> None:
     state = Node.State.DRAINING if node.draining else Node.State.ACTIVE
     nodes.set_state(node.node_id, state, now, detail)
     node.shown_detail = detail
+
+
+def warn(node: NodeState, kind: str, sentence: str) -> None:
+    """Shows with the node what troubles it while it goes on, or, with an empty sentence, no longer does.
+
+    Said once, when it begins.
+    """
+    if sentence and kind not in node.warnings:
+        logger.warning(sentence)
+    if sentence:
+        node.warnings[kind] = sentence
+    else:
+        node.warnings.pop(kind, None)
+    shown = "; ".join(node.warnings.values())
+    if shown != node.shown_warning:
+        nodes.set_warning(node.node_id, shown)
+        node.shown_warning = shown

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,10 +9,8 @@ from pathlib import Path
 from django.conf import settings
 
 from scheduling import clock, sql
-from scheduling.engine.keepers.base import Keeper, hold
+from scheduling.engine.keepers.base import Keeper, hold, warn
 from scheduling.engine.state import NodeState
-
-logger = logging.getLogger(__name__)
 
 #: Below this, journals, logs and an embedded database cannot be counted on.
 LEAST_FREE_MB = 64
@@ -32,9 +29,6 @@ class Guards(Keeper):
 
     every_seconds = 5.0
 
-    def __init__(self) -> None:
-        self._told_skew = False
-
     def keep(self, node: NodeState, now: datetime) -> None:
         free = free_mb()
         least = int(settings.SCHEDULER.get("least_free_mb", LEAST_FREE_MB))
@@ -43,12 +37,9 @@ class Guards(Keeper):
         skew = (host_now() - clock.refresh()).total_seconds()
         text = f"claims nothing: its clock differs from the database's by {skew:+.0f} s"
         hold(node, "clock", text if abs(skew) > MOST_SKEW_SECONDS else "", now)
-        warn = abs(skew) > WARN_SKEW_SECONDS
-        if warn and not self._told_skew:
-            logger.warning(
-                "this machine's clock differs from the database's", extra={"seconds": round(skew, 1)}
-            )
-        self._told_skew = warn
+        # In whole seconds: one that wavers by less is no news.
+        text = f"its clock differs from the database's by {skew:+.0f} s"
+        warn(node, "clock", text if WARN_SKEW_SECONDS < abs(skew) <= MOST_SKEW_SECONDS else "")
 
 
 def free_mb() -> int:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 
-from scheduling.engine.keepers.base import Keeper
+from scheduling.engine.keepers.base import Keeper, warn
 from scheduling.engine.state import NodeState
 from scheduling.services import executions
-
-logger = logging.getLogger(__name__)
 
 #: A message that nobody has acted upon for so long is taken for lost.
 AGAIN = timedelta(seconds=60)
@@ -51,6 +48,7 @@ class Handover(Keeper):
             executions.unmark_handed(taken)
             self._not_before = now + timedelta(seconds=self._pause)
             self._pause = min(self._pause * 2, MOST_PAUSE_SECONDS)
-            logger.warning("the broker does not answer", extra={"cause": str(error)[:300]})
+            warn(node, "broker", f"the broker of Celery's workers does not answer: {str(error)[:300]}")
             return
         self._not_before, self._pause = None, 1.0
+        warn(node, "broker", "")

@@ -53,6 +53,7 @@ class Command(VerbCommand):
     def told(self, node: Node, options: dict[str, Any]) -> str:
         row = {
             "id": str(node.id),
+            "kind": node.kind,
             "host": node.host,
             "pid": node.pid,
             "state": node.state,
@@ -64,8 +65,11 @@ class Command(VerbCommand):
             "started_at": node.started_at,
             "ended_at": node.ended_at,
             "detail": node.detail,
+            "warning": node.warning,
         }
         asked = _("asked to drain") if node.drain_asked_at and node.state in Node.LIVE else ""
         seen = node.heartbeat_at.isoformat(timespec="seconds")
-        words = f"{str(node.id)[:8]} {node.host}:{node.pid:<8} {node.state:<10} {seen} {','.join(node.queues)} {asked}"
+        name = f"{str(node.id)[:8]} {node.kind:<9} {node.host}:{node.pid:<8}"
+        words = f"{name} {node.state:<10} {seen} {','.join(node.queues)} {asked}"
+        words = " ".join([words.rstrip(), node.detail, node.warning])
         return self.show(row, words.rstrip(), options)

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 from django_apscheduler.models import DjangoJob
 
@@ -13,7 +14,7 @@ from scheduling.management.arguments import task_by_key
 from scheduling.management.json_rows import task_row
 from scheduling.management.verbs import VerbCommand
 from scheduling.models import Dependency, Task, TaskVersion
-from scheduling.services import dependencies, tasks, versions
+from scheduling.services import definitions, dependencies, tasks, versions
 from scheduling.services.actor import Actor
 
 #: Verbs that take any number of keys, each with its service.
@@ -26,14 +27,27 @@ SIMPLE: dict[str, Callable[..., Task]] = {
 }
 
 
+def _said(words: list[str]) -> dict[str, str]:
+    """Name → value; raises CommandError for what is no such pair."""
+    said: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name or name in said:
+            text = _("%(word)r: NAME=VALUE is needed, each name once, such as retries=3.")
+            raise CommandError(text % {"word": word})
+        said[name] = value
+    return said
+
+
 class Command(VerbCommand):
-    help = _("Enables, disables, pauses, resumes, deletes, copies or rolls back tasks.")
+    help = _("Enables, disables, pauses, resumes, changes, deletes, copies or rolls back tasks.")
     verbs: ClassVar[dict[str, Any]] = {
         "enable": _("Let the schedules go on from now."),
         "disable": _("Stop the schedules and cancel what is queued; what runs goes on."),
         "pause": _("Stop the schedules; what is queued waits until they are resumed."),
         "resume": _("Let the schedules and what they hold go on from now."),
         "delete": _("Take the tasks out of every list; their history stays. Built-in ones are refused."),
+        "set": _("Change fields of a task, as they are written in a file: retries=3 timeout_seconds=600."),
         "clone": _("Store a copy of a task under another key, disabled."),
         "rollback": _("Give a task the definition that it had in an earlier version."),
         "versions": _("List the versions of a task, newest first."),
@@ -53,7 +67,9 @@ class Command(VerbCommand):
                 )
             return
         parser.add_argument("key", metavar="KEY")
-        if verb == "clone":
+        if verb == "set":
+            parser.add_argument("values", nargs="+", metavar="NAME=VALUE", help=_("Empty: none."))
+        elif verb == "clone":
             parser.add_argument("new_key", metavar="NEW_KEY")
             parser.add_argument("--name", default="", help=_("The copy's name."))
         elif verb == "rollback":
@@ -86,6 +102,16 @@ class Command(VerbCommand):
 
     def verb_show(self, options: dict[str, Any]) -> None:
         self.each(options["keys"], lambda key: self.told(task_by_key(key), options))
+
+    def verb_set(self, options: dict[str, Any]) -> None:
+        said = _said(options["values"])
+
+        def work(key: str) -> str:
+            task = task_by_key(key)
+            definitions.give(task, said)
+            return self.told(tasks.edit(task, actor=self.actor(options)), options)
+
+        self.each([options["key"]], work)
 
     def verb_clone(self, options: dict[str, Any]) -> None:
         def work(key: str) -> str:

@@ -7,5 +7,15 @@ from scheduling.services.definitions.exporting import export
 from scheduling.services.definitions.fields import function_defaults
 from scheduling.services.definitions.merging import Summary, load
 from scheduling.services.definitions.reading import Problem
+from scheduling.services.definitions.setting import give
 
-__all__ = ["Problem", "Summary", "default_task_files", "export", "function_defaults", "load", "reload"]
+__all__ = [
+    "Problem",
+    "Summary",
+    "default_task_files",
+    "export",
+    "function_defaults",
+    "give",
+    "load",
+    "reload",
+]

@@ -37,6 +37,8 @@ NAMES = (*FIELDS, *ALIASES, "coalesce", "after")
 NEEDED = ("key", "function", "trigger", "trigger_params")
 MOMENTS = ("start_at", "end_at")
 REFERENCES = {"group", "pool", "calendar", "owner"}
+#: Fields of JSON that hold a list; the others hold a mapping.
+LISTS = {"no_retry_on"}
 #: Names that a message about an unknown one chooses from.
 MOST_SUGGESTIONS = 200
 
@@ -108,7 +110,7 @@ def build(entry: Entry, references: References, now: datetime, problems: list[Pr
         if name == "after":
             continue  # it is about other tasks, too: definitions/after.py
         try:
-            setattr(task, name, _value(name, value, references))
+            setattr(task, name, value_of(name, value, references))
         except ValidationError as error:
             faults += [entry.problem(name, message) for message in error.messages]
     task.name = task.name or task.key
@@ -116,7 +118,7 @@ def build(entry: Entry, references: References, now: datetime, problems: list[Pr
         _take_function_defaults(task, entry)
         for name in MOMENTS:
             if name in entry.values:
-                faults += _set_moment(task, name, entry)
+                faults += set_moment(task, name, entry)
     tasks.prepare_new(task, now)
     problems += faults or _check(task, entry)
     return task
@@ -148,7 +150,7 @@ def _allowed(name: str, value: object) -> str:
     return did_you_mean(str(value), allowed) if allowed and value not in allowed else ""
 
 
-def _value(name: str, value: Any, references: References) -> Any:
+def value_of(name: str, value: Any, references: References) -> Any:
     if name in REFERENCES:
         return references.get(name, value)
     if name in MOMENTS:
@@ -170,6 +172,8 @@ def _type_fault(field: Any, value: Any) -> str:
         return "" if isinstance(value, bool) else _("true or false")
     if isinstance(field, AddressListField):
         return "" if isinstance(value, list) else _("a list of mail addresses")
+    if field.name in LISTS:
+        return "" if isinstance(value, list) else _("a list")
     if isinstance(field, models.JSONField):
         return "" if isinstance(value, dict) else _("a mapping (key: value)")
     if isinstance(field, models.FloatField):
@@ -179,7 +183,7 @@ def _type_fault(field: Any, value: Any) -> str:
     return "" if isinstance(value, str) else _("text (in quotes)")
 
 
-def _set_moment(task: Task, name: str, entry: Entry) -> list[Problem]:
+def set_moment(task: Task, name: str, entry: Entry) -> list[Problem]:
     """A start or end; without an offset it is in the task's zone."""
     try:
         moment: datetime | None = moments.bound(name, entry.values[name], timeline(task.time_zone))

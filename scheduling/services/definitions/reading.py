@@ -77,7 +77,7 @@ def read(text: str) -> File:
     """The entries of a file. What cannot be read at all is a problem; the other entries stand."""
     file = File()
     try:
-        root = _compose(text)
+        root = compose(text)
         for name, line, node in _pairs(root, "file"):
             if name not in SECTIONS:
                 message = _("%(name)r is not a section.") % {"name": name} + did_you_mean(name, SECTIONS)
@@ -101,7 +101,7 @@ def read(text: str) -> File:
     return file
 
 
-def _compose(text: str) -> yaml.Node:
+def compose(text: str) -> yaml.Node:
     size = len(text.encode(errors="surrogatepass"))
     if size > MOST_BYTES:
         message = _("The file has %(size)d bytes: %(most)d at the most.")

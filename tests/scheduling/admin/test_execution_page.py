@@ -16,8 +16,8 @@ from django.test.utils import CaptureQueriesContext
 
 from scheduling import clock as clocks
 from scheduling.admin.execution import log
-from scheduling.models import Attempt, Execution, ExecutionLog, Task
-from scheduling.services import nodes, tasks
+from scheduling.models import Attempt, Execution, ExecutionLog, Node, Task
+from scheduling.services import nodes, queues, tasks
 from tests.conftest import TESTER
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +31,7 @@ def running(make_task: MakeTask, clock: clocks.SettableClock) -> Execution:
         "daily", name="Daily", function="echo", parameters={"values": {"password": "hunter2", "rows": [1]}}
     )
     node = nodes.register(clock.now(), queues=["default"], functions=["echo"], seats=4, lease_seconds=15)
+    nodes.set_state(node.pk, node.State.ACTIVE, clock.now())
     execution = tasks.run_now(task.pk, actor=TESTER)
     Execution.objects.update(
         state="running", node=node, started_at=clock.now(), attempt=1, progress_done=20, progress_total=80,
@@ -173,8 +174,18 @@ def test_a_failed_one_says_why_and_leads_on(admin_client: Client, running: Execu
     [
         ({"state": "waiting", "reason": "overlap", "detail": "waits"}, "as many as allowed run already"),
         ({"state": "waiting", "reason": "retry", "detail": "try 1 of 2"}, "Try again now"),
-        ({"state": "queued", "reason": "", "queue": "nobody"}, "No node takes from the queue nobody."),
-        ({"state": "queued", "reason": "", "function": "gone"}, "No node of its queue has the function."),
+        (
+            {"state": "queued", "reason": "", "queue": "nobody"},
+            "It cannot start: no live node takes from the queue nobody.",
+        ),
+        (
+            {"state": "queued", "reason": "", "function": "gone"},
+            "It cannot start: no live node of the queue default has the function gone.",
+        ),
+        (
+            {"state": "queued", "reason": "", "queue": "resting"},
+            "It cannot start: the queue resting is paused since",
+        ),
         ({"state": "queued", "reason": ""}, "It waits for a free seat of a node."),
         ({"state": "skipped", "reason": "overlap", "detail": "enough"}, "enough"),
         ({"state": "missed", "reason": "coalesced", "covers_count": 7}, "stands for 7 times"),
@@ -188,6 +199,8 @@ def test_what_it_waits_for_and_why_it_did_not_run(
     Execution.objects.filter(pk=running.pk).update(**fields, **ended, started_at=None)
     Execution.objects.filter(pk=ahead.pk).delete()
     Execution.objects.update(available_at=clock.now() + timedelta(minutes=5))
+    queues.pause("resting", actor=TESTER)
+    Node.objects.update(queues=["default", "resting"])
     clock.move(seconds=10)
     assert words in admin_client.get(at(running)).content.decode()
 

@@ -1,9 +1,10 @@
-"""``manage.py task|execution|group|node VERB``: each does what its service does, says so, and names what it refuses."""
+"""``manage.py task|execution|group|pool|node VERB``: each does what its service does, and names what it refuses."""
 
 from __future__ import annotations
 
 import io
 import json
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +13,8 @@ from django.core.management import CommandError, call_command
 
 from scheduling import clock as clocks
 from scheduling.clock import SettableClock
-from scheduling.models import Execution, ExecutionLog, Group, State, Task, TaskVersion
-from scheduling.services import groups, nodes, tasks
+from scheduling.models import Attempt, Execution, ExecutionLog, Group, Pool, State, Task, TaskVersion
+from scheduling.services import groups, nodes, pools, tasks
 from tests.conftest import TESTER, new_task
 
 MakeTask = Callable[..., Task]
@@ -79,6 +80,50 @@ class TestTask:
         ]
         assert history[1]["changes"] == {"name": ["a", "New"]}
 
+    def test_set(self, make_task: MakeTask, clock: SettableClock) -> None:
+        make_task("a")
+        Pool.objects.create(key="db", capacity=3)
+        (row,) = objects(
+            "task", "set", "a", "retries=3", "retry_backoff=exponential", "retry_jitter=0.5",
+            "no_retry_on=[ValueError]",
+            "timeout_seconds=600", "pool=db", "weight=2", "max_instances=4", "trigger_params={hour: 3}",
+            "start_at=2026-07-01 08:00", "time_zone=Asia/Shanghai", "--reason", "night shift",
+        )  # fmt: skip
+        assert (row["retries"], row["retry_backoff"], row["no_retry_on"]) == (
+            3,
+            "exponential",
+            ["ValueError"],
+        )
+        assert (row["pool"], row["weight"], row["max_concurrent"], row["version"]) == ("db", 2, 4, 2)
+        assert (row["start_at"], row["next_run_time"]) == (
+            "2026-07-01T00:00:00+00:00", "2026-07-01T19:00:00+00:00",
+        )  # fmt: skip
+        version = TaskVersion.objects.filter(task__key="a").first()
+        assert version
+        assert (version.source, version.reason) == ("command", "night shift")
+        assert objects("task", "set", "a", "timeout_seconds=", "pool=null")[0]["timeout_seconds"] is None
+
+    @pytest.mark.parametrize(
+        ("words", "part"),
+        [
+            (["retrys=3"], "retrys: This is not known. Did you mean 'retries'?"),
+            (["retries=many"], "retries: “many” is not allowed here: a whole number is needed."),
+            (["retries=101"], "retries: Ensure this value is less than or equal to 100."),
+            (["pool=dbb"], "pool: There is no pool 'dbb'."),
+            (["no_retry_on=[1x]", "start_at=soon"], "start_at: "),
+            (["enabled=false"], "enabled: This is not changed in this way."),
+            (["after=b"], "after: This is not changed in this way."),
+            (["parameters={a: [}"], "parameters: This is not YAML"),
+        ],
+    )
+    def test_what_cannot_be_set_is_told_at_its_field(
+        self, make_task: MakeTask, words: list[str], part: str
+    ) -> None:
+        make_task("a")
+        assert part in refused("task", "set", "a", *words)[0]
+        assert TaskVersion.objects.count() == 1
+        assert "NAME=VALUE is needed" in refused("task", "set", "a", "retries")[1]
+
     def test_depend_and_undepend(self, make_task: MakeTask) -> None:
         make_task("a"), make_task("b"), make_task("c")
         rows = objects("task", "depend", "a", "b", "c", "--on", "end", "--mode", "any", "--reason", "chain")
@@ -133,7 +178,33 @@ class TestExecution:
             traceback="Traceback …",
         )
         assert run("execution", "show", queued.pk, "--follow").splitlines()[-2:] == ["boom", "Traceback …"]
+        at = clocks.now()
+        Attempt.objects.create(
+            execution=queued, attempt=1, state="failed", reason="exception", message="bang", started_at=at,
+            finished_at=at, run_ms=1_500, exit_code=-9,
+        )  # fmt: skip
+        (earlier,) = objects("execution", "show", queued.pk)[-1]["attempts"]
+        assert (earlier["state"], earlier["duration_seconds"], earlier["exit_code"]) == ("failed", 1.5, -9)
+        moment = at.isoformat(timespec="seconds")
+        assert f"attempt 1, {moment} to {moment}: failed bang" in run("execution", "show", queued.pk)
         assert "There is no execution #" in refused("execution", "show", 10**9)[1]
+
+    def test_explain(self, queued: Execution) -> None:
+        (row,) = objects("execution", "explain", queued.pk)
+        assert (row["code"], row["execution_id"]) == ("waits", queued.pk)
+        assert "no live node takes from the queue default" in run("execution", "explain", queued.pk)
+        assert "There is no execution #" in refused("execution", "explain", 10**9)[1]
+
+
+def test_pools_are_paused(make_task: MakeTask) -> None:
+    pool = pools.save(Pool(key="db", capacity=3), actor=TESTER)
+    tasks.run_now(tasks.create(new_task("a", pool=pool), actor=TESTER).pk, actor=TESTER)
+    (row,) = objects("pool", "pause", "db")
+    assert (row["paused"], row["capacity"], row["used"], row["queued"]) == (True, 3, 0, 1)
+    assert Pool.objects.get().paused
+    assert run("pool", "list").split() == ["db", "paused", "0/3", "1"]
+    assert objects("pool", "resume", "db")[0]["paused"] is False
+    assert "There is no pool 'dc'. Allowed: db." in refused("pool", "pause", "dc")[0]
 
 
 def test_groups(make_task: MakeTask) -> None:
@@ -150,11 +221,38 @@ def test_groups(make_task: MakeTask) -> None:
     assert objects("group", "delete", "nightly") == [{"key": "nightly", "deleted": True}]
 
 
+def test_pools(make_task: MakeTask) -> None:
+    (row,) = objects("pool", "create", "db", "--capacity", 3, "--tokens-per-minute", 90)
+    assert row == {
+        "key": "db", "name": "", "capacity": 3, "tokens_per_minute": 90, "paused": False,
+        "used": 0, "running": 0, "queued": 0,
+    }  # fmt: skip
+    pool = Pool.objects.get()
+    heavy = make_task("heavy", pool=pool, weight=2, max_concurrent=0)
+    for _ in range(2):
+        tasks.run_now(heavy.pk, actor=TESTER)
+    first = Execution.objects.earliest("id")
+    Execution.objects.filter(pk=first.pk).update(
+        state="running", started_at=clocks.now(), node_id=uuid.uuid4()
+    )
+    assert run("pool", "list").split() == ["db", "active", "2/3", "1", "90", "a", "minute"]
+    (row,) = objects("pool", "set", "db", "--capacity", 5, "--tokens-per-minute", 0)
+    assert (row["capacity"], row["tokens_per_minute"], row["used"], row["queued"]) == (5, None, 2, 1)
+    assert "capacity: A task of this pool weighs 2" in refused("pool", "set", "db", "--capacity", 1)[0]
+    assert objects("pool", "pause", "db")[0]["paused"] is True
+    assert objects("pool", "resume", "db")[0]["paused"] is False
+    assert "There is no pool 'bd'. Allowed: db." in refused("pool", "pause", "bd")[0]
+    assert "db: " in refused("pool", "delete", "db")[0]
+    tasks.delete(heavy.pk, actor=TESTER)
+    assert objects("pool", "delete", "db") == [{"key": "db", "deleted": True}]
+
+
 def test_nodes(db: None) -> None:
     now = clocks.now()
     node = nodes.register(now, queues=["default"], functions=["noop"], seats=4, lease_seconds=15)
     (row,) = objects("node", "list")
-    assert (row["id"], row["queues"], row["drain_asked_at"]) == (str(node.pk), ["default"], None)
+    assert (row["id"], row["kind"], row["queues"]) == (str(node.pk), "scheduler", ["default"])
+    assert row["drain_asked_at"] is None
     assert objects("node", "drain", str(node.pk)[:8])[0]["drain_asked_at"]
     assert "asked to drain" in run("node", "list")
     nodes.set_state(node.pk, node.State.STOPPED, now)

@@ -29,6 +29,7 @@ def test_round_trip(load: Loading, make_task: Any, tmp_path: Path) -> None:
         owner=get_user_model().objects.create_user("anna"), function="echo", parameters={"values": ["08", 1.5, None]},
         trigger="interval", trigger_params={"minutes": 5}, time_zone="America/New_York",
         start_at=datetime(2030, 1, 1, 3, tzinfo=UTC), overlap_policy="queue_one", retries=2, retry_jitter=0.25,
+        no_retry_on=["ValueError", "shop.errors.Gone"], notify_on_failure=["ops@example.org"],
     )  # fmt: skip
     # It has not what its function declares, and says so.
     make_task("silent", function="prune_history", timeout_seconds=None, built_in=True, enabled=False)

@@ -35,6 +35,8 @@ FAULTS = [
     ({"retry_jitter": ".nan"}, "12: bad: ", "nan"),
     ({"misfire_policy": "run_last"}, "12: bad: misfire_policy: ", "'run_latest'"),
     ({"executor": "fiber"}, "12: bad: executor: ", "thread"),
+    ({"no_retry_on": "ValueError"}, "12: bad: no_retry_on: ", "a list"),
+    ({"no_retry_on": "[no-name]"}, "12: bad: no_retry_on: ", "class names"),
     ({"coalesce": "3"}, "12: bad: coalesce: ", "true or false"),
     ({"group": "nightly"}, "12: bad: group: ", "'nights'"),
     ({"pool": "db"}, "12: bad: pool: ", "There are none."),

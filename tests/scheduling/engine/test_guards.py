@@ -13,7 +13,7 @@ from pytest import MonkeyPatch
 from scheduling import clock
 from scheduling.engine.keepers import guards
 from scheduling.models import Execution, Node
-from scheduling.services import nodes, tasks
+from scheduling.services import explain, health, nodes, tasks
 from tests.conftest import TESTER
 from tests.scheduling.engine.conftest import HandNode, stored
 
@@ -98,14 +98,33 @@ def test_the_disk_of_an_embedded_database_counts_too(
     assert guards.free_mb() == (7 if connection.vendor == "sqlite" else 100)
 
 
-def test_a_clock_that_is_a_little_wrong_is_said_once(
+def test_a_clock_that_is_a_little_wrong_is_said_once_and_shown(
     node: HandNode, monkeypatch: MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    said = "its clock differs from the database's by +3 s"
     monkeypatch.setattr(guards, "host_now", lambda: clock.now() + timedelta(seconds=3))
     node.tick()
     node.tick()
-    goes_on(node, ask())
-    assert caplog.text.count("differs from the database's") == 1
+    assert caplog.text.count(said) == 1
+    shown = Node.objects.get(pk=node.id)
+    assert shown.warning == said
+    assert f"node {shown}: {said}" in health.check().warnings
+    asked = ask()
+    assert f"Node {shown}: {said}." in explain.of(asked).facts
+    goes_on(node, asked)
+    monkeypatch.undo()
+    node.tick()
+    assert Node.objects.get(pk=node.id).warning == ""
+
+
+def test_a_broker_that_does_not_answer_is_shown(node: HandNode, settings: Any) -> None:
+    pytest.importorskip("celery")
+    settings.JOBSITE_CELERY_BROKER = "redis://127.0.0.1:1/0"
+    asked = tasks.run_now(stored("one", "noop", executor="celery").pk, actor=TESTER)
+    node.tick()
+    asked.refresh_from_db()
+    assert (asked.state, asked.handed_at) == ("queued", None)
+    assert "the broker of Celery's workers does not answer: " in Node.objects.get(pk=node.id).warning
 
 
 def test_two_reasons_are_both_shown(node: HandNode, monkeypatch: MonkeyPatch) -> None:

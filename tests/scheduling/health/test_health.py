@@ -35,10 +35,13 @@ def health(*options: str) -> tuple[str, str]:
 
 
 def beating(
-    clock: SettableClock, queues: list[str] | None = None, functions: tuple[str, ...] = ("noop",)
+    clock: SettableClock,
+    queues: list[str] | None = None,
+    functions: tuple[str, ...] = ("noop",),
+    kind: Node.Kind = Node.Kind.SCHEDULER,
 ) -> Node:
     node = nodes.register(
-        clock.now(), queues=queues or ["default"], functions=functions, seats=4, lease_seconds=15
+        clock.now(), queues=queues or ["default"], functions=functions, seats=4, lease_seconds=15, kind=kind
     )
     nodes.set_state(node.pk, Node.State.ACTIVE, clock.now())
     return node
@@ -69,6 +72,24 @@ def test_a_queue_that_nobody_serves(make_task: Callable[..., Task], clock: Setta
     Task.objects.filter(pk=tasks_off.pk).update(enabled=False)
     beating(clock)
     assert health()[1] == "queue reports: no live node takes from it"
+
+
+def test_a_queue_whose_workers_are_gone(
+    make_task: Callable[..., Task], clock: SettableClock, settings: Any
+) -> None:
+    """A scheduler hands its runs over; with nobody to take them they would be queued for ever, and all look well."""
+    settings.JOBSITE_CELERY_BROKER = "redis://127.0.0.1:6379/5"
+    make_task("far", executor="celery")
+    make_task("near")
+    beating(clock)
+    assert health()[1] == "queue default: no live Celery worker takes from it (executor celery)"
+    beating(clock, kind=Node.Kind.WORKER)
+    assert health()[1] == ""
+    clock.move(seconds=16)
+    beating(clock)
+    assert "no live Celery worker" in health()[1]
+    settings.JOBSITE_CELERY_BROKER = ""
+    assert health()[1] == "", "nobody hands anything over"
 
 
 def test_nodes_that_claim_nothing_say_why(make_task: Callable[..., Task], clock: SettableClock) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
 from django.db.models import ProtectedError
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 from django_apscheduler.models import DjangoJob
 
 from scheduling import clock as clocks
@@ -166,6 +170,84 @@ tasks:
         text.replace("calendar: china", "calendar: chnia").replace("country: CN", "contry: CN")
     )
     assert {problem.field for problem in wrong.problems} == {"calendar", "contry"}
+
+
+def test_the_year_of_a_calendar() -> None:
+    """China's holidays of 2026, with a Sunday that is worked for one; windows by the calendar's own clock."""
+    calendar = Calendar(
+        key="cn", country="CN", weekend=["SAT", "SUN"], time_zone="Asia/Shanghai",
+        dates=[{"date": "2026-03-07", "working": True, "name": "Stocktaking"}, {"date": "2026-03-09", "name": "Move"}],
+        windows=[
+            {"start": "2026-04-15 22:00", "end": "2026-04-17 00:00", "name": "Patch"},
+            {"start": "2026-12-30T16:00:00Z", "end": "2027-01-01T00:00:00Z"},
+            {"weekdays": ["MON"], "from": "23:00", "to": "01:00"},
+        ],
+    )  # fmt: skip
+    found = {day.date.isoformat(): day for day in calendars.year_of(calendar, 2026)}
+    holiday = found["2026-01-01"]
+    assert (holiday.kind, holiday.name) == ("marked", "New Year's Day")
+    assert (found["2026-01-04"].kind, found["2026-03-07"].kind) == ("worked", "worked")
+    assert found["2026-03-07"].name == "Stocktaking"
+    assert (found["2026-03-09"].kind, found["2026-03-09"].windows) == ("marked", ["23:00–24:00"])
+    assert found["2026-03-10"].windows == ["00:00–01:00"]
+    assert found["2026-04-15"].windows == ["22:00–24:00 Patch"]
+    assert found["2026-04-16"].windows == ["00:00–24:00 Patch"]
+    assert "2026-04-17" not in found
+    assert found["2026-12-31"].windows == ["00:00–24:00"]
+    assert "2026-12-30" not in found
+    with translation.override("zh-hans"):
+        assert calendars.year_of(calendar, 2026)[0].name == "元旦"
+    assert calendars.year_of(Calendar(key="none"), 2026) == []
+    assert [day.date for day in calendars.year_of(Calendar(key="leap", dates=["02-29"]), 2028)] == [
+        date(2028, 2, 29)
+    ]
+
+
+def test_the_page_shows_the_year(
+    admin_client: Client, clock: clocks.SettableClock, make_task: MakeTask
+) -> None:
+    calendar = Calendar(
+        key="de", country="DE", windows=[{"weekdays": ["SUN"], "from": "22:00", "to": "06:00"}]
+    )
+    calendars.save(calendar, actor=TESTER)
+    address = f"/admin/scheduling/calendar/{calendar.pk}/change/"
+    page = admin_client.get(address).content.decode()
+    assert "What is marked in 2026" in page
+    assert 'title="marked · Labor Day"' in page
+    assert "None yet" in page
+    make_task("nightly", calendar=calendar)
+    page = admin_client.get(f"{address}?year=2027").content.decode()
+    assert "What is marked in 2027" in page
+    assert "nightly</a>" in page
+    for year, shown in (("9999", 2099), ("0001", 1970), ("next", 2026), ("２０２７", 2026), ("", 2026)):
+        page = admin_client.get(address, {"year": year}).content.decode()
+        assert f"What is marked in {shown}" in page, year
+    Calendar.objects.update(country="XX")  # as when a newer package knows the country no more
+    page = admin_client.get(address)
+    assert page.status_code == 200
+    assert "XX" in page.content.decode()
+
+
+def test_the_command(make_task: MakeTask) -> None:
+    def say(*arguments: str) -> str:
+        out = StringIO()
+        call_command("calendar", *arguments, stdout=out, stderr=StringIO())
+        return out.getvalue()
+
+    calendar = Calendar(key="de", name="Deutschland", country="DE", time_zone="Europe/Berlin")
+    calendars.save(calendar, actor=TESTER)
+    assert "Deutschland" in say("list")
+    assert json.loads(say("list", "--json"))["country"] == "DE"
+    assert "2027-05-01  marked  Labor Day" in say("show", "de", "--year", "2027").splitlines()
+    assert json.loads(say("show", "de", "--json").splitlines()[0])["kind"] == "marked"
+    for wrong in (("show", "ed"), ("show", "de", "--year", "12"), ("delete", "de", "nothing")):
+        if wrong[0] == "delete":
+            make_task("nightly", calendar=calendar)
+        with pytest.raises(CommandError):
+            say(*wrong)
+    tasks.delete(Task.objects.get().pk, actor=TESTER)
+    say("delete", "de")
+    assert not Calendar.objects.exists()
 
 
 def test_the_page_says_which_tasks_move(

@@ -135,6 +135,31 @@ def test_what_stands_against_a_start_is_named(clock: SettableClock, make_task: M
     assert (answer(task).code, answer(task).execution_id) == ("waits", behind.pk)
 
 
+def test_a_queued_run_behind_others_is_not_said_to_be_free(clock: SettableClock, make_task: MakeTask) -> None:
+    made = node(clock)
+    first, second = make_task("first", priority=9, max_concurrent=0), make_task("second")
+    for _ in range(3):
+        tasks.run_now(first.pk, actor=TESTER)
+    claims.claim(made.pk, uuid.uuid4(), ["default"], 1, clock.at)
+    tasks.run_now(second.pk, actor=TESTER)
+    told = answer(second)
+    assert told.code == "waits"
+    assert "2 runs of the queue default and the executor thread come before it" in told.answer
+    assert "1 run of the queue default and the executor thread is running now." in told.facts
+
+
+def test_a_celery_run_without_a_worker(clock: SettableClock, make_task: MakeTask, settings: Any) -> None:
+    settings.JOBSITE_CELERY_BROKER = "redis://127.0.0.1:6379/5"
+    task = make_task(executor="celery")
+    tasks.run_now(task.pk, actor=TESTER)
+    node(clock)
+    assert "no live Celery worker takes from the queue default" in answer(task).answer
+    node(clock, kind=Node.Kind.WORKER, functions=[])
+    assert "no Celery worker of the queue default has the function noop" in answer(task).answer
+    Node.objects.update(functions=["noop"])
+    assert answer(task).answer.endswith("nothing stands against it.")
+
+
 def test_what_lies_ahead(clock: SettableClock, make_task: MakeTask) -> None:
     node(clock)
     group = groups.save(Group(key="g", name="g"), actor=TESTER)

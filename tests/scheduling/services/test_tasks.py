@@ -226,3 +226,31 @@ def test_a_task_heavier_than_its_pool_is_refused(clock: SettableClock, make_task
     task.weight = 3
     with pytest.raises(ValidationError, match="2 at the most"):
         tasks.edit(task, actor=ACTOR)
+
+
+@pytest.mark.parametrize(
+    ("values", "faults"),
+    [
+        ({"executor": "thread", "memory_limit_mb": 512}, ["memory_limit_mb"]),
+        (
+            {"executor": "thread", "memory_limit_mb": 64, "cpu_limit_seconds": 5},
+            ["cpu_limit_seconds", "memory_limit_mb"],
+        ),
+        ({"executor": "process", "memory_limit_mb": 512, "cpu_limit_seconds": 5}, []),
+        ({"executor": "command"}, ["executor"]),
+        ({"function": "run_command", "parameters": {"command": ["ls"]}, "memory_limit_mb": 512}, []),
+    ],
+)
+def test_a_limit_that_no_executor_would_hold_is_refused(
+    settings: Any, make_task: MakeTask, values: dict[str, Any], faults: list[str]
+) -> None:
+    """Pain 18: whoever sets a limit relies on it."""
+    settings.JOBSITE_ALLOW_COMMANDS = True
+    if not faults:
+        assert make_task(**values).pk
+        return
+    with pytest.raises(ValidationError) as caught:
+        make_task(**values)
+    assert sorted(caught.value.message_dict) == faults
+    if "memory_limit_mb" in faults:
+        assert "process, command" in caught.value.message_dict["memory_limit_mb"][0]

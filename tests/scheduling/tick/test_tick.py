@@ -11,6 +11,8 @@ from django.db import OperationalError, connection, transaction
 
 from scheduling import clock
 from scheduling.engine.jobstore import TaskJobStore
+from scheduling.executors import RunOrder
+from scheduling.executors.thread import ThreadExecutor
 from scheduling.models import Execution, Node, Task
 from scheduling.services import executions, nodes, tasks
 from tests.conftest import TESTER, new_task
@@ -46,6 +48,28 @@ def test_due_becomes_run_becomes_row(node: HandTicked) -> None:
     task = due("due")
     node.tick_until(lambda: Execution.objects.filter(task=task, state="succeeded").exists())
     assert Execution.objects.count() == 1
+
+
+class Counting(ThreadExecutor):
+    """A third party's: its runs take place in threads of its own, and it counts them."""
+
+    counted = 0
+
+    def submit(self, order: RunOrder) -> None:
+        type(self).counted += 1
+        super().submit(order)
+
+
+def test_a_third_partys_executor_runs_by_the_same_rules(node: HandTicked, settings: Any) -> None:
+    settings.SCHEDULER = settings.SCHEDULER | {"executors": {"counting": f"{__name__}.Counting"}}
+    good = ask("echo", {"values": [1]}, "good", executor="counting")
+    bad = ask("fail", {"message": "no"}, "bad", executor="counting", retries=1, retry_delay_seconds=0)
+    node.tick_until(lambda: _ended(good) and _ended(bad))
+    good.refresh_from_db()
+    bad.refresh_from_db()
+    assert (good.state, good.result, good.executor) == ("succeeded", [1], "counting")
+    assert (bad.state, bad.attempt) == ("failed", 2)
+    assert Counting.counted == 3
 
 
 def _ended(execution: Execution) -> bool:

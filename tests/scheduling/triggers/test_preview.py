@@ -97,6 +97,25 @@ def test_never_at_weekends(expression: str, never: bool) -> None:
     assert ("Never runs on a Saturday or Sunday." in found) is never
 
 
+def test_warnings_of_a_combination_say_of_what_they_hold() -> None:
+    """One part that keeps to weekdays does not keep the whole from running at weekends."""
+    never = "Never runs on a Saturday or Sunday."
+    daily, first, second = (
+        {"trigger": "cron", "params": {"expression": text}}
+        for text in ("0 9 * * *", "0 18 * * MON-FRI", "30 18 * * MON")
+    )
+
+    def warnings(kind: str, **params: Any) -> list[str]:
+        return triggers.build(kind, params).warnings()
+
+    assert warnings("any_of", triggers=[daily, first]) == [f"At 18:00:00, Monday to Friday: {never}"]
+    assert warnings("any_of", triggers=[first, second]) == [never]
+    assert warnings("all_of", triggers=[daily, first]) == [never]
+    assert warnings("all_of", triggers=[first, second]) == [never]
+    assert warnings("except", **{"base": daily, "except": [first]}) == []
+    assert warnings("except", **{"base": first, "except": [daily]}) == [never]
+
+
 def test_runs_that_come_very_fast() -> None:
     def warnings(kind: str, params: dict[str, object]) -> list[str]:
         return preview(kind, params, after=utc("2026-01-01"), count=5).warnings

@@ -30,11 +30,21 @@ def said(answer: Any) -> list[str]:
     return [str(message) for message in answer.context["messages"]]
 
 
-def new_node(*queues: str, functions: tuple[str, ...] = ("noop",), seats: int = 8) -> Node:
+def new_node(
+    *queues: str,
+    functions: tuple[str, ...] = ("noop",),
+    seats: int = 8,
+    kind: Node.Kind = Node.Kind.SCHEDULER,
+) -> Node:
     """A node that beats at this moment."""
     now = clock.refresh()
     node = nodes.register(
-        now, queues=list(queues or ("default",)), functions=functions, seats=seats, lease_seconds=15
+        now,
+        queues=list(queues or ("default",)),
+        functions=functions,
+        seats=seats,
+        lease_seconds=15,
+        kind=kind,
     )
     nodes.set_state(node.pk, Node.State.ACTIVE, now)
     return Node.objects.get(pk=node.pk)

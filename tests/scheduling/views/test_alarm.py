@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from scheduling.clock import SettableClock
-from scheduling.models import Task
+from scheduling.models import Node, Task
 from scheduling.services import health, tasks
 from tests.conftest import TESTER
 from tests.scheduling.views.conftest import login, new_node
@@ -66,6 +66,16 @@ def test_queues_that_no_node_takes_from_are_named(make_task: MakeTask, clock: Se
     new_node("gpu", "zzz")
     assert health.alarm(clock.now()).queues == []
     assert alarms(client, "/admin/scheduling/group/") == 0
+
+
+def test_workers_of_celery_alone_start_nothing(make_task: MakeTask, clock: SettableClock) -> None:
+    make_task()
+    new_node(kind=Node.Kind.WORKER)
+    found = health.alarm(clock.now())
+    assert (found.silent, found.last_seen) == (True, None)
+    assert alarms(login(superuser=True), "/admin/scheduling/group/") == 1
+    new_node("reports")
+    assert health.alarm(clock.now()).queues == ["default"], "a worker takes only what a scheduler hands over"
 
 
 def test_it_costs_a_page_three_questions_at_most(make_task: MakeTask, clock: SettableClock) -> None:

@@ -79,6 +79,39 @@ def test_a_pool_says_what_it_holds(make_task: MakeTask, clock: SettableClock) ->
     assert Pool.objects.get(pk=empty.pk).capacity == 7
 
 
+def test_a_pool_is_paused_by_row_and_in_bulk(make_task: MakeTask) -> None:
+    db, other = Pool.objects.create(key="db", capacity=5), Pool.objects.create(key="other", capacity=2)
+    client = login(superuser=True)
+    place = "/admin/scheduling/pool/"
+    assert "Nothing of the pool starts until it is resumed" in client.get(place).content.decode()
+    answer = client.post(f"/scheduler/pools/{db.pk}/pause/", {"next": place}, follow=True)
+    assert said(answer) == ["The pool db is paused: nothing of it starts; what runs goes on."]
+    assert "Resume the pool db" in answer.content.decode()
+    assert client.post(f"/scheduler/pools/{db.pk}/resume/", **JSON).json() == {
+        "message": "The pool db goes on."
+    }
+    chosen = {"action": "pause", "_selected_action": [db.pk, other.pk]}
+    assert said(client.post(place, chosen, follow=True)) == ["Done for 2."]
+    assert Pool.objects.filter(paused=True).count() == 2
+    answer = client.post("/scheduler/pools/999/pause/", **JSON)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "pool_deleted")
+
+
+def test_pausing_a_pool_needs_permission_token_and_post() -> None:
+    pool = Pool.objects.create(key="db", capacity=5)
+    address = f"/scheduler/pools/{pool.pk}/pause/"
+    client = login("view_pool", "pause_task", "pause_queue")
+    page = client.get("/admin/scheduling/pool/")
+    assert page.status_code == 200
+    assert "formaction" not in page.content.decode()
+    assert client.post(address).status_code == 403
+    chosen = {"action": "pause", "_selected_action": [pool.pk]}
+    assert client.post("/admin/scheduling/pool/", chosen).status_code == 403
+    assert client.get(address).status_code == 405
+    assert Client(enforce_csrf_checks=True).post(address).status_code == 403
+    assert not Pool.objects.get().paused
+
+
 def test_nodes_show_who_lives_and_are_asked_to_drain(make_task: MakeTask, clock: SettableClock) -> None:
     node, task = new_node("default", "fast", seats=4), make_task()
     Execution.objects.bulk_create([new_execution(task, "running", clock.now(), node=node)])
