@@ -60,7 +60,7 @@ VERBS: dict[str, Faces] = {
     "scheduling.definitions.defaults.reload": Faces("page board-reload", "POST tasks/reload/", "load_tasks"),
     "scheduling.calendars.save": Faces("form scheduling.calendar", "PATCH calendars/{key}/", "load_tasks"),
     "scheduling.calendars.delete": Faces(
-        "delete scheduling.calendar", "DELETE calendars/{key}/", "- an unused calendar harms nobody"
+        "delete scheduling.calendar", "DELETE calendars/{key}/", "calendar delete"
     ),
     "scheduling.dependencies.save": Faces(
         "page scheduling_task_dependencies", "PUT tasks/{key}/dependencies/", "task depend"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from django.utils.translation import ngettext
 
@@ -22,17 +22,19 @@ class Crowd:
 
     at: datetime
     others: int
+    zone: tzinfo  # the schedule's
     #: The minute of the hour that is emptiest at the schedule's times, and others in it; None: it has no single minute.
     free_minute: int | None = None
     free_minute_others: int = 0
 
     def __str__(self) -> str:
         text = ngettext(
-            "%(time)s UTC is in the same minute as %(count)d other run.",
-            "%(time)s UTC is in the same minute as %(count)d other runs.",
+            "%(time)s is in the same minute as %(count)d other run.",
+            "%(time)s is in the same minute as %(count)d other runs.",
             self.others,
         )
-        return text % {"time": self.at.strftime("%Y-%m-%d %H:%M"), "count": self.others}
+        local = self.at.astimezone(self.zone)
+        return text % {"time": f"{local:%Y-%m-%d %H:%M} {local.tzname()}", "count": self.others}
 
 
 def crowd_of(task: Task, times: Sequence[datetime], forecast: Forecast) -> Crowd | None:
@@ -47,11 +49,11 @@ def crowd_of(task: Task, times: Sequence[datetime], forecast: Forecast) -> Crowd
     full = next(((at, number) for at, number in known if others(number) >= WARNED), None)
     if full is None:
         return None
-    at, number = full
     zone = triggers.zone(task.time_zone)
+    at, number = full
     said = {each.astimezone(zone).minute for each, _number in known}
     if task.trigger != "cron" or len(said) > 1:
-        return Crowd(at, others(number))
+        return Crowd(at, others(number), zone)
     (own_minute,) = said
 
     def fullest(minute: int) -> int:
@@ -60,4 +62,4 @@ def crowd_of(task: Task, times: Sequence[datetime], forecast: Forecast) -> Crowd
         return max((others(each) for each in moved if 0 <= each < forecast.count), default=0)
 
     free = min(range(60), key=lambda minute: (fullest(minute), abs(minute - own_minute)))
-    return Crowd(at, others(number), free, fullest(free))
+    return Crowd(at, others(number), zone, free, fullest(free))

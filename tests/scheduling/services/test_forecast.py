@@ -86,6 +86,9 @@ def test_collisions_and_warnings(clock: clocks.SettableClock, make_task: MakeTas
     assert str(forecast.crowd_of(new_task("new"), [half_past, three], found)) == (
         "2026-06-02 03:00 UTC is in the same minute as 25 other runs."
     )
+    assert str(forecast.crowd_of(new_task("new", time_zone="Asia/Shanghai"), [three], found)) == (
+        "2026-06-02 11:00 CST is in the same minute as 25 other runs."
+    )
     assert forecast.crowd_of(new_task("new"), [half_past], found) is None
     # An edit is seen at once, though the forecast is kept.
     task = Task.objects.get(key="alone")
