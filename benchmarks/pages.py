@@ -155,6 +155,8 @@ def main() -> None:
     contest.set_up(wipes=False)
     from django.db import connection
 
+    import jobsite.wsgi  # noqa: F401  (what a web process loads, and how it keeps it)
+
     client = superuser()
     found = list(addresses())
     listed = next((address for name, address in found if name == "executions"), "")

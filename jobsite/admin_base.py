@@ -29,7 +29,8 @@ from scheduling.sql.transactions import in_transaction
 
 __all__ = [
     "BaseAdmin", "BoundedPaginator", "ChangeList", "HistoryAdmin", "HistoryList", "PasswordInput", "RowsInside",
-    "SelectInput", "ServiceAdmin", "ServiceForm", "TextArea", "TextInput", "actor_of", "key_of", "sentences",
+    "SelectInput", "SelectMultipleInput", "ServiceAdmin", "ServiceForm", "TextArea", "TextInput", "actor_of",
+    "key_of", "sentences",
 ]  # fmt: skip
 
 AnyModel = TypeVar("AnyModel", bound=Model)
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     Rows = admin.TabularInline[Any, Any]
     from django.forms import Select as SelectInput
+    from django.forms import SelectMultiple as SelectMultipleInput
     from django.forms import Textarea as TextArea
     from django.forms import TextInput
 
@@ -51,6 +53,7 @@ else:  # neither Django's classes nor unfold's take parameters at run time
     from unfold.admin import ModelAdmin, TabularInline
     from unfold.views import ChangeList
     from unfold.widgets import UnfoldAdminPasswordWidget as PasswordInput
+    from unfold.widgets import UnfoldAdminSelectMultipleWidget as SelectMultipleInput
     from unfold.widgets import UnfoldAdminSelectWidget as SelectInput
     from unfold.widgets import UnfoldAdminTextareaWidget as TextArea
     from unfold.widgets import UnfoldAdminTextInputWidget as TextInput

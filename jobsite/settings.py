@@ -410,7 +410,7 @@ JOBSITE_KEEP_ACCOUNT_CHANGES_DAYS = environment.whole(
 #: Names and patterns (as of a shell) of accounts that the collection leaves out, by dialect, beside the servers' own.
 JOBSITE_ACCOUNTS_LEFT_OUT = {
     dialect: environment.words(f"JOBSITE_ACCOUNTS_LEFT_OUT_{dialect.upper()}")
-    for dialect in ("mysql", "postgresql")
+    for dialect in ("mysql", "oracle", "postgresql", "sqlserver")
 }
 #: The file with the keys that encrypt stored passwords, newest first, one a line.
 JOBSITE_KEY_FILE = environment.folder("JOBSITE_KEY_FILE", VAR_DIR / "keys") or VAR_DIR / "keys"

@@ -12,6 +12,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
 from instances.admin.filters import OF_INSTANCE, ChangedSince, since
+from instances.admin.visible import OfVisible
 from instances.admin.who_can import who_can_view
 from instances.models import AccountChange, InstanceAccount
 from instances.services import facts, histories, sheets
@@ -29,7 +30,7 @@ class InstancesMedia:
 
 
 @admin.register(InstanceAccount)
-class InstanceAccountAdmin(HistoryAdmin[InstanceAccount]):
+class InstanceAccountAdmin(OfVisible, HistoryAdmin[InstanceAccount]):
     teaches = _(
         "Accounts appear here when they have been read from an instance: by “Read accounts now” "
         "on its page, or by the task “Synchronise accounts”."
@@ -46,7 +47,6 @@ class InstanceAccountAdmin(HistoryAdmin[InstanceAccount]):
         "last_seen_at",
     )
     list_filter = ("active", ChangedSince, "kind", "superuser", "locked", "grant_admin", *OF_INSTANCE)
-    list_select_related = ("instance",)
     search_fields = ("name",)
     ordering = ("name", "instance")  # along an index
     fields = (
@@ -138,14 +138,13 @@ def _rights(account: InstanceAccount) -> Iterator[dict[str, Any]]:
 
 
 @admin.register(AccountChange)
-class AccountChangeAdmin(HistoryAdmin[AccountChange]):
+class AccountChangeAdmin(OfVisible, HistoryAdmin[AccountChange]):
     teaches = _(
         "What was added, changed or taken away between two readings of an instance's accounts appears here."
     )
     sheet = sheets.ACCOUNT_CHANGES
     list_display = ("at", "instance", "name", "kind", "sentence")
     list_filter = ("kind", since("at"), *OF_INSTANCE)
-    list_select_related = ("instance",)
     ordering = ("-id",)
     fields = ("at", "instance", "name", "kind", "session")
     readonly_fields = fields

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from instances.admin.filters import OF_INSTANCE
+from instances.admin.visible import OfVisible
 from instances.models import Backup
 from instances.services import sheets
 from jobsite.admin_base import HistoryAdmin
@@ -44,14 +45,13 @@ class RestoreTested(admin.SimpleListFilter):
 
 
 @admin.register(Backup)
-class BackupAdmin(HistoryAdmin[Backup]):
+class BackupAdmin(OfVisible, HistoryAdmin[Backup]):
     teaches = _("Backups appear here when a task made from the template “Back up databases” has run.")
     sheet = sheets.BACKUPS
     list_display = (
         "finished_at", "instance", "database", "bytes", "length", "file", "restored_at", "removed_at",
     )  # fmt: skip
     list_filter = (Kept, RestoreTested, *OF_INSTANCE)
-    list_select_related = ("instance",)
     ordering = ("-id",)
     fields = (
         "instance", "database", "file", "bytes", "sha256", "started_at", "finished_at", "length", "restored_at",

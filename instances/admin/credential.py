@@ -7,7 +7,8 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import Count, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -15,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from instances.models import Credential
+from instances.models import Credential, Instance
 from instances.models.credential import MOST_PASSWORD_CHARACTERS, checked_password
 from instances.services import credentials
 from jobsite.admin_base import PasswordInput, ServiceAdmin, ServiceForm, actor_of
@@ -87,7 +88,10 @@ class CredentialAdmin(ServiceAdmin[Credential]):
         return credential.has_password
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Credential]:
-        return super().get_queryset(request).annotate(instance_count=Count("instances"))
+        """With the number of its instances, of those that the person may see."""
+        users = Instance.objects.visible_to(request.user).filter(credential=OuterRef("pk")).order_by()
+        numbers = users.values("credential").annotate(number=Count("pk")).values("number")
+        return super().get_queryset(request).annotate(instance_count=Coalesce(Subquery(numbers), 0))
 
     @admin.display(description=_("used by"), ordering="instance_count")
     def used_by(self, credential: Any) -> str:
@@ -95,9 +99,11 @@ class CredentialAdmin(ServiceAdmin[Credential]):
         return ngettext("%d instance", "%d instances", number) % number
 
     @admin.display(description=_("used by"))
-    def users(self, credential: Credential) -> SafeString | str:
+    def users(self, credential: Any) -> SafeString | str:
         """The instances that connect with it, also those in the recycle bin: they keep it from being deleted."""
-        rows = list(credential.instances.order_by("name")[: MOST_USERS + 1])
+        every = Instance.objects.filter(credential=credential)
+        seen = every.visible_to(credential.viewer)
+        rows = list(seen.order_by("name")[: MOST_USERS + 1])
         links = format_html_join(
             ", ",
             '<a class="text-link" href="{}">{}</a>{}',
@@ -110,9 +116,31 @@ class CredentialAdmin(ServiceAdmin[Credential]):
                 for row in rows[:MOST_USERS]
             ),
         )
+        if seen.count() < every.count():
+            return format_html("{} {}", links, gettext("There are instances that are not shown to you."))
         if not rows:
             return gettext("No instance uses it.")
         return format_html("{} …", links) if len(rows) > MOST_USERS else links
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Credential | None:
+        """With the person who looks: not every instance is shown to everybody."""
+        credential = super().get_object(request, object_id, from_field)
+        if credential is not None:
+            credential.viewer = request.user  # type: ignore[attr-defined]
+        return credential
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Django would name every instance that keeps a credential."""
+        deleted, numbers, refused, protected = super().get_deleted_objects(objs, request)
+        if protected:
+            protected = [
+                text
+                for credential in objs
+                for text in credentials.users_of(credential, request.user, most=MOST_USERS)
+            ]
+        return deleted, numbers, refused, protected
 
     def get_fields(self, request: HttpRequest, obj: Credential | None = None) -> Any:
         if obj is None:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from instances.admin.filters import OF_INSTANCE, since
 from instances.admin.size_panels import days_needed, jumps_of, sizes_of
+from instances.admin.visible import OfVisible
 from instances.models import InstanceDatabase
 from instances.services import figures, sheets
 from instances.services.sizes import day_of
@@ -18,7 +19,7 @@ from scheduling import clock
 
 
 @admin.register(InstanceDatabase)
-class InstanceDatabaseAdmin(HistoryAdmin[InstanceDatabase]):
+class InstanceDatabaseAdmin(OfVisible, HistoryAdmin[InstanceDatabase]):
     teaches = _(
         "Databases appear here when the sizes of their instance have been collected: by “Collect "
         "sizes now” on its page, or each night."
@@ -34,7 +35,6 @@ class InstanceDatabaseAdmin(HistoryAdmin[InstanceDatabase]):
         "returned_at",
     )
     list_filter = ("active", since("first_seen_at", "dropped_at", "returned_at"), *OF_INSTANCE)
-    list_select_related = ("instance",)
     search_fields = ("name",)
     ordering = ("name", "instance")
     change_form_outer_before_template = "instances/database.html"

@@ -42,6 +42,7 @@ def fleet_view(request: HttpRequest) -> HttpResponse:
         dialect=_known(request, "dialect", kinds),
         environment=_known(request, "environment", environments),
         tag=_known(request, "tag", tags),
+        viewer=user,
     )
     span = int(_known(request, "days", map(str, fleet.SPANS)) or fleet.SPANS[0])
     period = _known(request, "period", Period.values) or DEFAULT_PERIOD
@@ -67,7 +68,7 @@ def fleet_view(request: HttpRequest) -> HttpResponse:
         "period": period,
         "periods": Period.choices,
         "last": (last := periods.containing(period, today).previous()),
-        "databases": growth.fastest(period, last.start, fleet.MOST, _of(choice)),
+        "databases": growth.fastest(period, last.start, fleet.MOST, _of(choice), viewer=user),
         "full": list(fleet.soonest_full(choice)),
         "jumps": _jumps(choice, today - timedelta(days=JUMP_DAYS)),
         "jump_days": JUMP_DAYS,
@@ -85,7 +86,7 @@ def _known(request: HttpRequest, name: str, values: Iterable[str]) -> str:
 
 def _of(choice: fleet.Choice) -> Any:
     """None for all: rows are not compared with a list that names everybody."""
-    return None if choice == fleet.Choice() else choice.instances()
+    return choice.instances() if choice.is_narrow else None
 
 
 def _shares(

@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from instances.admin.filters import OF_INSTANCE, since
+from instances.admin.visible import OfVisible
 from instances.models import DatabaseSizeAggregate, InstanceSizeAggregate, SizeAnomaly, Tag
 from instances.models.aggregate import SizeAggregate
 from instances.services import growth, sheets, tags
@@ -48,7 +49,7 @@ class AggregateColumns:
 
 
 @admin.register(DatabaseSizeAggregate)
-class DatabaseSizeAggregateAdmin(AggregateColumns, HistoryAdmin[DatabaseSizeAggregate]):
+class DatabaseSizeAggregateAdmin(OfVisible, AggregateColumns, HistoryAdmin[DatabaseSizeAggregate]):
     sheet = sheets.DATABASE_AGGREGATES
     list_display = (
         "start",
@@ -62,12 +63,11 @@ class DatabaseSizeAggregateAdmin(AggregateColumns, HistoryAdmin[DatabaseSizeAggr
         "final",
     )
     list_filter = ("period", "final", *OF_INSTANCE)
-    list_select_related = ("instance",)
     ordering = ("period", "-start", "-instance", "-id")
 
 
 @admin.register(InstanceSizeAggregate)
-class InstanceSizeAggregateAdmin(AggregateColumns, HistoryAdmin[InstanceSizeAggregate]):
+class InstanceSizeAggregateAdmin(OfVisible, AggregateColumns, HistoryAdmin[InstanceSizeAggregate]):
     sheet = sheets.INSTANCE_AGGREGATES
     list_display = (
         "start",
@@ -81,7 +81,6 @@ class InstanceSizeAggregateAdmin(AggregateColumns, HistoryAdmin[InstanceSizeAggr
         "final",
     )
     list_filter = ("period", "final", *OF_INSTANCE)
-    list_select_related = ("instance",)
     ordering = ("period", "-start", "-instance", "-id")
 
 
@@ -97,7 +96,7 @@ class JumpFilter(admin.SimpleListFilter):
 
 
 @admin.register(SizeAnomaly)
-class SizeAnomalyAdmin(HistoryAdmin[SizeAnomaly]):
+class SizeAnomalyAdmin(OfVisible, HistoryAdmin[SizeAnomaly]):
     teaches = _(
         "Databases that grew or shrank beyond what is usual for them appear here, once sizes of "
         "some days have been collected."
@@ -105,7 +104,6 @@ class SizeAnomalyAdmin(HistoryAdmin[SizeAnomaly]):
     sheet = sheets.JUMPS
     list_display = ("date", "instance", "database", "before", "after", "daily", "usual")
     list_filter = (JumpFilter, since("date"), *OF_INSTANCE)
-    list_select_related = ("instance",)
     ordering = ("-date", "-instance")
 
     @admin.display(description=_("before"))

@@ -29,6 +29,14 @@ MOST_DATABASES = 200
 MOST_SESSIONS = 10
 
 
+def roles_of(instance: Instance, form: Any) -> list[str]:
+    """The names of the roles that it is restricted to; the form may have read them already."""
+    if "restricted_to" not in form.fields:
+        return list(instance.restricted_to.order_by("name").values_list("name", flat=True))
+    chosen = form.initial["restricted_to"]
+    return [name for pk, name in form.fields["restricted_to"].choices if pk in chosen]
+
+
 class InstancePage(ServiceAdmin[Instance]):
     """The page of one instance."""
 
@@ -57,6 +65,8 @@ class InstancePage(ServiceAdmin[Instance]):
     ) -> Any:
         instance = kwargs.get("obj")
         known = self.page(request, instance) if instance is not None else {}
+        if instance is not None:
+            known["roles"] = roles_of(instance, context["adminform"].form)
         return super().render_change_form(request, {**context, **known}, *args, **kwargs)
 
     # --- what is shown
@@ -89,7 +99,7 @@ class InstancePage(ServiceAdmin[Instance]):
         return bool(request.user.has_perms(("instances.view_instance", "scheduling.run_task")))
 
     def test_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        instance = self._found(pk, allowed=self.may_test(request))
+        instance = self._found(request, pk, allowed=self.may_test(request))
         if instance.deleted_at is None:
             self.tell(request, instances.test_connections([instance], actor=actor_of(request)))
         else:
@@ -97,17 +107,17 @@ class InstancePage(ServiceAdmin[Instance]):
         return self._back(instance)
 
     def collect_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        instance = self._found(pk, allowed=self.may_collect(request))
+        instance = self._found(request, pk, allowed=self.may_collect(request))
         self.collect(request, [instance])
         return self._back(instance)
 
     def accounts_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        instance = self._found(pk, allowed=self.may_collect(request))
+        instance = self._found(request, pk, allowed=self.may_collect(request))
         self.collect(request, [instance], requests.collect_accounts)
         return self._back(instance)
 
     def restore_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        instance = self._found(pk, allowed=self.has_delete_permission(request))
+        instance = self._found(request, pk, allowed=self.has_delete_permission(request))
         instances.restore(instance, actor=actor_of(request))
         self.message_user(request, _("“%(name)s” is back.") % {"name": instance.name}, messages.SUCCESS)
         return self._back(instance)
@@ -142,11 +152,12 @@ class InstancePage(ServiceAdmin[Instance]):
         )
         self.message_user(request, text, messages.SUCCESS)
 
-    def _found(self, pk: int, *, allowed: bool) -> Instance:
+    def _found(self, request: HttpRequest, pk: int, *, allowed: bool) -> Instance:
         """The instance. Raises PermissionDenied, before it says whether there is such an instance, and Http404."""
         if not allowed:
             raise PermissionDenied
-        instance = Instance.objects.select_related("credential").filter(pk=pk).first()
+        rows = Instance.objects.select_related("credential").visible_to(request.user)
+        instance = rows.filter(pk=pk).first()
         if instance is None:
             raise Http404
         return instance

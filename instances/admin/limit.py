@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from instances.admin.filters import OF_INSTANCE
+from instances.admin.visible import OfVisible
 from instances.models import SizeLimit
 from instances.services import limits, sheets
 from instances.templatetags.instances import percent, signed_size
@@ -39,7 +40,7 @@ class LimitForm(ServiceForm[SizeLimit]):
 
 
 @admin.register(SizeLimit)
-class SizeLimitAdmin(ServiceAdmin[SizeLimit]):
+class SizeLimitAdmin(OfVisible, ServiceAdmin[SizeLimit]):
     teaches = _(
         "A limit says how large an instance or a database may become; the day on which that is "
         "reached is foreseen from its growth."
@@ -49,7 +50,6 @@ class SizeLimitAdmin(ServiceAdmin[SizeLimit]):
     list_display = ("instance", "database", "limit", "used", "share", "growth", "full_on")
     list_display_links = ("instance", "limit")
     list_filter = OF_INSTANCE
-    list_select_related = ("instance",)
     search_fields = ("database",)
     autocomplete_fields = ("instance",)
     readonly_fields = ("used", "growth", "full_on", "computed_at")

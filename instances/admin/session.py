@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from instances.admin.filters import since
 from instances.models import SyncRecord, SyncSession
+from instances.models.restriction import of_visible
 from instances.services import requests
 from instances.templatetags.instances import sync_badge
 from jobsite.admin_base import HistoryAdmin, actor_of, key_of, sentences
@@ -116,7 +117,7 @@ class SyncSessionAdmin(HistoryAdmin[SyncSession]):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         session = self.get_object(request, object_id)
-        known = self.state_of(session) if session is not None else {}
+        known = self.state_of(request, session) if session is not None else {}
         known["may_run"] = request.user.has_perm("scheduling.run_task")
         known["as_of"] = clock.refresh()
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **known})
@@ -128,7 +129,7 @@ class SyncSessionAdmin(HistoryAdmin[SyncSession]):
             raise PermissionDenied
         if session is None:
             raise Http404
-        known = self.state_of(session)
+        known = self.state_of(request, session)
         if request.GET.get("cursor") == known["cursor"]:
             return HttpResponse(status=204)
         answer = render(request, "instances/session_live.html", known)
@@ -137,7 +138,8 @@ class SyncSessionAdmin(HistoryAdmin[SyncSession]):
             answer["X-Ended"] = "1"
         return answer
 
-    def state_of(self, session: SyncSession) -> dict[str, Any]:
+    def state_of(self, request: HttpRequest, session: SyncSession) -> dict[str, Any]:
+        """Its numbers are of all instances; those that the person may see are named."""
         rows = SyncRecord.objects.filter(session=session)
         states = Counter(dict(rows.order_by().values_list("state").annotate(number=Count("pk"))))
         interest = Case(
@@ -145,7 +147,8 @@ class SyncSessionAdmin(HistoryAdmin[SyncSession]):
             default=Value(3),
             output_field=IntegerField(),
         )
-        records = rows.select_related("instance").order_by(interest, "instance__name")[:MOST_RECORDS]
+        seen = of_visible(rows, request.user).select_related("instance")
+        records = list(seen.order_by(interest, "instance__name")[:MOST_RECORDS])
         return {
             "session": session,
             "counts": {
@@ -153,7 +156,8 @@ class SyncSessionAdmin(HistoryAdmin[SyncSession]):
                 "done": sum(states[state] for state in ENDED),
                 "failed": states[SyncRecord.State.FAILED],
             },
-            "records": list(records),
+            "records": records,
+            "hides_some": len(records) < min(states.total(), MOST_RECORDS),
             "took": took(session),
             "ended": session.status != SyncSession.Status.RUNNING,
             "cursor": ".".join([session.status, *(str(states[state]) for state in SyncRecord.State.values)]),

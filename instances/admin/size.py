@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from instances.admin.filters import OF_INSTANCE, since
 from instances.admin.partitions import partitions_view
+from instances.admin.visible import OfVisible
 from instances.models import DatabaseSize, InstanceSize
 from instances.services import sheets
 from jobsite.admin_base import HistoryAdmin
@@ -19,7 +20,7 @@ TEACHES = _(
 
 
 @admin.register(DatabaseSize)
-class DatabaseSizeAdmin(HistoryAdmin[DatabaseSize]):
+class DatabaseSizeAdmin(OfVisible, HistoryAdmin[DatabaseSize]):
     teaches = TEACHES
     sheet = sheets.DATABASE_SIZES
 
@@ -29,15 +30,13 @@ class DatabaseSizeAdmin(HistoryAdmin[DatabaseSize]):
 
     list_display = ("date", "instance", "database", "total_bytes", "data_bytes", "index_bytes", "reason")
     list_filter = (since("date"), *OF_INSTANCE)
-    list_select_related = ("instance",)
     ordering = ("-date", "-instance")  # along the index by date
 
 
 @admin.register(InstanceSize)
-class InstanceSizeAdmin(HistoryAdmin[InstanceSize]):
+class InstanceSizeAdmin(OfVisible, HistoryAdmin[InstanceSize]):
     teaches = TEACHES
     sheet = sheets.INSTANCE_SIZES
     list_display = ("date", "instance", "total_bytes", "database_count", "unknown_count", "collected_at")
     list_filter = (since("date"), *OF_INSTANCE)
-    list_select_related = ("instance",)
     ordering = ("-date", "-instance")

@@ -15,9 +15,11 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
 from instances.admin.filters import since
+from instances.admin.visible import OfVisible
 from instances.dialects.tables import MOST_CHARACTERS
 from instances.exceptions import StatementRefused
 from instances.models import Instance, StatementRun
+from instances.models.restriction import Viewer
 from instances.services import statements
 from instances.services.statements import (
     MOST_INSTANCES_WAITED_FOR,
@@ -52,11 +54,11 @@ class StatementForm(forms.Form):
         widget=forms.NumberInput(attrs=INPUT),
     )  # fmt: skip
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, viewer: Viewer, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["instances"]
         assert isinstance(field, forms.ModelMultipleChoiceField)  # noqa: S101  (for mypy)
-        field.queryset = Instance.objects.collectable()
+        field.queryset = Instance.objects.collectable().visible_to(viewer)
 
     def clean_instances(self) -> list[Instance]:
         chosen = list(self.cleaned_data["instances"])
@@ -81,7 +83,7 @@ class StatementForm(forms.Form):
 def run_view(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("instances.run_sql"):
         raise PermissionDenied
-    form = StatementForm(request.POST if request.method == "POST" else None)
+    form = StatementForm(request.user, request.POST if request.method == "POST" else None)
     answers = form.run(actor_of(request)) if form.is_bound and form.is_valid() else None
     if answers is not None and "csv" in request.POST:
         text = "\ufeff" + statements.as_spreadsheet(answers)  # so that spreadsheets take it for UTF-8
@@ -93,10 +95,11 @@ def run_view(request: HttpRequest) -> HttpResponse:
 
 
 @admin.register(StatementRun)
-class StatementRunAdmin(HistoryAdmin[StatementRun]):
+class StatementRunAdmin(OfVisible, HistoryAdmin[StatementRun]):
     teaches = _(
         "Statements that somebody has run on the page “Run SQL” appear here, with who ran them and where."
     )
+    instance_path = "asked_of"
     list_display = ("at", "by", "source", "beginning", "on", "outcome", "rows", "length")
     list_filter = ("source", "writes", since("at"))
     list_select_related = ("by",)

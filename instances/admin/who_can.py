@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET
 from instances import dialects
 from instances.dialects.access import ADMIN, READ, WRITE
 from instances.models import Instance
+from instances.models.restriction import Viewer
 from instances.services import access
 
 ANY = [("", "–")]
@@ -50,12 +51,11 @@ class QuestionForm(forms.Form):
     environment = _choice(_("Environment"), [*ANY, *Instance.Environment.choices])
     tag = _text(_("Tag"), max_length=100, required=False)
 
-    def question(self) -> access.Question:
+    def question(self, viewer: Viewer) -> access.Question:
         values = {**self.cleaned_data}
         name = values.pop("instance")
-        return access.Question(
-            **values | {"action": values["action"] or WRITE}, instances=(name,) if name else ()
-        )
+        values["action"] = values["action"] or WRITE
+        return access.Question(**values, instances=(name,) if name else (), viewer=viewer)
 
 
 @require_GET
@@ -65,7 +65,7 @@ def who_can_view(request: HttpRequest) -> HttpResponse:
     form = QuestionForm(request.GET if "database" in request.GET else None)
     context: dict[str, Any] = {**admin.site.each_context(request), "title": _("Who can"), "form": form}
     if form.is_bound and form.is_valid():
-        question = form.question()
+        question = form.question(request.user)
         page = access.page(question, after=request.GET.get("after", ""))
         unknown = access.not_collected(question)
         following = request.GET.copy()

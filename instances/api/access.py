@@ -83,7 +83,8 @@ class WhoCanView(HouseView):
         values = asked.validated_data
         after = values.pop("cursor", "")
         instance = values.pop("instance", "")
-        question = access.Question(**values, instances=(instance,) if instance else ())
+        names = (instance,) if instance else ()
+        question = access.Question(**values, instances=names, viewer=request.user)
         page = access.page(question, after=after)
         unknown = access.not_collected(question)
         answer = {

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from instances.api.filters import OfInstance, changed_since
+from instances.api.visible import OfVisible
 from instances.models import AccountChange, InstanceAccount, InstanceDatabase
 from instances.services import sheets
 from jobsite.rest.permissions import of_model
@@ -63,7 +64,7 @@ class AccountFilters(OfInstance):
         return rows.filter(Exists(AccountChange.objects.filter(account=OuterRef("pk"), at__gte=moment)))
 
 
-class AccountViewSet(Lists, Exports, Shows, HouseViewSet):
+class AccountViewSet(OfVisible, Lists, Exports, Shows, HouseViewSet):
     """With rights and attributes where one is shown alone."""
 
     queryset = InstanceAccount.objects.all()
@@ -76,7 +77,7 @@ class AccountViewSet(Lists, Exports, Shows, HouseViewSet):
     )
 
     def get_queryset(self) -> Any:
-        rows = InstanceAccount.objects.all()
+        rows = super().get_queryset()
         return rows.defer("attributes", "privileges", "facts") if self.action in ("list", "export") else rows
 
     def get_serializer_class(self) -> Any:
@@ -108,7 +109,7 @@ class AccountChangeFilters(OfInstance):
         )  # fmt: skip
 
 
-class AccountChangeViewSet(Lists, Exports, HouseViewSet):
+class AccountChangeViewSet(OfVisible, Lists, Exports, HouseViewSet):
     """Newest first."""
 
     queryset = AccountChange.objects.all()
@@ -140,7 +141,7 @@ class DatabaseFilters(OfInstance):
         )  # fmt: skip
 
 
-class DatabaseViewSet(Lists, Exports, HouseViewSet):
+class DatabaseViewSet(OfVisible, Lists, Exports, HouseViewSet):
     """Since when they are there, and until when."""
 
     queryset = InstanceDatabase.objects.all()

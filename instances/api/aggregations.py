@@ -8,6 +8,7 @@ import django_filters
 from rest_framework import serializers
 
 from instances.api.filters import OfInstance
+from instances.api.visible import OfVisible
 from instances.models import DatabaseSizeAggregate, InstanceSizeAggregate
 from instances.services import sheets
 from jobsite.rest.permissions import of_model
@@ -65,7 +66,7 @@ class InstanceAggregateFilters(Periods):
         fields = SHARED_FILTERS
 
 
-class DatabaseAggregateViewSet(Lists, Exports, HouseViewSet):
+class DatabaseAggregateViewSet(OfVisible, Lists, Exports, HouseViewSet):
     """Of each database, the newest period first."""
 
     queryset = DatabaseSizeAggregate.objects.all()
@@ -78,7 +79,7 @@ class DatabaseAggregateViewSet(Lists, Exports, HouseViewSet):
     )
 
 
-class InstanceAggregateViewSet(Lists, Exports, HouseViewSet):
+class InstanceAggregateViewSet(OfVisible, Lists, Exports, HouseViewSet):
     """Of each instance as a whole, the newest period first."""
 
     queryset = InstanceSizeAggregate.objects.all()

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from instances.api.filters import OfInstance, changed_since
+from instances.api.visible import OfVisible
 from instances.models import Backup
 from instances.services import sheets
 from jobsite.rest.permissions import of_model
@@ -46,7 +47,7 @@ class BackupFilters(OfInstance):
         fields = ("database", "dialect", "environment", "instance", "instance_state", "tag")
 
 
-class BackupViewSet(Lists, Exports, Shows, HouseViewSet):
+class BackupViewSet(OfVisible, Lists, Exports, Shows, HouseViewSet):
     """Newest first. Files hold whole databases: nobody hands them out, and restore_backup reads them on the server."""
 
     queryset = Backup.objects.all()

@@ -57,8 +57,9 @@ class ChoiceSerializer(StrictSerializer):
     tag = fields.Text(required=False, max_length=50)
 
 
-def choice_of(values: dict[str, Any]) -> fleet.Choice:
-    return fleet.Choice(**{name: values.get(name, "") for name in ("dialect", "environment", "tag")})
+def choice_of(values: dict[str, Any], viewer: Any) -> fleet.Choice:
+    words = {name: values.get(name, "") for name in ("dialect", "environment", "tag")}
+    return fleet.Choice(**words, viewer=viewer)
 
 
 class InstanceRow(serializers.ModelSerializer):

@@ -206,7 +206,7 @@ class FleetView(HouseView):
     def get(self, request: Any) -> Response:
         """How large all instances are together, or those chosen, and were; who has which share; who needs somebody."""
         asked = asked_of(FleetAskedSerializer, request)
-        choice, now = choice_of(asked), clock.now()
+        choice, now = choice_of(asked, request.user), clock.now()
         found = fleet.summary(choice, asked["days"], today=day_of(now))
         tags = fleet.tags_of(choice)
         answer = {
@@ -263,7 +263,7 @@ class GrowersView(HouseView):
     def get(self, request: Any) -> Response:
         """The databases that grew most in a period: its average against that of the period before."""
         asked = asked_of(GrowersAskedSerializer, request)
-        choice = choice_of(asked)
+        choice = choice_of(asked, request.user)
         if day := asked.get("on"):
             span = periods.containing(asked["period"], day)
         else:

@@ -26,6 +26,7 @@ from instances.api.growth import (
     forecast_of,
     growth_of,
 )
+from instances.api.visible import OfVisible
 from instances.exceptions import FileNotUnderstood
 from instances.models import Credential, Instance
 from instances.services import exchange, instances, requests, sheets, visits
@@ -46,6 +47,13 @@ class TagNames(serializers.ListField):
         return [tag.name for tag in data.all()]
 
 
+class RoleNames(serializers.ListField):
+    child = fields.Text(max_length=150)
+
+    def to_representation(self, data: Any) -> list[str]:
+        return sorted(role.name for role in data.all())
+
+
 class InstanceSerializer(CleanModelSerializer):
     tags = TagNames(required=False, max_length=100)
     credential = fields.Named(
@@ -55,13 +63,18 @@ class InstanceSerializer(CleanModelSerializer):
         help_text=_("Needed again when the connection changes, unless the credential allows the host.")
     )
 
-    BESIDE: ClassVar[tuple[str, ...]] = (instances.PASSWORD_FIELD, "tags")
+    restricted_to = RoleNames(
+        required=False, max_length=100,
+        help_text=_("Names of roles. None: for everybody who may see instances; else for their members alone."),
+    )  # fmt: skip
+
+    BESIDE: ClassVar[tuple[str, ...]] = (instances.PASSWORD_FIELD, "tags", "restricted_to")
 
     class Meta:
         model = Instance
         fields = (
-            "id", *instances.EDITABLE, "tags", "status", "last_error", "last_connected_at", "version", "main_version",
-            "created_at", "updated_at", "deleted_at", instances.PASSWORD_FIELD,
+            "id", *instances.EDITABLE, "tags", "restricted_to", "status", "last_error", "last_connected_at", "version",
+            "main_version", "created_at", "updated_at", "deleted_at", instances.PASSWORD_FIELD,
         )  # fmt: skip
         read_only_fields = (
             "id", "status", "last_error", "last_connected_at", "version", "main_version", "created_at", "updated_at",
@@ -135,8 +148,9 @@ class ImportAnswerSerializer(serializers.Serializer):
     rows = FateSerializer(many=True)
 
 
-class InstanceViewSet(Lists, Exports, Shows, Creates, Edits, Removes, HouseViewSet):
-    queryset = Instance.objects.select_related("credential").prefetch_related("tags")
+class InstanceViewSet(OfVisible, Lists, Exports, Shows, Creates, Edits, Removes, HouseViewSet):
+    queryset = Instance.objects.select_related("credential").prefetch_related("tags", "restricted_to")
+    instance_path = "pk"
     serializer_class = InstanceSerializer
     filterset_class = InstanceFilters
     sheet = sheets.INSTANCES
@@ -155,17 +169,20 @@ class InstanceViewSet(Lists, Exports, Shows, Creates, Edits, Removes, HouseViewS
 
     def store_new(self, serializer: InstanceSerializer) -> Instance:
         password = serializer.validated_data.get(instances.PASSWORD_FIELD, "")
-        return self._with_tags(serializer, partial(instances.create, actor=self.actor(), password=password))
+        return self._with_lists(serializer, partial(instances.create, actor=self.actor(), password=password))
 
     def store(self, serializer: InstanceSerializer) -> Instance:
         password = serializer.validated_data.get(instances.PASSWORD_FIELD, "")
-        return self._with_tags(serializer, partial(instances.edit, actor=self.actor(), password=password))
+        return self._with_lists(serializer, partial(instances.edit, actor=self.actor(), password=password))
 
-    def _with_tags(self, serializer: InstanceSerializer, store: Any) -> Instance:
+    def _with_lists(self, serializer: InstanceSerializer, store: Any) -> Instance:
         def work() -> Instance:
             instance: Instance = store(serializer.build())
             if "tags" in serializer.validated_data:
                 instances.set_tags(instance, serializer.validated_data["tags"], actor=self.actor())
+            if "restricted_to" in serializer.validated_data:
+                roles = serializer.validated_data["restricted_to"]
+                instances.restrict(instance, roles, actor=self.actor())
             return instance
 
         return Instance.objects.get(pk=in_transaction(work).pk)

@@ -7,16 +7,16 @@ from typing import Any, ClassVar
 import django_filters
 
 from instances.api.filters import InstanceRow, OfInstance
+from instances.api.visible import NamedInstance, OfVisible
 from instances.models import Instance, SizeAnomaly, SizeLimit
 from instances.services import growth, limits, sheets
-from jobsite.rest import fields
 from jobsite.rest.permissions import of_model
 from jobsite.rest.serializers import CleanModelSerializer
 from jobsite.rest.views import Creates, Edits, Exports, HouseViewSet, Lists, Removes, Shows
 
 
 class SizeLimitSerializer(CleanModelSerializer):
-    instance = fields.Named(slug_field="name", queryset=Instance.objects.present())
+    instance = NamedInstance(slug_field="name", queryset=Instance.objects.present())
 
     class Meta:
         model = SizeLimit
@@ -35,7 +35,7 @@ class SizeLimitFilters(OfInstance):
         fields = ("database", "dialect", "environment", "full_before", "instance", "instance_state", "tag")
 
 
-class SizeLimitViewSet(Lists, Exports, Shows, Creates, Edits, Removes, HouseViewSet):
+class SizeLimitViewSet(OfVisible, Lists, Exports, Shows, Creates, Edits, Removes, HouseViewSet):
     """One for an instance (``database`` empty), one for each of its databases; forecasts are made anew each night."""
 
     queryset = SizeLimit.objects.select_related("instance")
@@ -80,7 +80,7 @@ class AnomalyFilters(OfInstance):
         return rows.filter(growth.jumped(value))
 
 
-class AnomalyViewSet(Lists, Exports, HouseViewSet):
+class AnomalyViewSet(OfVisible, Lists, Exports, HouseViewSet):
     """Newest first."""
 
     queryset = SizeAnomaly.objects.all()

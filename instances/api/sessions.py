@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from instances.api.filters import changed_since
 from instances.models import SyncRecord, SyncSession
+from instances.models.restriction import of_visible
 from instances.services import requests
 from jobsite.rest.idempotency import key_of, once
 from jobsite.rest.permissions import of_model
@@ -29,7 +30,7 @@ class SessionSerializer(serializers.ModelSerializer):
         model = SyncSession
         fields = (
             "id", "category", "origin", "status", "total", "succeeded", "failed", "skipped", "created_by",
-            "execution", "started_at", "finished_at",
+            "execution", "started_at", "finished_at", "cancel_requested_at", "retry_of",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -78,8 +79,9 @@ class SessionViewSet(Lists, Shows, HouseViewSet):
     @extend_schema(responses=RecordSerializer(many=True), filters=False)
     @action(detail=True, methods=["get"], orderings={"id": ("id",), "-id": ("-id",)})
     def records(self, request: Any, pk: str) -> Response:
-        """What came of each instance."""
+        """What came of each instance that the caller may see; the session's numbers are of all of them."""
         rows = SyncRecord.objects.filter(session=self.get_object()).select_related("instance")
+        rows = of_visible(rows, request.user)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(RecordSerializer(page, many=True).data)
 

@@ -8,6 +8,7 @@ import django_filters
 from rest_framework import serializers
 
 from instances.api.filters import OfInstance
+from instances.api.visible import OfVisible
 from instances.models import DatabaseSize, InstanceSize
 from instances.services import sheets
 from jobsite.rest.permissions import of_model
@@ -64,7 +65,7 @@ NEWEST: dict[str, tuple[str, ...]] = {
 }
 
 
-class DatabaseSizeViewSet(Lists, Exports, HouseViewSet):
+class DatabaseSizeViewSet(OfVisible, Lists, Exports, HouseViewSet):
     """Of each database, newest first."""
 
     queryset = DatabaseSize.objects.all()
@@ -75,7 +76,7 @@ class DatabaseSizeViewSet(Lists, Exports, HouseViewSet):
     needs: ClassVar[dict[str, tuple[str, ...]]] = of_model("instances.databasesize", "list", "export")
 
 
-class InstanceSizeViewSet(Lists, Exports, HouseViewSet):
+class InstanceSizeViewSet(OfVisible, Lists, Exports, HouseViewSet):
     """Of each instance as a whole, newest first."""
 
     queryset = InstanceSize.objects.all()

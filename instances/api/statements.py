@@ -60,7 +60,7 @@ class StatementView(HouseView):
         values = asked.validated_data
         try:
             answers = statements.run(
-                instances.named(values["instances"]), values["statement"], database=values["database"],
+                instances.named(values["instances"], request.user), values["statement"], database=values["database"],
                 most_rows=values["max_rows"], seconds=values["timeout_seconds"],
                 actor=Actor(user=request.user, source="api"),
             )  # fmt: skip

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 #: A membership: ``on`` is the role, ``right`` one of these.
 ROLE = "role"
 MEMBER = "MEMBER"
 DEFAULT_ROLE = "DEFAULT"
+
+#: What is given on everything that somebody will make: the last part of ``on`` is that account.
+DEFAULT_PRIVILEGES = "default privileges"
 
 #: As JSON: category → one entry for each object, with right → may it be passed on.
 Snapshot = dict[str, list[dict[str, Any]]]
@@ -52,6 +55,17 @@ def grants_of(stored: Snapshot) -> set[Grant]:
         for entry in entries
         for right, grantable in entry["rights"].items()
     }
+
+
+def with_names(stored: Snapshot, names: Mapping[str, str]) -> Snapshot:
+    """The same rights, with accounts that are mentioned in them under their new names (old → new)."""
+    return snapshot(replace(grant, on=_named(grant, names)) for grant in grants_of(stored))
+
+
+def _named(grant: Grant, names: Mapping[str, str]) -> tuple[str, ...]:
+    if grant.category not in (ROLE, DEFAULT_PRIVILEGES):
+        return grant.on
+    return (*grant.on[:-1], names.get(grant.on[-1], grant.on[-1]))
 
 
 def difference(before: Snapshot, after: Snapshot) -> dict[str, dict[str, list[dict[str, Any]]]]:

@@ -89,7 +89,8 @@ class SQLite(Dialect):
         sqlite_dump.restore(target, path)
 
     def make_database(self, target: ConnectionTarget, name: str) -> None:
-        """A restore makes the file."""
+        """A restore makes the file; one that is there is refused."""
+        refuse_existing(resolve(name))
 
     def remove_database(self, target: ConnectionTarget, name: str) -> None:
         resolve(name).unlink(missing_ok=True)
@@ -117,6 +118,12 @@ def resolve(name: str) -> Path:
             _("“{name}” lies elsewhere; files may lie under: {allowed}.").format(name=name, allowed=allowed)
         )
     return path
+
+
+def refuse_existing(path: Path) -> None:
+    """Raises ``PathRefused``."""
+    if path.exists():
+        raise PathRefused(_("There is a file “{name}” already.").format(name=path))
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from instances.dialects import sqlite
 from instances.dialects.target import ConnectionTarget
-from instances.exceptions import BackupDamaged, PathRefused
+from instances.exceptions import BackupDamaged
 
 SUFFIX = ".sqlite3.gz"
 
@@ -52,8 +52,7 @@ def check(path: Path) -> None:
 def restore(target: ConnectionTarget, path: Path) -> None:
     """Into a new file."""
     into = sqlite.resolve(target.database)
-    if into.exists():
-        raise PathRefused(_("There is a file “{name}” already.").format(name=into))
+    sqlite.refuse_existing(into)
     draft = into.with_name(into.name + ".part")
     try:
         with gzip.open(path, "rb") as packed, draft.open("xb") as output:

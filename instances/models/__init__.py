@@ -10,6 +10,7 @@ from instances.models.credential import Credential
 from instances.models.database import InstanceDatabase
 from instances.models.instance import Instance
 from instances.models.limit import SizeLimit
+from instances.models.restriction import Restriction
 from instances.models.session import SyncRecord, SyncSession
 from instances.models.size import DatabaseSize, InstanceSize
 from instances.models.statement import StatementRun
@@ -27,6 +28,7 @@ __all__ = [
     "InstanceSize",
     "InstanceSizeAggregate",
     "Period",
+    "Restriction",
     "SizeAnomaly",
     "SizeLimit",
     "StatementRun",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -16,6 +17,7 @@ from instances.dialects.base import Dialect
 from instances.dialects.target import ConnectionTarget
 from instances.exceptions import CredentialDisabled, OptionsInvalid
 from instances.models.credential import Credential, no_nul
+from instances.models.restriction import Restriction, Viewer, of_visible
 from instances.models.tag import Tag
 from jobsite.fields import ExactCharField
 
@@ -24,6 +26,10 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
     def present(self) -> InstanceQuerySet:
         """Those that are not in the recycle bin."""
         return self.filter(deleted_at=None)
+
+    def visible_to(self, viewer: Viewer) -> InstanceQuerySet:
+        """Those that are for everybody, or for a role that the viewer has."""
+        return of_visible(self, viewer, "pk")
 
     def collectable(self) -> InstanceQuerySet:
         """Those that collections visit, with what a connection needs, by name."""
@@ -65,6 +71,13 @@ class Instance(models.Model):
     active = models.BooleanField(_("active"), default=True)
     environment = models.CharField(_("environment"), max_length=20, choices=Environment.choices, blank=True)
     tags = models.ManyToManyField(Tag, verbose_name=_("tags"), blank=True, related_name="instances")
+    restricted_to = models.ManyToManyField(
+        Group, verbose_name=_("restricted to"), blank=True, through=Restriction, related_name="+",
+        help_text=_(
+            "Roles. None: whoever has the permission for instances. Otherwise only members of these roles, and "
+            "superusers, see and use it."
+        ),
+    )  # fmt: skip
     # What the last visit found.
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.UNKNOWN, editable=False
@@ -91,6 +104,7 @@ class Instance(models.Model):
             ("run_sql", _("Can run statements that read on instances")),
             ("run_writing_sql", _("Can run statements that change something on instances")),
             ("backup_database", _("Can back up databases of instances")),
+            ("restrict_instance", _("Can restrict an instance to roles")),
         )
         indexes = (models.Index(name="instance_collectable", fields=["active", "deleted_at"]),)
 
@@ -154,10 +168,9 @@ class Instance(models.Model):
             raise ValidationError(errors)
 
     def unique_error_message(self, model_class: type[models.Model], unique_check: Any) -> ValidationError:
-        if (
-            tuple(unique_check) == ("name",)
-            and Instance.objects.filter(name=self.name).exclude(deleted_at=None).exists()
-        ):
+        # Of a restricted one nothing is told but that its name is taken: nobody knows here who asks.
+        binned = Instance.objects.filter(name=self.name, restrictions=None).exclude(deleted_at=None)
+        if tuple(unique_check) == ("name",) and binned.exists():
             sentence = gettext(
                 "An instance “{name}” is in the recycle bin: restore it, or choose another name."
             )

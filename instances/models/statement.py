@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from instances.models.instance import Instance
 from jobsite.fields import ExactCharField
 
 
@@ -29,6 +30,8 @@ class StatementRun(models.Model):
     database = ExactCharField(_("database"), max_length=500, blank=True)
     # Names, as they were.
     instances = models.JSONField(_("instances"), default=list)
+    # The same as rows: who may not see one of them does not see that it was asked.
+    asked_of = models.ManyToManyField(Instance, verbose_name=_("instances"), related_name="+", editable=False)
     # Name → sentence of those that failed; None until it has ended.
     errors = models.JSONField(_("errors"), null=True)
     rows = models.PositiveBigIntegerField(_("rows"), default=0)  # given to the person, of all instances

@@ -15,6 +15,7 @@ from instances.dialects.base import Dialect
 from instances.dialects.grants import ROLE, Grant, Snapshot
 from instances.models import Instance, InstanceAccount, InstanceDatabase
 from instances.models.instance import InstanceQuerySet
+from instances.models.restriction import Viewer
 
 #: Instances whose accounts are held in memory at a time.
 BATCH = 10
@@ -36,6 +37,8 @@ class Question:
     tag: str = ""
     #: A part of the account's name, whatever its case.
     account: str = ""
+    #: Who asks: what is hidden from her does not exist.
+    viewer: Viewer = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,7 @@ def not_collected(question: Question) -> InstanceQuerySet:
 
 
 def _chosen(question: Question) -> InstanceQuerySet:
-    rows = Instance.objects.present().order_by("name")
+    rows = Instance.objects.present().visible_to(question.viewer).order_by("name")
     if question.instances:
         rows = rows.filter(name__in=question.instances)
     if question.dialect:

@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from instances.dialects.grants import ROLE, Snapshot, difference, grants_of, snapshot
+from instances.dialects.grants import ROLE, Snapshot, difference, grants_of, snapshot, with_names
 from instances.dialects.readings import AccountReading, AccountsReading
 from instances.exceptions import NothingVisible
 from instances.models import AccountChange, Instance, InstanceAccount, SyncSession
@@ -94,7 +94,11 @@ class _Save:
         stored = {row.name: row for row in rows if not is_left_out(self._instance, row.name, self._leave_out)}
         gone = {name: row for name, row in stored.items() if name not in self._readings and row.active}
         before = {row.pk: _columns(row) for row in stored.values()}
-        self._rename(stored, gone)
+        names = self._new_names(stored, gone)
+        for account in stored.values() if names else ():
+            if account.privileges:  # who holds a renamed role holds what they held
+                account.privileges = with_names(account.privileges, names)
+        self._rename(stored, gone, names)
         fresh, seen, changed = [], [], 0
         for name, reading in self._readings.items():
             if (row := stored.get(name)) is None:
@@ -111,18 +115,33 @@ class _Save:
         AccountChange.objects.bulk_create(self._changes, batch_size=BATCH)
         return RowCounts(len(fresh), changed, len(seen) - changed, len(gone))
 
-    def _rename(self, stored: dict[str, InstanceAccount], gone: dict[str, InstanceAccount]) -> None:
-        """An account that is gone while a new one has its number and its rights has a new name."""
+    def _new_names(
+        self, stored: dict[str, InstanceAccount], gone: dict[str, InstanceAccount]
+    ) -> dict[str, str]:
+        """Old name → new one, of accounts that are gone while a new one has their number and their rights."""
         numbers = {row.server_id: name for name, row in gone.items() if row.server_id}
-        for name, reading in self._readings.items():
-            old = numbers.get(reading.server_id)
-            if name in stored or old is None or reading.grants is None:
-                continue
-            row = gone[old]
-            if difference(row.privileges or {}, self._privileges(row, reading) or {}):
-                continue  # a number alone proves nothing: it may be another server by now
-            del stored[old], gone[old]
-            stored[name] = row
+        names = {
+            numbers[reading.server_id]: name
+            for name, reading in self._readings.items()
+            if name not in stored and reading.server_id in numbers and reading.grants is not None
+        }
+        # A number alone proves nothing: it may be another server by now. Whose rights differ is somebody else, and
+        # whose rights are the same only with that one's new name is, too.
+        while others := [old for old in names if self._is_another(gone[old], names[old], names)]:
+            for old in others:
+                del names[old]
+        return names
+
+    def _is_another(self, row: InstanceAccount, name: str, names: Mapping[str, str]) -> bool:
+        before = with_names(row.privileges or {}, names)
+        return bool(difference(before, self._privileges(row, self._readings[name], names) or {}))
+
+    def _rename(
+        self, stored: dict[str, InstanceAccount], gone: dict[str, InstanceAccount], names: Mapping[str, str]
+    ) -> None:
+        for old, name in names.items():
+            row, reading = gone.pop(old), self._readings[name]
+            stored[name] = stored.pop(old)
             changes = {"name": {"before": old, "after": name}}
             changes |= _attribute_changes(_stored_attributes(row), facts.attributes_of(reading))
             row.name = name
@@ -168,13 +187,15 @@ class _Save:
         row.server_id = reading.server_id
         row.active, row.last_seen_at, row.dropped_at = True, self._now, None
 
-    def _privileges(self, row: InstanceAccount, reading: AccountReading) -> Snapshot | None:
+    def _privileges(
+        self, row: InstanceAccount, reading: AccountReading, names: Mapping[str, str] | None = None
+    ) -> Snapshot | None:
         """The rights as they were read; of databases that refused, as they are stored."""
         if reading.grants is None:
             return row.privileges
         inner = {
             grant
-            for grant in grants_of(row.privileges or {})
+            for grant in grants_of(with_names(row.privileges or {}, names or {}))
             if grant.on[:1] and grant.on[0] in self._unread and _is_inside(grant.category, grant.on)
         }
         return snapshot(inner.union(reading.grants))

@@ -72,8 +72,11 @@ def test_restore(row: Backup) -> None:
     """Restores it into a database of its own, and removes that one, whatever happens."""
     instance = row.instance
     scratch = instance.kind.scratch_database(_at(instance, row.database), SCRATCH.format(number=row.pk))
+    path = verify(row)
+    # One that exists already is somebody else's, and is refused here: only what was made is removed.
+    instance.kind.make_database(_at(instance, ""), scratch)
     try:
-        restore(row, scratch)
+        instance.kind.restore_dump(_at(instance, scratch), path)
     finally:
         instance.kind.remove_database(_at(instance, ""), scratch)
     row.restored_at = clock.now()

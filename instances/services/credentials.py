@@ -9,7 +9,9 @@ from django.db.models import ProtectedError
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
-from instances.models import Credential
+from instances.models import Credential, Instance
+from instances.models.restriction import Viewer
+from instances.services.viewers import is_operator, viewer_of
 from jobsite import crypto
 from scheduling import clock
 from scheduling.services.actor import Actor
@@ -77,7 +79,7 @@ def require_password(
     """The permission, and the credential's present password again. Commands of the installation itself are
     trusted: whoever runs them can read the key file.
     """
-    if actor.user is None and actor.source in ("command", "system"):
+    if is_operator(actor):
         return
     require_permission(actor, doing=doing)
     if not constant_time_compare(password, credential.reveal_password()):
@@ -87,7 +89,7 @@ def require_password(
 
 def require_permission(actor: Actor, *, doing: str, permission: str = CHANGE_CONNECTION) -> None:
     """Raises ``PermissionDenied``."""
-    if actor.user is None and actor.source in ("command", "system"):
+    if is_operator(actor):
         return
     if actor.user is None or not actor.user.has_perm(permission):
         sentence = _("To {doing}, the permission “{permission}” is needed.")
@@ -98,10 +100,20 @@ def delete(credential: Credential, *, actor: Actor) -> None:
     """Raises ``ValidationError`` while an instance uses it, also one in the recycle bin."""
     try:
         credential.delete()
-    except ProtectedError as error:
-        names = ", ".join(sorted(str(instance) for instance in error.protected_objects)[:10])
+    except ProtectedError:
+        users = ", ".join(users_of(credential, viewer_of(actor), most=10))
         sentence = _("The credential “{name}” is used by: {names}.")
-        raise ValidationError(sentence.format(name=credential.name, names=names), code="used") from None
+        raise ValidationError(sentence.format(name=credential.name, names=users), code="used") from None
+
+
+def users_of(credential: Credential, viewer: Viewer, *, most: int) -> list[str]:
+    """What keeps it from being deleted: names of instances, also in the recycle bin, and that there are others."""
+    rows = Instance.objects.filter(credential=credential)
+    seen = rows.visible_to(viewer)
+    names = list(seen.order_by("name").values_list("name", flat=True)[:most])
+    if seen.count() < rows.count():
+        names.append(_("instances that are not shown to you"))
+    return names
 
 
 def reencrypt() -> int:

@@ -19,7 +19,9 @@ from django.utils.translation import gettext as _
 
 from instances.exceptions import FileNotUnderstood
 from instances.models import Credential, Instance, Tag
+from instances.models.instance import InstanceQuerySet
 from instances.services import instances
+from instances.services.viewers import viewer_of
 from jobsite.exports import FORMULA, guarded
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
@@ -28,7 +30,7 @@ from scheduling.words import did_you_mean
 FORMATS = ("csv", "yaml")
 COLUMNS = (
     "name", "dialect", "host", "port", "database", "credential", "environment", "tags", "options", "description",
-    "active",
+    "active", "restricted_to",
 )  # fmt: skip
 
 MOST_BYTES = 2 * 1024 * 1024
@@ -64,6 +66,7 @@ def export(rows: Iterable[Instance], format_: str) -> str:
             "tags": ";".join(entry["tags"]),
             "options": json.dumps(entry["options"], ensure_ascii=False) if entry["options"] else "",
             "active": "yes" if entry["active"] else "no",
+            "restricted_to": _role_cell(entry["restricted_to"]),
         }
         writer.writerow({name: _guarded(value) for name, value in cells.items()})
     return output.getvalue()
@@ -81,7 +84,8 @@ def load(
     """Creates an instance for each row, and gives the fate of each; what is refused does not stop the others.
 
     A name that exists is refused, unless ``update`` is asked for; so is a server and database that another instance
-    has, unless ``same_server`` is. ``dry_run`` keeps nothing. Raises ``FileNotUnderstood`` when there are no rows.
+    has, unless ``same_server`` is. Of what is hidden from the actor nothing is told but that a name is taken.
+    ``dry_run`` keeps nothing. Raises ``FileNotUnderstood`` when there are no rows.
     """
     entries = list(_entries(text, format_))
     seen: dict[str, int] = {}
@@ -113,6 +117,7 @@ def _entry(instance: Instance) -> dict[str, Any]:
         "options": instance.options,
         "description": instance.description,
         "active": instance.active,
+        "restricted_to": sorted(role.name for role in instance.restricted_to.all()),
     }
 
 
@@ -205,27 +210,32 @@ def _load(
 
 
 def _keep(raw: dict[str, Any], name: str, actor: Actor, update: bool, same_server: bool) -> str:
-    stored = Instance.objects.present().select_related("credential").filter(name=name).first()
+    known = Instance.objects.present().visible_to(viewer_of(actor))
+    stored = known.select_related("credential").filter(name=name).first()
     if stored and not update:
         raise ValidationError({"name": _("There is an instance of this name already.")})
     before = _entry(stored) if stored else {}
     instance = stored or Instance()
-    tags = _fill(instance, raw)
-    if not same_server and (other := _same_server(instance)):
+    tags, roles = _fill(instance, raw)
+    if not same_server and (other := _same_server(instance, known)):
         raise ValidationError({"host": _("“%s” is the same server and database.") % other})
     if stored:
-        if _entry_with(instance, tags) == before:
+        if _entry_with(instance, tags, roles) == before:
             return UNCHANGED
         instances.edit(instance, actor=actor)
     else:
         instances.create(instance, actor=actor)
     if tags is not None:
         instances.set_tags(instance, tags, actor=actor)
+    if roles is not None:
+        instances.restrict(instance, roles, actor=actor)
     return UPDATED if stored else CREATED
 
 
-def _fill(instance: Instance, raw: dict[str, Any]) -> list[str] | None:
-    """Sets what the row names; gives its tags. Raises ``ValidationError`` by column."""
+def _fill(instance: Instance, raw: dict[str, Any]) -> tuple[list[str] | None, list[str] | None]:
+    """Sets what the row names; gives its tags and its roles, None what it does not name. Raises ``ValidationError`` by
+    column.
+    """
     faults: dict[str, str] = {}
     for name in ("name", "dialect", "host", "database", "environment", "description"):
         if name in raw:
@@ -245,15 +255,16 @@ def _fill(instance: Instance, raw: dict[str, Any]) -> list[str] | None:
                 setattr(instance, name, read(raw[name]))
             except ValueError as error:
                 faults[name] = str(error)
-    tags = None
-    if "tags" in raw:
-        try:
-            tags = _tags(raw["tags"])
-        except ValueError as error:
-            faults["tags"] = str(error)
+    lists: dict[str, list[str]] = {}
+    for name, words in (("tags", _tags), ("restricted_to", _roles)):
+        if name in raw:
+            try:
+                lists[name] = words(raw[name])
+            except ValueError as error:
+                faults[name] = str(error)
     if faults:
         raise ValidationError(faults)
-    return tags
+    return lists.get("tags"), lists.get("restricted_to")
 
 
 def _port(value: Any) -> int | None:
@@ -303,11 +314,25 @@ def _tags(value: Any) -> list[str]:
     return names
 
 
-def _same_server(instance: Instance) -> str | None:
-    same = (
-        Instance.objects.present()
-        .exclude(pk=instance.pk)
-        .filter(dialect=instance.dialect, host__iexact=instance.host, database=instance.database)
+def _roles(value: Any) -> list[str]:
+    """Whether they exist is said to whoever may restrict instances."""
+    words = value or []
+    if isinstance(value, str):
+        words = _options(value) if value.startswith("[") else value.split(";")
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise ValueError(_("Roles are names, with semicolons between them, or a JSON list of names."))
+    return list(dict.fromkeys(word.strip() for word in words if word.strip()))
+
+
+def _role_cell(names: list[str]) -> str:
+    """Roles may be called anything."""
+    plain = not any(";" in name or name.startswith("[") for name in names)
+    return ";".join(names) if plain else json.dumps(names, ensure_ascii=False)
+
+
+def _same_server(instance: Instance, known: InstanceQuerySet) -> str | None:
+    same = known.exclude(pk=instance.pk).filter(
+        dialect=instance.dialect, host__iexact=instance.host, database=instance.database
     )
     try:
         port = instance.effective_port
@@ -316,11 +341,12 @@ def _same_server(instance: Instance) -> str | None:
     return next((other.name for other in same if other.effective_port == port), None)
 
 
-def _entry_with(instance: Instance, tags: list[str] | None) -> dict[str, Any]:
-    """As ``_entry``, with the tags that it would get; their order says nothing."""
+def _entry_with(instance: Instance, tags: list[str] | None, roles: list[str] | None) -> dict[str, Any]:
+    """As ``_entry``, with the tags and roles that it would get; their order says nothing."""
     entry = _entry(instance)
-    if tags is not None and set(tags) != set(entry["tags"]):
-        entry["tags"] = tags
+    for name, words in (("tags", tags), ("restricted_to", roles)):
+        if words is not None and set(words) != set(entry[name]):
+            entry[name] = words
     return entry
 
 

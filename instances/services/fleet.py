@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 
 from instances.models import Instance, InstanceSize, SizeLimit, Tag
 from instances.models.instance import InstanceQuerySet
+from instances.models.restriction import Viewer
 from instances.services import figures
 
 #: Spans of the curve that a person can choose, in days; those beyond DAILY have a point a week.
@@ -37,10 +38,16 @@ class Choice:
     dialect: str = ""
     environment: str = ""
     tag: str = ""
+    #: Who looks: what is hidden from her does not exist.
+    viewer: Viewer = None
+
+    @property
+    def is_narrow(self) -> bool:
+        return bool(self.dialect or self.environment or self.tag)
 
     def instances(self) -> InstanceQuerySet:
         """Those that are not in the recycle bin."""
-        rows = Instance.objects.present()
+        rows = Instance.objects.present().visible_to(self.viewer)
         rows = rows.filter(dialect=self.dialect) if self.dialect else rows
         rows = rows.filter(environment=self.environment) if self.environment else rows
         return rows.filter(tags__name=self.tag) if self.tag else rows
@@ -155,7 +162,7 @@ def summary(choice: Choice, span: int, *, today: date) -> Fleet:
     days = _days(span, today)
     recent = [today - timedelta(days=back) for back in range(RECENT)]
     rows = InstanceSize.objects.filter(date__in={*days, *recent})
-    if choice != Choice():
+    if choice.is_narrow:
         rows = rows.filter(instance_id__in=list(members))
     found = rows.order_by("date").values_list("date", "instance_id", "total_bytes")
     samples = [(day, pk, size) for day, pk, size in found if pk in members and size is not None]

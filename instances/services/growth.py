@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import F, Q, QuerySet
 
 from instances.models import DatabaseSize, DatabaseSizeAggregate, Instance, InstanceSize
+from instances.models.restriction import Viewer, of_visible
 
 #: Percent of change beyond which a size grows or shrinks.
 STABLE_PERCENT = 5.0
@@ -116,10 +117,18 @@ def jumped(direction: str) -> Q:
 
 
 def fastest(
-    period: str, start: date, most: int = 20, instances: QuerySet[Instance] | None = None
+    period: str,
+    start: date,
+    most: int = 20,
+    instances: QuerySet[Instance] | None = None,
+    *,
+    viewer: Viewer = None,
 ) -> list[DatabaseSizeAggregate]:
-    """The databases that grew most against the period before, by signed change in bytes; of these instances, or all."""
+    """The databases that grew most against the period before, by signed change in bytes; of these instances, or of all
+    that the viewer may see.
+    """
     rows = DatabaseSizeAggregate.objects.filter(period=period, start=start, change_bytes__isnull=False)
+    rows = of_visible(rows, viewer)
     rows = rows if instances is None else rows.filter(instance__in=instances)
     return list(rows.select_related("instance").order_by("-change_bytes", "instance", "database")[:most])
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils.translation import gettext as _
 
 from instances.dialects.readings import ServerReading
 from instances.exceptions import OptionsInvalid, UnknownInstance
 from instances.models import Instance, Tag
 from instances.models.instance import InstanceQuerySet
+from instances.models.restriction import Viewer, sees_everything
 from instances.services import visits
 from instances.services.credentials import USE, require_password, require_permission
+from instances.services.viewers import viewer_of
 from scheduling import clock
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
@@ -33,6 +37,8 @@ EDITABLE = (
     "active",
     "environment",
 )
+
+RESTRICT = "instances.restrict_instance"
 
 #: Somebody is waiting for a test: its statement gets no more than this.
 TEST_SECONDS = 10
@@ -83,6 +89,48 @@ def set_tags(instance: Instance, names: list[str], *, actor: Actor) -> None:
     if missing := [name for name in names if name not in found]:
         raise ValidationError({"tags": _("There is no tag “{name}”.").format(name=missing[0])})
     instance.tags.set(found.values())
+
+
+def restrict(instance: Instance, names: list[str], *, actor: Actor) -> None:
+    """Restricts the instance to these roles and no others; to none: it is for everybody. Nothing happened when it is
+    so already.
+
+    Raises ``PermissionDenied`` without ``instances.restrict_instance``, and ``ValidationError`` on ``restricted_to``.
+    """
+
+    def write() -> None:
+        locked = Instance.objects.select_for_update().get(pk=instance.pk)
+        if set(names) == set(locked.restricted_to.values_list("name", flat=True)):
+            return
+        locked.restricted_to.set(check_restriction(locked, names, actor=actor))
+        Instance.objects.filter(pk=instance.pk).update(updated_at=clock.now())
+
+    in_transaction(write)
+    instance.refresh_from_db(fields=["updated_at"])
+
+
+def check_restriction(instance: Instance | None, names: list[str], *, actor: Actor) -> list[Group]:
+    """The roles of these names. ``instance``: None when it is about to be made. Writes nothing; raises as ``restrict``.
+
+    Nobody restricts what is hidden from herself, and nobody hides from herself what she restricts.
+    """
+    require_permission(actor, doing=_("change to whom an instance is shown"), permission=RESTRICT)
+    viewer = viewer_of(actor)
+    if instance is not None and not Instance.objects.visible_to(viewer).filter(pk=instance.pk).exists():
+        raise PermissionDenied(_("There is no such instance."))
+    found = {group.name: group for group in Group.objects.filter(name__in=names)}
+    if missing := [name for name in names if name not in found]:
+        known = list(Group.objects.order_by("name").values_list("name", flat=True)[:500])
+        sentence = _("There is no role “{name}”.").format(name=missing[0][:100])
+        raise ValidationError({"restricted_to": sentence + did_you_mean(missing[0][:100], known)})
+    if found and not sees_everything(viewer) and not _has_one_of(viewer, found.values()):
+        sentence = _("Name one of your own roles as well: otherwise you would not see the instance any more.")
+        raise ValidationError({"restricted_to": sentence})
+    return list(found.values())
+
+
+def _has_one_of(viewer: Viewer, roles: Iterable[Group]) -> bool:
+    return viewer is not None and viewer.groups.filter(pk__in=[role.pk for role in roles]).exists()
 
 
 def changed_connection(stored: Instance, wanted: Instance) -> list[str]:
@@ -174,11 +222,12 @@ def _begin_test(pool: ThreadPoolExecutor, instance: Instance) -> Future[ServerRe
         return refused
 
 
-def named(names: list[str] | None) -> list[Instance]:
+def named(names: list[str] | None, viewer: Viewer = None) -> list[Instance]:
     """The collectable instances of these names, or all of them. Raises ``UnknownInstance``, which names each
-    one that does not exist or is not active.
+    one that does not exist, is not active, or is not for the ``viewer``; None: a command or a task, for which all are.
     """
-    return _named(Instance.objects.collectable(), names, _("There is no active instance {name}."))
+    rows = Instance.objects.collectable().visible_to(viewer)
+    return _named(rows, names, _("There is no active instance {name}."))
 
 
 def present(names: list[str] | None) -> list[Instance]:

@@ -60,7 +60,9 @@ def retry(session: SyncSession, *, actor: Actor, idempotency_key: str = "") -> E
         raise Refused("session_running", _("The session is still running."))
     if not sessions.failed_instances(session):
         raise Refused("nothing_failed", _("No active instance of this session has failed."))
-    return _ask(key, {"retry_of": str(session.pk)}, actor=actor, idempotency_key=idempotency_key)
+    # The task may be one of some instances only; the session says which ones are meant.
+    parameters = {"retry_of": str(session.pk), "instances": None}
+    return _ask(key, parameters, actor=actor, idempotency_key=idempotency_key)
 
 
 def cancel(session: SyncSession, *, actor: Actor) -> int:

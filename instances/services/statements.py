@@ -20,6 +20,7 @@ from jobsite.exports import guarded
 from scheduling import clock
 from scheduling.context import RunCancelled, current_run
 from scheduling.services.actor import SYSTEM, Actor
+from scheduling.sql.transactions import in_transaction
 from scheduling.text import storable_characters
 
 MOST_ROWS = 10_000
@@ -73,12 +74,18 @@ def _asked(
 ) -> StatementRun:
     """Written before anything is sent: what is cut off has been asked all the same."""
     execution_id = current_run().execution_id or None
-    return StatementRun.objects.create(
-        at=clock.now(), by_id=actor.user_id, source="task" if execution_id else actor.source,
-        statement=storable_characters(text, MOST_CHARACTERS), writes=writes,
-        database=storable_characters(database, 500), instances=[instance.name for instance in instances],
-        execution_id=execution_id,
-    )  # fmt: skip
+
+    def write() -> StatementRun:
+        row = StatementRun.objects.create(
+            at=clock.now(), by_id=actor.user_id, source="task" if execution_id else actor.source,
+            statement=storable_characters(text, MOST_CHARACTERS), writes=writes,
+            database=storable_characters(database, 500), instances=[instance.name for instance in instances],
+            execution_id=execution_id,
+        )  # fmt: skip
+        row.asked_of.set(instances)
+        return row
+
+    return in_transaction(write)
 
 
 def _visit(instances: list[Instance], wanted: Script, database: str, seconds: float) -> list[Answer]:

@@ -18,6 +18,7 @@ from types import FrameType
 from django.conf import settings
 from django.db import Error
 
+from jobsite.memory import keep_what_is_loaded
 from scheduling import clock, job_stores, registry, runlog, sql
 from scheduling.engine import journal, silence
 from scheduling.engine.heart import Heart
@@ -104,6 +105,7 @@ class Process:
             self.scheduler.add_jobstore(in_turn(job_stores.build(name)), name)
         self._heart = heart = Heart(node.pk, beat_seconds=self.options.beat_seconds, died=self._die)
         heart.start()
+        keep_what_is_loaded()
         self.scheduler.start()
         logger.info(
             "scheduler started",

@@ -77,6 +77,10 @@ class Runs:
             for order in executor.overdue(now)
         ]
 
+    def trouble(self) -> str:
+        """What keeps executors from taking more although they have seats; empty while nothing does."""
+        return "; ".join(executor.trouble for executor in self._executors.values() if executor.trouble)
+
     # --- what is done
 
     def begin(self, candidates: Iterable[Candidate], now: datetime) -> None:

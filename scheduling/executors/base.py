@@ -136,6 +136,11 @@ class Executor(ABC):
         """Takes no more orders, waits that long for those in hand, and returns the ones still not done."""
 
     @property
+    def trouble(self) -> str:
+        """What keeps it from taking orders although there are seats, in a sentence; empty while nothing does."""
+        return ""
+
+    @property
     def free_seats(self) -> int:
         return max(0, self.seats - len(self.running()))
 

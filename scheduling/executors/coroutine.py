@@ -74,9 +74,16 @@ class AsyncioExecutor(Executor):
 
     @property
     def free_seats(self) -> int:
-        if self._thread is not None and self._stands_still():
+        if self._stands_still():
             return 0
         return max(0, self.seats - len(self._orders))
+
+    @property
+    def trouble(self) -> str:
+        if not self._stands_still():
+            return ""
+        names = sorted({order.task_key for order in self.running()})[:10]
+        return f"takes no coroutines: one blocks the event loop, among {', '.join(names)}"
 
     def shutdown(self, wait_seconds: float) -> tuple[RunOrder, ...]:
         with self._emptied:
@@ -146,6 +153,8 @@ class AsyncioExecutor(Executor):
         self._loop.call_later(BEAT_SECONDS, self._keep_beating)
 
     def _stands_still(self) -> bool:
+        if self._thread is None:
+            return False
         still = time.monotonic() - self._beat > STANDSTILL_SECONDS
         if still and not self._told:
             names = sorted({order.task_key for order in self.running()})[:10]

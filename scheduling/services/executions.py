@@ -113,6 +113,13 @@ def running_on(node_id: uuid.UUID) -> dict[tuple[int, int], str]:
     }
 
 
+def still_running(keys: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those attempts, given as (execution, attempt), that run now, on whichever node."""
+    wanted = set(keys)
+    rows = Execution.objects.filter(pk__in={id for id, _attempt in wanted}, state=State.RUNNING)
+    return wanted.intersection(rows.values_list("pk", "attempt"))
+
+
 def to_hand_over(queues: Iterable[str], before: datetime) -> list[tuple[int, str, int | None]]:
     """Queued ones for Celery's workers that were not handed over since: (execution, queue, timeout in seconds)."""
     rows = Execution.objects.filter(state=State.QUEUED, executor="celery").filter(

@@ -81,6 +81,7 @@ CALLS: dict[str, Call] = {
     "GET access/": Call(400),  # it asks nothing
     "GET calendars/": Call(200),
     "GET calendars/{key}/": Call(200),
+    "GET calendars/{key}/days/": Call(200),
     "POST calendars/": Call(201, {"key": "de", "weekend": ["SUN"]}),
     "PUT calendars/{key}/": Call(200, {"key": "cn", "weekend": ["SUN"]}),
     "PATCH calendars/{key}/": Call(200, {"name": "x"}),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from instances import tasks
+from instances.dialects import DIALECTS
 from instances.dialects.grants import Grant
 from instances.dialects.readings import AccountReading, AccountsReading, ServerReading
 from instances.exceptions import NothingVisible
@@ -175,6 +176,11 @@ def test_who_is_left_out(sync: Any, settings: Any) -> None:
     assert {name for name, _kind in changes()} == {"app", "etl_3"}
     assert sync(*everybody) == RowCounts(created=2, unchanged=2)
     assert sync(account("app"), leave_out={"postgresql": ["*x", "tmp*"]}) == RowCounts(unchanged=1, dropped=1)
+
+
+def test_every_kind_with_accounts_has_a_setting_of_those_to_leave_out(settings: Any) -> None:
+    kinds = {name for name, dialect in DIALECTS.items() if dialect.supports_accounts}
+    assert set(settings.JOBSITE_ACCOUNTS_LEFT_OUT) == kinds
 
 
 def test_many_accounts_in_few_statements(sync: Any, django_assert_max_num_queries: Any) -> None:

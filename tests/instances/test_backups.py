@@ -85,7 +85,7 @@ def same_after_a_restore(instance: Instance, server: Any, root: Path) -> None:
     assert [one.name for one in path.parent.iterdir()] == [path.name]  # nothing else is left
     call_command("restore_backup", str(row.pk), "--into", OTHER, stdout=StringIO())
     assert contents(server, OTHER) == contents(server, NAME)
-    with pytest.raises(CommandError, match="exist"):
+    with pytest.raises(CommandError, match=r"exist|already"):
         call_command("restore_backup", str(row.pk), "--into", OTHER, stdout=StringIO())
     scratch = backups.SCRATCH.format(number=row.pk)
     assert scratch not in {one.name for one in instance.kind.database_sizes(instance.target()).databases}
@@ -193,3 +193,28 @@ def test_pages_and_api_tell_of_it_and_hand_out_no_file(
     assert f"manage.py restore_backup {other.pk} --into" in page
     for verb in ("post", "put", "delete"):
         assert getattr(admin_client, verb)(f"/api/v1/backups/{other.pk}/").status_code == 405
+
+
+def test_a_restore_test_removes_only_what_it_has_made(
+    my: Instance, mariadb: Any, pg: Instance, postgres: Any, lite: Instance, tmp_path: Path
+) -> None:
+    """Another installation may be using that name at this moment."""
+    for instance, server, name in ((my, mariadb, NAME), (pg, postgres, NAME), (lite, None, "")):
+        row = backups.backup(instance, name, keep=3)
+        scratch = backups.SCRATCH.format(number=row.pk)
+        if server is None:
+            theirs = tmp_path / "files" / f"{scratch}.sqlite3"
+            theirs.write_bytes(b"theirs")
+        else:
+            server.sql(f"CREATE DATABASE {server.quote(scratch)}")
+        try:
+            with pytest.raises(DialectError, match=r"exist|already"):
+                backups.test_restore(row)
+            if server is None:
+                assert theirs.read_bytes() == b"theirs"
+            else:
+                sizes = instance.kind.database_sizes(instance.target()).databases
+                assert scratch in {one.name for one in sizes}
+        finally:
+            if server is not None:
+                server.sql(f"DROP DATABASE IF EXISTS {server.quote(scratch)}")

@@ -257,11 +257,13 @@ class TestSession:
         assert "no &lt;route&gt;" in moved.content.decode()
         assert "X-Ended" not in moved
         sessions.start(b)
-        sessions.complete(b, RowCounts(created=3))
+        sessions.complete(b, RowCounts(created=3, dropped=41), {"notes": ["hidden: GRANT <all>"]})
         sessions.finish(session)
         ended = admin_client.get(live, {"cursor": moved["X-Cursor"]})
         assert ended["X-Ended"] == "1"
         assert "partly failed" in ended.content.decode()
+        assert "hidden: GRANT &lt;all&gt;" in ended.content.decode()
+        assert '<td class="number">41</td>' in ended.content.decode()
 
     def test_who_may_not_look_is_refused(self, client: Client, session: SyncSession) -> None:
         client.force_login(User.objects.create_user("eve", is_staff=True))

@@ -247,7 +247,7 @@ class TestRetry:
             tasks.sync_accounts(retry_of=first.pk)  # it collected sizes
         make_task("collect_database_sizes", function="collect_database_sizes")
         execution = requests.retry(first, actor=TRUSTED)
-        assert execution.parameters == {"retry_of": str(first.pk)}
+        assert execution.parameters == {"retry_of": str(first.pk), "instances": None}
         SyncRecord.objects.update(state="completed")
         with pytest.raises(Refused, match="has failed"):
             requests.retry(first, actor=TRUSTED)
@@ -298,3 +298,34 @@ def test_old_ones_go_and_running_ones_stay(make_instance: Any, clock: Any) -> No
     assert set(SyncSession.objects.all()) == {stuck, young}
     assert SyncRecord.objects.count() == 2
     assert AccountChange.objects.get().session is None
+
+
+# --- lost, as each face tells it
+
+
+def test_a_lost_session_is_told_and_done_again_by_every_face(
+    make_instance: Any, make_task: Any, clock: Any, admin_client: Any
+) -> None:
+    make_task("collect_database_sizes", function="collect_database_sizes")
+    session = sessions.create("size", "api", [make_instance("one"), make_instance("two")], actor=TESTER)
+    sessions.start(session.records.order_by("pk")[0])
+    clock.move(hours=4)
+    assert tasks.close_lost_sessions() == {"closed": [str(session.pk)]}
+    key = str(session.pk)
+    page = admin_client.get(f"/admin/instances/syncsession/{key}/change/").content.decode()
+    assert "Whoever worked on this is gone." in page
+    assert "Visit again what failed" in page
+    listed = admin_client.get("/admin/instances/syncsession/?status__exact=lost").content.decode()
+    assert key in listed
+    (row,) = admin_client.get("/api/v1/sync-sessions/?status=lost").json()["results"]
+    assert (row["id"], row["failed"], row["skipped"], row["retry_of"]) == (key, 1, 1, None)
+    output = StringIO()
+    call_command("sync_session", "list", "--status", "lost", "--json", stdout=output)
+    assert json.loads(output.getvalue())["id"] == key
+    admin_client.post(f"/admin/instances/syncsession/{key}/retry/")
+    answer = admin_client.post(f"/api/v1/sync-sessions/{key}/retry/")
+    assert answer.status_code == 202
+    call_command("sync_session", "retry", key, stdout=StringIO())
+    runs = Execution.objects.filter(function="collect_database_sizes")
+    assert [run.parameters["retry_of"] for run in runs] == [key] * 3
+    assert admin_client.post(f"/api/v1/sync-sessions/{key}/cancel/").status_code == 409

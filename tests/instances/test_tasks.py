@@ -116,6 +116,7 @@ def test_the_default_tasks_name_registered_functions_and_good_schedules() -> Non
         "upgrade_database_size_tables",
         "cleanup_old_sessions",
         "cleanup_old_account_changes",
+        "cleanup_old_aggregations",
     }
     for one in listed:
         registry.get(one["function"]).validate(one.get("parameters", {}))

@@ -60,7 +60,7 @@ VERBS: dict[str, Faces] = {
     "scheduling.definitions.defaults.reload": Faces("page board-reload", "POST tasks/reload/", "load_tasks"),
     "scheduling.calendars.save": Faces("form scheduling.calendar", "PATCH calendars/{key}/", "load_tasks"),
     "scheduling.calendars.delete": Faces(
-        "delete scheduling.calendar", "DELETE calendars/{key}/", "- an unused calendar harms nobody"
+        "delete scheduling.calendar", "DELETE calendars/{key}/", "calendar delete"
     ),
     "scheduling.dependencies.save": Faces(
         "page scheduling_task_dependencies", "PUT tasks/{key}/dependencies/", "task depend"
@@ -115,6 +115,9 @@ VERBS: dict[str, Faces] = {
     "instances.instances.set_tags": Faces(
         "form instances.instance", "PATCH instances/{pk}/", "import_instances"
     ),
+    "instances.instances.restrict": Faces(
+        "form instances.instance", "PATCH instances/{pk}/", "import_instances"
+    ),
     "instances.tags.save": Faces(
         "form instances.tag",
         "- an instance's tags come with the instance",
@@ -163,7 +166,10 @@ INSIDE = {
     "instances.credentials.require_password": "instances.credentials.edit",
     "instances.credentials.require_permission": "instances.credentials.edit",
     "instances.instances.check_connection": "instances.instances.edit",
+    "instances.instances.check_restriction": "instances.instances.restrict",
     "instances.instances.test_connections": "instances.instances.test_connection",
+    "instances.viewers.is_operator": "instances.instances.restrict",
+    "instances.viewers.viewer_of": "instances.instances.restrict",
     "instances.sessions.create": "scheduling.requests.run_now",
     "instances.sessions.request_cancel": "instances.requests.cancel",
 }

@@ -23,9 +23,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, file: Path | None, **options: Any) -> None:
-        rows = (
-            Instance.objects.present().select_related("credential").prefetch_related("tags").order_by("name")
-        )
+        rows = Instance.objects.present().select_related("credential").order_by("name")
+        rows = rows.prefetch_related("tags", "restricted_to")
         text = exchange.export(rows, options["format"] or format_of(file))
         if file is None:
             self.stdout.write(text, ending="")

@@ -30,15 +30,29 @@ class Command(VerbCommand):
     def add_verb_arguments(self, verb: str, parser: argparse.ArgumentParser) -> None:
         if verb != "list":
             parser.add_argument("ids", nargs="+", type=uuid.UUID, metavar="ID")
+        if verb == "list":
+            parser.add_argument(
+                "--status", choices=SyncSession.Status.values, help=_("Only those of this outcome.")
+            )
+            parser.add_argument(
+                "--category", choices=SyncSession.Category.values, help=_("Only those of this kind.")
+            )
+        if verb == "show":
+            parser.add_argument(
+                "--state", choices=SyncRecord.State.values, help=_("Only instances in this state.")
+            )
 
     def verb_list(self, options: dict[str, Any]) -> None:
-        for session in SyncSession.objects.order_by("-started_at")[:LISTED]:
+        wanted = {name: options[name] for name in ("status", "category") if options[name]}
+        for session in SyncSession.objects.filter(**wanted).order_by("-started_at")[:LISTED]:
             self.stdout.write(self.told(session, options))
 
     def verb_show(self, options: dict[str, Any]) -> None:
         def work(id: str) -> str:
             session = self._session(id)
             records = session.records.select_related("instance").order_by("instance__name")
+            if options["state"]:
+                records = records.filter(state=options["state"])
             return "\n".join(
                 [self.told(session, options), *(self._record(each, options) for each in records)]
             )
@@ -58,9 +72,8 @@ class Command(VerbCommand):
             "error": record.error or None,
             "notes": record.details.get("notes", []),
         }
-        return self.show(
-            row, f"  {record.instance.name:<40} {record.state:<10} {record.error}".rstrip(), options
-        )
+        said = record.error or " ".join(row["notes"])
+        return self.show(row, f"  {record.instance.name:<40} {record.state:<10} {said}".rstrip(), options)
 
     def verb_cancel(self, options: dict[str, Any]) -> None:
         def work(id: str) -> str:

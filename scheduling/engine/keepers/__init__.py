@@ -10,6 +10,7 @@ from scheduling.engine.keepers.events import Events
 from scheduling.engine.keepers.following import Following
 from scheduling.engine.keepers.guards import Guards
 from scheduling.engine.keepers.handover import Handover
+from scheduling.engine.keepers.leftovers import Leftovers
 from scheduling.engine.keepers.live_rows import LiveRows
 from scheduling.engine.keepers.logs import Logs
 from scheduling.engine.keepers.notices import Notices
@@ -32,6 +33,7 @@ def keepers() -> list[Keeper]:
         Handover(),
         Logs(),
         LiveRows(),
+        Leftovers(),
         Tallies(),
         Events(),
         Notices(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from scheduling.context import TIMEOUT
-from scheduling.engine.keepers.base import Keeper, hold
+from scheduling.engine.keepers.base import Keeper, hold, warn
 from scheduling.engine.state import NodeState
 from scheduling.services import executions
 
@@ -25,6 +25,7 @@ class Overdue(Keeper):
         for key in fresh:
             node.runs.cancel(key, TIMEOUT, "it ran longer than its timeout allows")
         self._told = overdue
+        warn(node, "executors", node.runs.trouble())
         choked = len(overdue) > node.runs.seats / 2
         hold(
             node,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import re
 import shutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,8 @@ from scheduling.context import RunCancelled, RunContext, current_run
 from scheduling.exceptions import ProgramFailed
 from scheduling.executors.processes.supervision import Ended, Supervision
 
+#: The name of a run's folder.
+FOLDER = re.compile(r"(\d{1,18})-(\d{1,9})", re.ASCII)
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -112,10 +115,18 @@ def _user() -> list[int] | None:
     return [entry.pw_uid, entry.pw_gid]
 
 
+def folders() -> Iterator[tuple[tuple[int, int], Path]]:
+    """The folders of runs that there are: (execution, attempt) and where."""
+    root = Path(settings.VAR_DIR) / "runs"
+    for path in root.iterdir() if root.is_dir() else ():
+        if found := FOLDER.fullmatch(path.name):
+            yield (int(found[1]), int(found[2])), path
+
+
 @contextmanager
 def _folder(run: RunContext, files: Mapping[str, str]) -> Iterator[Path]:
     """A folder of the run's own, gone afterwards."""
-    folder = Path(settings.VAR_DIR) / "runs" / f"{run.execution_id}-{run.attempt}"
+    folder = Path(settings.VAR_DIR) / "runs" / f"{run.execution_id}-{run.attempt}"  # as FOLDER reads it
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
     try:

@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 
 from instances.models import SyncSession
 from instances.services import sessions
+from instances.services.sessions import RowCounts
 from scheduling.models import Execution
 from scheduling.services.actor import SYSTEM
 
@@ -42,6 +43,26 @@ def test_list_tells_the_outcome(session: SyncSession) -> None:
     out = io.StringIO()
     call_command("sync_session", "list", stdout=out)
     assert out.getvalue().endswith("size running 0/2\n")
+
+
+def test_outcomes_and_states_narrow_what_is_told(session: SyncSession) -> None:
+    first, second = session.records.order_by("pk")
+    for record in (first, second):
+        sessions.start(record)
+    sessions.fail(first, "no route")
+    sessions.complete(second, RowCounts(), {"notes": ["Half is hidden."]})
+    sessions.finish(session)
+    assert [row["id"] for row in objects("list", "--status", "partly_failed", "--category", "size")] == [
+        str(session.pk)
+    ]
+    assert objects("list", "--status", "lost") == objects("list", "--category", "account") == []
+    _told, row = objects("show", str(session.pk), "--state", "failed")
+    assert (row["instance"], row["error"]) == ("a", "no route")
+    out = io.StringIO()
+    call_command("sync_session", "show", str(session.pk), "--state", "completed", stdout=out)
+    assert out.getvalue().splitlines()[1].endswith("completed  Half is hidden.")
+    with pytest.raises(CommandError, match="invalid choice"):
+        objects("list", "--status", "good")
 
 
 def test_cancel_and_retry(session: SyncSession, make_task: Any) -> None:

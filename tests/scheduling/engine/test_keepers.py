@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +14,7 @@ from scheduling.engine.keepers import tallies as keeper
 from scheduling.models import Execution, Node, Tally
 from scheduling.services import liverows, nodes, stats, tallies, tasks
 from scheduling.services.plans import plans
-from tests.conftest import TESTER
+from tests.conftest import TESTER, await_
 from tests.scheduling.engine.conftest import HandNode, make_due, stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,6 +57,33 @@ def test_a_node_that_is_asked_to_drain_claims_nothing_more(node: HandNode) -> No
     execution = tasks.run_now(stored("echo").pk, actor=TESTER)
     node.tick()
     assert Execution.objects.get(pk=execution.pk).state == "queued"
+
+
+def test_what_killed_programs_left_behind_is_removed(node: HandNode, settings: Any, tmp_path: Path) -> None:
+    settings.VAR_DIR = tmp_path
+    node.tick()  # there is none yet
+    asked = tasks.run_now(stored("echo").pk, actor=TESTER)
+    Execution.objects.filter(pk=asked.pk).update(
+        state="running", node_id=uuid.uuid4(), started_at=clock.now(), attempt=2
+    )
+    names = [f"{asked.pk}-1", f"{asked.pk}-2", "987654-1", "not-a-run", "7"]
+    for name in names:
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "dump").write_text("large")
+    node.tick()
+    await_(lambda: len(list((tmp_path / "runs").iterdir())) == 3, 5)
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {f"{asked.pk}-2", "not-a-run", "7"}
+
+
+def test_what_troubles_an_executor_is_shown_with_the_node(
+    node: HandNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node.runs, "trouble", lambda: "takes no coroutines")
+    node.tick()
+    assert Node.objects.get().warning == "takes no coroutines"
+    monkeypatch.undo()
+    node.tick()
+    assert Node.objects.get().warning == ""
 
 
 def test_what_soon_comes_due_is_read_ahead(node: HandNode) -> None:

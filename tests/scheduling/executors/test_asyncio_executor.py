@@ -187,8 +187,10 @@ def test_while_one_blocks_the_loop_no_more_are_taken(
     executor.submit(new_order())
     await_(lambda: executor.free_seats == 0, 5)
     assert "blocks the event loop" in caplog.text
+    assert executor.trouble == "takes no coroutines: one blocks the event loop, among nightly"
     returned.wait(1, 5)
     await_(lambda: executor.free_seats == 500, 5)
+    assert executor.trouble == ""
 
 
 def test_shut_down_it_gives_back_what_is_left(returned: Returned) -> None:
