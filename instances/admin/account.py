@@ -47,7 +47,6 @@ class InstanceAccountAdmin(OfVisible, HistoryAdmin[InstanceAccount]):
         "last_seen_at",
     )
     list_filter = ("active", ChangedSince, "kind", "superuser", "locked", "grant_admin", *OF_INSTANCE)
-    list_select_related = ("instance",)
     search_fields = ("name",)
     ordering = ("name", "instance")  # along an index
     fields = (
@@ -146,7 +145,6 @@ class AccountChangeAdmin(OfVisible, HistoryAdmin[AccountChange]):
     sheet = sheets.ACCOUNT_CHANGES
     list_display = ("at", "instance", "name", "kind", "sentence")
     list_filter = ("kind", since("at"), *OF_INSTANCE)
-    list_select_related = ("instance",)
     ordering = ("-id",)
     fields = ("at", "instance", "name", "kind", "session")
     readonly_fields = fields

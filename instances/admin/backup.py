@@ -52,7 +52,6 @@ class BackupAdmin(OfVisible, HistoryAdmin[Backup]):
         "finished_at", "instance", "database", "bytes", "length", "file", "restored_at", "removed_at",
     )  # fmt: skip
     list_filter = (Kept, RestoreTested, *OF_INSTANCE)
-    list_select_related = ("instance",)
     ordering = ("-id",)
     fields = (
         "instance", "database", "file", "bytes", "sha256", "started_at", "finished_at", "length", "restored_at",

@@ -35,7 +35,6 @@ class InstanceDatabaseAdmin(OfVisible, HistoryAdmin[InstanceDatabase]):
         "returned_at",
     )
     list_filter = ("active", since("first_seen_at", "dropped_at", "returned_at"), *OF_INSTANCE)
-    list_select_related = ("instance",)
     search_fields = ("name",)
     ordering = ("name", "instance")
     change_form_outer_before_template = "instances/database.html"

@@ -63,7 +63,6 @@ class DatabaseSizeAggregateAdmin(OfVisible, AggregateColumns, HistoryAdmin[Datab
         "final",
     )
     list_filter = ("period", "final", *OF_INSTANCE)
-    list_select_related = ("instance",)
     ordering = ("period", "-start", "-instance", "-id")
 
 
@@ -82,7 +81,6 @@ class InstanceSizeAggregateAdmin(OfVisible, AggregateColumns, HistoryAdmin[Insta
         "final",
     )
     list_filter = ("period", "final", *OF_INSTANCE)
-    list_select_related = ("instance",)
     ordering = ("period", "-start", "-instance", "-id")
 
 
@@ -106,7 +104,6 @@ class SizeAnomalyAdmin(OfVisible, HistoryAdmin[SizeAnomaly]):
     sheet = sheets.JUMPS
     list_display = ("date", "instance", "database", "before", "after", "daily", "usual")
     list_filter = (JumpFilter, since("date"), *OF_INSTANCE)
-    list_select_related = ("instance",)
     ordering = ("-date", "-instance")
 
     @admin.display(description=_("before"))

@@ -50,7 +50,6 @@ class SizeLimitAdmin(OfVisible, ServiceAdmin[SizeLimit]):
     list_display = ("instance", "database", "limit", "used", "share", "growth", "full_on")
     list_display_links = ("instance", "limit")
     list_filter = OF_INSTANCE
-    list_select_related = ("instance",)
     search_fields = ("database",)
     autocomplete_fields = ("instance",)
     readonly_fields = ("used", "growth", "full_on", "computed_at")

@@ -30,7 +30,6 @@ class DatabaseSizeAdmin(OfVisible, HistoryAdmin[DatabaseSize]):
 
     list_display = ("date", "instance", "database", "total_bytes", "data_bytes", "index_bytes", "reason")
     list_filter = (since("date"), *OF_INSTANCE)
-    list_select_related = ("instance",)
     ordering = ("-date", "-instance")  # along the index by date
 
 
@@ -40,5 +39,4 @@ class InstanceSizeAdmin(OfVisible, HistoryAdmin[InstanceSize]):
     sheet = sheets.INSTANCE_SIZES
     list_display = ("date", "instance", "total_bytes", "database_count", "unknown_count", "collected_at")
     list_filter = (since("date"), *OF_INSTANCE)
-    list_select_related = ("instance",)
     ordering = ("-date", "-instance")

@@ -91,7 +91,7 @@ def _execution(task: Task, moment: datetime, *, exact: bool) -> Execution | None
 
 def _of_execution(execution: Execution, now: datetime) -> Explanation:
     id, at = execution.pk, _time(execution.scheduled_for)
-    facts = [_("Execution #%(id)d, due at %(at)s, by %(origin)s.") % {
+    facts = [_("Execution #%(id)d, due at %(at)s (%(origin)s).") % {
         "id": id, "at": at, "origin": execution.get_origin_display(),
     }]  # fmt: skip
     if execution.covers_until is not None:

@@ -175,6 +175,20 @@ def expected_of(runs: Sequence[Run]) -> int | None:
     return durations.exact(taken, 0.5)
 
 
+def foreseen_end(
+    started_at: datetime, usual_ms: int | None, done: int | None, total: int | None, now: datetime
+) -> datetime | None:
+    """When a run ends by its own pace, where it says how far it is; else when its task's runs usually do.
+
+    Rounded, so that what a page says of it reads the same for some time.
+    """
+    if done and total:
+        seconds = (now - started_at).total_seconds() * total / done
+        step = max(1, round(seconds / 20))
+        return started_at + timedelta(seconds=round(seconds / step) * step)
+    return started_at + timedelta(milliseconds=usual_ms) if usual_ms else None
+
+
 def expected(task_ids: Iterable[int], most: int = 40) -> dict[int, int]:
     """The expected duration of each task that has succeeded in its last ``most`` executions. Two queries."""
     guesses = {task_id: expected_of(runs) for task_id, runs in strips(set(task_ids), most).items()}

@@ -162,13 +162,13 @@ def _name(rows: list[Row]) -> None:
 
 
 def _with_progress(rows: list[Row], now: datetime) -> list[Row]:
-    """How far each run is: by its own word, else by how long the task took before."""
+    """How far each run is, and when it ends: by its own word, else by how long the task took before."""
     expected = stats.expected({row["task_id"] for row in rows})
     for row in rows:
         usual = row["expected_ms"] = expected.get(row["task_id"])
-        row["ends_at"] = row["started_at"] + timedelta(milliseconds=usual) if usual else None
-        row["late"] = usual is not None and row["ends_at"] < now
         total, done = row["progress_total"], row["progress_done"]
+        row["ends_at"] = stats.foreseen_end(row["started_at"], usual, done, total, now)
+        row["late"] = not (done and total) and row["ends_at"] is not None and row["ends_at"] < now
         row["share"] = round(100 * min(done, total) / total) if total and done is not None else None
     return rows
 

@@ -274,7 +274,9 @@ def test_the_button_of_a_queue_stands_beside_its_reason(task: Task, person: Call
 
 def test_a_collection_is_followed_and_its_page_made_new_at_the_end(person: Callable[..., Person]) -> None:
     """It says its age in whole words, and what can be done changes with its end."""
-    instance = Instance.objects.create(name="files", dialect="sqlite", database="/nowhere.sqlite3")
+    now = clock.now()
+    place = {"dialect": "sqlite", "database": "/nowhere.sqlite3"}
+    instance = Instance.objects.create(name="files", created_at=now, updated_at=now, **place)
     session = sessions.create("size", "manual_batch", [instance], actor=SYSTEM)
     page = person().visit(f"/admin/instances/syncsession/{session.pk}/change/")
     age = page.locator("[data-age-of=session]")

@@ -8,10 +8,12 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from scheduling.models import Task
+from scheduling import clock
+from scheduling.models import Execution, Task
 from scheduling.services import tasks
 from tests.browser.conftest import Person
 from tests.conftest import TESTER, new_task
+from tests.scheduling.views.conftest import new_execution
 
 TASKS = "/admin/scheduling/task/"
 BOXES = ("second", "minute", "hour", "day", "month", "day_of_week", "year")
@@ -112,3 +114,25 @@ def test_filters_open_by_keyboard(person: Callable[..., Person]) -> None:
     expect(page.locator("#changelist-filter")).to_contain_text("broken")
     expect(page.locator("#changelist-filter a:has-text('broken')")).to_be_visible()
     assert not somebody.barriers()
+
+
+def test_all_buttons_of_a_row_are_in_view_on_a_small_laptop(person: Callable[..., Person]) -> None:
+    somebody = person(viewport={"width": 1280, "height": 800})
+    task = tasks.create(
+        new_task(
+            "calculate_database_size_aggregations",
+            name="Compute sizes by period",
+            function="echo",
+            parameters={"values": 1},
+            trigger_params={"expression": "0 6 * * mon-fri"},
+        ),
+        actor=TESTER,
+    )
+    now = clock.now()
+    Execution.objects.bulk_create([new_execution(task, "succeeded", now) for _each in range(20)])
+    page = somebody.visit(TASKS)
+    edge = page.locator("#result_list").evaluate("e => e.parentElement.getBoundingClientRect().right")
+    for button in page.locator(".row-verbs > *").all():
+        box = button.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] < min(edge, 1_264), "one has to scroll for it"

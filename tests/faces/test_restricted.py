@@ -350,6 +350,7 @@ def test_a_session_counts_all_and_names_what_is_seen(hidden: World, outsider: Cl
     page = text_of(outsider.get(reverse("admin:instances_syncsession_change", args=[pk])))
     assert "0 of 1 instances" in page
     assert "Instances that are not shown to you are counted" in page
+    assert "No instance was to be visited" not in page
     assert outsider.get(f"{PREFIX}sync-sessions/{pk}/records/").json()["results"] == []
     page = text_of(member.get(reverse("admin:instances_syncsession_change", args=[pk])))
     assert "not shown to you" not in page

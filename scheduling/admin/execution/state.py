@@ -112,12 +112,7 @@ def _progress(execution: Execution, now: datetime) -> dict[str, Any] | None:
     usual = stats.expected([execution.task_id]).get(execution.task_id)
     total, done = execution.progress_total, execution.progress_done
     share = min(100 * done // total, 100) if total and done is not None else None
-    ends_at = execution.started_at + timedelta(milliseconds=usual) if usual else None
-    if done and total:
-        # By its own pace; rounded, so that the part reads the same for some time.
-        seconds = (now - execution.started_at).total_seconds() * total / done
-        step = max(1, round(seconds / 20))
-        ends_at = execution.started_at + timedelta(seconds=round(seconds / step) * step)
+    ends_at = stats.foreseen_end(execution.started_at, usual, done, total, now)
     return {
         "share": share,
         "usual_ms": usual,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.contrib import admin
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -55,6 +56,11 @@ def moment_lines(at: datetime | None, zone: str) -> SafeString | str:
     )
 
 
+def breakable(key: str) -> SafeString:
+    """A key that goes on below between its words, and not within one, where its column is narrow."""
+    return SafeString(re.sub(r"([_.])", r"\1<wbr>", escape(key)))
+
+
 class TaskColumns:
     """Mixed into the admin of tasks; each needs what ``changelist.look`` has set."""
 
@@ -68,7 +74,7 @@ class TaskColumns:
         function = format_html('<span class="hint code">{}()</span>', task.function)
         return format_html(
             '<span class="two"><span class="code">{}</span>{}</span>',
-            task.key,
+            breakable(task.key),
             function if task.function != task.key else "",
         )
 

@@ -42,6 +42,7 @@ DEAD = 70
 
 _queues: list[str] = []
 _self: _Self | None = None
+_draining = False
 
 
 @dataclass(slots=True)
@@ -81,7 +82,8 @@ def _begin(**_signal: Any) -> None:
         kind=Node.Kind.WORKER,
     )
     nodes.set_state(node.pk, Node.State.ACTIVE, clock.now())
-    heart = Heart(node.pk, beat_seconds=settings.SCHEDULER["beat_seconds"], died=_die)
+    beat_seconds = settings.SCHEDULER["beat_seconds"]
+    heart = Heart(node.pk, beat_seconds=beat_seconds, died=_die, also=lambda: _drain_if_asked(node.pk))
     heart.start()
     _self = _Self(node.pk, heart)
     signal.signal(signal.SIGUSR2, _on_signal)
@@ -101,6 +103,17 @@ def _die() -> None:
     """The others have given this node up; its run must not go on. The worker makes a new process."""
     logger.critical("declared dead by another node")
     os._exit(DEAD)
+
+
+def _drain_if_asked(node_id: uuid.UUID) -> None:
+    """One process cannot be told to take no more messages: the whole worker ends, once what runs in it has ended."""
+    global _draining
+    if _draining or not nodes.is_drain_asked(node_id):
+        return
+    nodes.set_state(node_id, Node.State.DRAINING, clock.now(), "asked to drain")
+    _draining = True
+    logger.warning("draining: somebody has asked for it", extra={"node": str(node_id)})
+    os.kill(os.getppid(), signal.SIGTERM)  # Celery's warm shutdown
 
 
 def work(execution_id: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -91,12 +91,23 @@ def test_a_run_that_takes_longer_than_usual_is_said_to(busy: Task, clock: Settab
     assert "longer than usual (2 s)" in text_of(client.get("/scheduler/now/").content.decode())
 
 
-def test_progress_that_the_run_tells_itself_goes_first(busy: Task) -> None:
+def test_progress_that_the_run_tells_itself_goes_first(busy: Task, clock: SettableClock) -> None:
     Execution.objects.filter(state="running").update(
         progress_done=3, progress_total=4, progress_text="copying"
     )
     client = login(superuser=True)
-    assert "3 / 4 (75 %) copying" in text_of(client.get("/scheduler/now/").content.decode())
+    clock.move(minutes=1)
+    page = client.get("/scheduler/now/").content.decode()
+    assert "3 / 4 (75 %) copying" in text_of(page)
+    # As on its own page: a quarter is left, and a third of the time so far, whatever is usual.
+    (run,) = Execution.objects.filter(state="running")
+    own = client.get(f"/admin/scheduling/execution/{run.pk}/state/").content.decode()
+    assert run.started_at is not None
+    ends_at = run.started_at + (clock.now() - run.started_at) * 4 / 3
+    for text in (page, own):
+        found = re.search(r'time left: <time datetime="([^"]+)"', text)
+        assert found
+        assert abs(datetime.fromisoformat(found[1]) - ends_at) < timedelta(seconds=3)
 
 
 def test_nothing_new_is_204_and_something_new_comes_with_its_cursor(busy: Task, clock: SettableClock) -> None:
