@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -60,12 +61,13 @@ def request(
     """
     began = time.monotonic()
     parts = _parts(url)
-    address = resolve(parts.hostname or "", _port(parts))
+    address = resolve(parts.hostname or "", _port(parts), min(timeout_seconds, CONNECT_SECONDS))
     data, given = _body(body, dict(headers))
-    connection = _connection(parts, address, timeout_seconds)
+    left = max(0.01, timeout_seconds - (time.monotonic() - began))
+    connection = _connection(parts, address, left)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     # A server that sends a byte now and then outlasts any timeout of the socket: this one ends it.
-    timer = threading.Timer(timeout_seconds, connection.line.cut)
+    timer = threading.Timer(left, connection.line.cut)
     timer.daemon = True
     timer.start()
     try:
@@ -93,19 +95,30 @@ def request(
     )
 
 
-def resolve(host: str, port: int) -> str:
+def resolve(host: str, port: int, seconds: float = CONNECT_SECONDS) -> str:
     """The one address that will be spoken to. Raises HttpFailed when it is not allowed, or there is none."""
+    found: SimpleQueue[str | Exception] = SimpleQueue()
+    # The system's resolver knows no timeout of ours: it is left behind when it takes longer.
+    threading.Thread(target=_look_up, args=(host, port, found), name="resolver", daemon=True).start()
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise HttpFailed(f"The name {host!r} cannot be resolved: {error}") from error
-    address = str(found[0][4][0])
+        address = found.get(timeout=seconds)
+    except Empty:
+        raise HttpFailed(f"The name {host!r} was not resolved within {seconds:g} s.") from None
+    if isinstance(address, Exception):
+        raise HttpFailed(f"The name {host!r} cannot be resolved: {address}") from address
     if not is_allowed(address, host):
         raise HttpFailed(
             f"{host!r} leads to {address}, which is not a public address: refused unless the setting"
             " JOBSITE_HTTP_ALLOW names it."
         )
     return address
+
+
+def _look_up(host: str, port: int, found: SimpleQueue[str | Exception]) -> None:
+    try:
+        found.put(str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0]))
+    except (OSError, UnicodeError) as error:
+        found.put(error)
 
 
 def is_allowed(address: str, host: str) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 
 from instances.dialects.access import ADMIN, READ, WRITE, Held, Holder
@@ -24,7 +26,35 @@ def reasons(action: str, database: str, holder: Holder) -> list[Held]:
         for held in holder.held
         if held.grant.category == "restriction" and held.grant.on == (database,) and not held.via
     }
-    return [held for held in holder.held if _fits(held, action, database, restricted)]
+    counting = _counting(holder, database)
+    return [
+        held
+        for held in holder.held
+        if _fits(held, action, database, restricted)
+        and (held.grant.category != "database" or counting[held.via] == held.grant.on[0])
+    ]
+
+
+def _counting(holder: Holder, database: str) -> dict[tuple[str, ...], str]:
+    """For the account, and for each way through roles: on which name its rights on the database are looked up."""
+    patterns: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for held in holder.held:
+        if held.grant.category == "database":
+            patterns[held.via].add(held.grant.on[0])
+    return {via: most_exact(found, database) for via, found in patterns.items()}
+
+
+def most_exact(patterns: Iterable[str], database: str) -> str:
+    """Of the names that fit, the one that the server looks at, and no other: that with the latest wild card; empty
+    when none fits.
+    """
+    fitting = [pattern for pattern in patterns if fits_pattern(database, pattern)]
+    return max(fitting, key=lambda pattern: (_exact_part(pattern), len(pattern)), default="")
+
+
+def _exact_part(pattern: str) -> float:
+    found = re.search(r"(?<!\\)[%_]", pattern)
+    return found.start() if found else math.inf
 
 
 def _fits(held: Held, action: str, database: str, restricted: set[str]) -> bool:
@@ -42,17 +72,18 @@ def everywhere(grants: Iterable[Grant]) -> set[str]:
 
 
 def throughout(grants: Iterable[Grant], database: str) -> set[str]:
-    """The rights on everything in a database: not those on some of its tables."""
+    """The rights on everything in a database: not those on some of its tables. Of rights on several names that fit
+    the database, those on the most exact one.
+    """
     grants = tuple(grants)
+    counting = most_exact({grant.on[0] for grant in grants if grant.category == "database"}, database)
     taken = {
         grant.right.removeprefix("NOT ")
         for grant in grants
         if grant.category == "restriction" and grant.on == (database,)
     }
     return everywhere(grants) - taken | {
-        grant.right
-        for grant in grants
-        if grant.category == "database" and fits_pattern(database, grant.on[0])
+        grant.right for grant in grants if grant.category == "database" and grant.on == (counting,)
     }
 
 

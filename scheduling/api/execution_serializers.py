@@ -72,7 +72,8 @@ class ExecutionDetailSerializer(ExecutionSerializer):
     class Meta:
         model = Execution
         fields = (
-            *SHORT, "task_version", "executor", "weight", "timeout_seconds", "available_at", "deadline_at", "overdue",
+            *SHORT, "task_version", "executor", "weight", "timeout_seconds", "memory_limit_mb",
+            "cpu_limit_seconds", "available_at", "deadline_at", "overdue",
             "cancel_requested_at", "requested_by", "rerun_of", "covers_until", "covers_count", "parameters",
             "progress_done", "progress_total", "progress_text", "result", "result_altered", "error_class",
             "traceback", "exit_code", "cpu_seconds", "peak_memory_bytes", "attempts",

@@ -91,6 +91,9 @@ def test_one_in_full(api: Api, history: list[Execution]) -> None:
     Attempt.objects.create(execution=failed, attempt=1, state="failed", reason="exception", message="first")
     shown = api.get(f"executions/{ok.pk}/").data
     assert (shown["result"], shown["duration_seconds"], shown["requested_by"]) == ({"a": 1}, 1.5, None)
+    type(ok).objects.filter(pk=ok.pk).update(memory_limit_mb=512, cpu_limit_seconds=9)
+    shown = api.get(f"executions/{ok.pk}/").data
+    assert (shown["memory_limit_mb"], shown["cpu_limit_seconds"]) == (512, 9)
     shown = api.get(f"executions/{failed.pk}/").data
     assert (shown["error"], shown["traceback"], shown["error_class"]) == ("boom", "Traceback", "ValueError")
     assert [(each["attempt"], each["error"]) for each in shown["attempts"]] == [(1, "first")]

@@ -96,6 +96,18 @@ class TestMariaDB:
         with pytest.raises(RightsMissing, match=r"GRANT SELECT ON mysql\.proc TO"):
             backups.backup(instance, NAME, keep=1)
 
+    def test_a_right_on_the_very_name_hides_those_on_a_pattern(
+        self, instance: Instance, grant: Any, mariadb: Any
+    ) -> None:
+        """Of several names that fit, the server looks at the most exact one only, and sees no table then."""
+        exact = NAME.replace("_", "\\_").replace("%", "\\%")
+        pattern = f"{mariadb.quote(PREFIX + 'back%')}.*"
+        grant(
+            f"{', '.join(NEEDED)} ON {pattern}", f"EVENT ON {mariadb.quote(exact)}.*", "SELECT ON mysql.proc"
+        )
+        with pytest.raises(RightsMissing, match="GRANT SELECT, SHOW VIEW, TRIGGER ON"):
+            backups.backup(instance, NAME, keep=1)
+
     def test_the_others_go_on(self, instance: Instance, grant: Any, mariadb: Any) -> None:
         grant(f"{', '.join(NEEDED)} ON {mariadb.quote(OTHER)}.*", "SELECT ON mysql.*")
         with pytest.raises(BackupsFailed, match=r"1 of 2 .*GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON"):

@@ -103,6 +103,10 @@ class Command(VerbCommand):
         if complete:
             earlier = list(Attempt.objects.filter(execution_id=execution.pk).order_by("attempt"))
             row |= {
+                "executor": execution.executor,
+                "timeout_seconds": execution.timeout_seconds,
+                "memory_limit_mb": execution.memory_limit_mb,
+                "cpu_limit_seconds": execution.cpu_limit_seconds,
                 "parameters": execution.parameters,
                 "result": execution.result,
                 "traceback": execution.traceback,

@@ -170,6 +170,7 @@ class TestExecution:
             (1, "first"), (1, "second"), (2, "again"),
         ]  # fmt: skip
         assert (row["state"], row["parameters"]) == ("queued", {"values": 1})
+        assert (row["executor"], row["timeout_seconds"], row["memory_limit_mb"]) == ("thread", None, None)
         Execution.objects.filter(pk=queued.pk).update(
             state=State.FAILED,
             reason="exception",

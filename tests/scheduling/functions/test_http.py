@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import ssl
 import threading
 import time
@@ -122,6 +123,19 @@ def test_an_answer_that_drips_is_cut_off(server: str, path: str) -> None:
     assert time.monotonic() - began < 2
 
 
+def test_a_resolver_that_hangs_outlasts_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs = threading.Event()
+
+    def hang(*_args: Any, **_options: Any) -> Any:
+        hangs.wait(10)
+        raise OSError("too late to be heard")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    with pytest.raises(HttpFailed, match=r"'slow\.test' was not resolved within 0\.2 s"):
+        http_request("http://slow.test/", timeout_seconds=0.2)
+    hangs.set()
+
+
 @pytest.mark.parametrize("begun", [True, False])
 def test_a_request_ends_when_its_run_is_asked_to_end(server: str, begun: bool) -> None:
     run = RunContext.of(new_order(), runlog.open_new())
@@ -176,8 +190,6 @@ def test_a_name_is_resolved_once_and_what_was_looked_at_is_spoken_to(
     server: str, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A name that leads elsewhere at the second look (DNS rebinding) gains nothing."""
-    import socket
-
     settings.JOBSITE_HTTP_ALLOW = ["127.0.0.1"]
     looks: list[str] = []
     resolve = socket.getaddrinfo
@@ -230,7 +242,7 @@ def test_a_certificate_is_looked_at(
             http_request(f"https://127.0.0.1:{port}/")
         trusting = ssl.create_default_context(cafile=str(certificate))
         monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
-        monkeypatch.setattr(outbound, "resolve", lambda host, port: "127.0.0.1")
+        monkeypatch.setattr(outbound, "resolve", lambda *_args: "127.0.0.1")
         assert http_request(f"https://localhost:{port}/")["status"] == 200
         with pytest.raises(HttpFailed, match="Hostname mismatch"):
             http_request(f"https://elsewhere.test:{port}/")
