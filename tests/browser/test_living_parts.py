@@ -331,9 +331,14 @@ def test_after_no_answer_a_button_of_the_board_may_be_pressed_again(
             route.fulfill(response=answer)
 
     page.route("**/tasks/*/run/", lose)
-    for told in ("The server does not answer", "asked to run", "asked to run"):
+    for end, told in (
+        ("requestfailed", "The server does not answer"),
+        ("requestfinished", "asked to run"),
+        ("requestfinished", "asked to run"),
+    ):
         page.click(f"#run-{task.pk}")
-        page.locator("#confirm [value=yes]").click()
+        with page.expect_event(end, lambda request: request.url.endswith("/run/")):
+            page.locator("#confirm [value=yes]").click()
         expect(page.locator(".toast").last).to_contain_text(told)
         expect(page.locator(f"#run-{task.pk}")).to_be_enabled()
     assert lost == [200, 200, 200]
