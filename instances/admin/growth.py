@@ -7,10 +7,12 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from instances.admin.filters import OF_INSTANCE, since
+from instances.admin.periods import periods_view
 from instances.admin.visible import OfVisible
 from instances.models import DatabaseSizeAggregate, InstanceSizeAggregate, SizeAnomaly, Tag
 from instances.models.aggregate import SizeAggregate
@@ -26,6 +28,7 @@ class AggregateColumns:
     teaches = _(
         "Figures by period appear here when sizes have been collected and “Compute sizes by period” has run."
     )
+    list_before_template = "instances/periods_link.html"
 
     @admin.display(description=_("average"))
     def average(self, row: SizeAggregate) -> str:
@@ -64,6 +67,10 @@ class DatabaseSizeAggregateAdmin(OfVisible, AggregateColumns, HistoryAdmin[Datab
     )
     list_filter = ("period", "final", *OF_INSTANCE)
     ordering = ("period", "-start", "-instance", "-id")
+
+    def get_urls(self) -> list[Any]:
+        page = self.admin_site.admin_view(periods_view)
+        return [path("standing/", page, name="instances_periods"), *super().get_urls()]
 
 
 @admin.register(InstanceSizeAggregate)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import django_filters
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.response import Response
 
 from instances.api.filters import OfInstance
 from instances.api.visible import OfVisible
 from instances.models import DatabaseSizeAggregate, InstanceSizeAggregate
-from instances.services import sheets
+from instances.services import sheets, status
 from jobsite.rest.permissions import of_model
 from jobsite.rest.views import Exports, HouseViewSet, Lists
+from scheduling import clock
 
 SHARED = (
     "id", "instance", "period", "start", "end", "samples", "first_date", "last_date", "first_bytes", "last_bytes",
@@ -66,6 +71,26 @@ class InstanceAggregateFilters(Periods):
         fields = SHARED_FILTERS
 
 
+class SpanSerializer(serializers.Serializer):
+    start = serializers.DateField()
+    end = serializers.DateField()
+    instances = serializers.IntegerField(help_text=_("That have figures of it."))
+    missing = serializers.ListField(
+        child=serializers.CharField(),
+        help_text=_("Instances that were measured in it and have none, the first 50."),
+    )
+    missing_count = serializers.IntegerField()
+
+
+class AggregationStatusSerializer(serializers.Serializer):
+    day = serializers.DateField()
+    periods = serializers.DictField(
+        child=SpanSerializer(),
+        help_text=_("“last day”, “running day”, and so on for week, month and quarter."),
+    )
+    last_session = serializers.DictField(allow_null=True)
+
+
 class DatabaseAggregateViewSet(OfVisible, Lists, Exports, HouseViewSet):
     """Of each database, the newest period first."""
 
@@ -74,9 +99,16 @@ class DatabaseAggregateViewSet(OfVisible, Lists, Exports, HouseViewSet):
     filterset_class = DatabaseAggregateFilters
     sheet = sheets.DATABASE_AGGREGATES
     orderings: ClassVar[dict[str, tuple[str, ...]]] = NEWEST
-    needs: ClassVar[dict[str, tuple[str, ...]]] = of_model(
-        "instances.databasesizeaggregate", "list", "export"
-    )
+    needs: ClassVar[dict[str, tuple[str, ...]]] = {
+        **of_model("instances.databasesizeaggregate", "list", "export"),
+        "status": ("instances.view_databasesizeaggregate",),
+    }
+
+    @extend_schema(responses=AggregationStatusSerializer, filters=False)
+    @action(detail=False, methods=["get"], pagination_class=None)
+    def status(self, request: Any) -> Response:
+        """How far the last complete and the running period of each kind are computed."""
+        return Response(status.aggregation(now=clock.now(), viewer=request.user))
 
 
 class InstanceAggregateViewSet(OfVisible, Lists, Exports, HouseViewSet):

@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Exists, OuterRef
+
 from instances.models import Instance, InstanceSize, InstanceSizeAggregate, SyncSession
+from instances.models.restriction import Viewer
 from instances.services import periods, sizes
 
 #: Names of instances that a list repeats.
@@ -35,21 +38,30 @@ def collection(*, now: datetime) -> dict[str, Any]:
     }
 
 
-def aggregation(*, now: datetime) -> dict[str, Any]:
-    """The last complete and the running period of each kind: how many instances have them, and which do not."""
+def aggregation(*, now: datetime, viewer: Viewer = None) -> dict[str, Any]:
+    """The last complete and the running period of each kind: how many instances have them, and which do not.
+
+    Two queries. Instances that the viewer may not see are left out.
+    """
     today = sizes.day_of(now)
-    names = dict(Instance.objects.present().values_list("pk", "name"))
+    spans = periods.due(today)
+    flags: dict[str, Exists] = {}
+    for number, span in enumerate(spans):
+        mine = {"instance": OuterRef("pk")}
+        computed = InstanceSizeAggregate.objects.filter(**mine, period=span.period, start=span.start)
+        measured = InstanceSize.objects.filter(
+            **mine, date__range=(span.start, span.end), total_bytes__isnull=False
+        )
+        flags |= {f"has_{number}": Exists(computed), f"wants_{number}": Exists(measured)}
+    present = Instance.objects.present().visible_to(viewer).order_by("name")
+    rows = list(present.annotate(**flags).values("name", *flags))
     found = {}
-    for span in periods.due(today):
-        rows = InstanceSizeAggregate.objects.filter(period=span.period, start=span.start)
-        having = set(rows.values_list("instance_id", flat=True)) & names.keys()
-        measured = InstanceSize.objects.filter(date__range=(span.start, span.end), total_bytes__isnull=False)
-        wanted = set(measured.order_by().values_list("instance_id", flat=True).distinct()) & names.keys()
-        missing = sorted(names[key] for key in wanted - having)
+    for number, span in enumerate(spans):
+        missing = [row["name"] for row in rows if row[f"wants_{number}"] and not row[f"has_{number}"]]
         found[f"{'last' if span.is_over(today) else 'running'} {span.period}"] = {
             "start": span.start.isoformat(),
             "end": span.end.isoformat(),
-            "instances": len(having),
+            "instances": sum(row[f"has_{number}"] for row in rows),
             "missing": missing[:MOST_NAMES],
             "missing_count": len(missing),
         }

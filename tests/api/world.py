@@ -79,6 +79,7 @@ CALLS: dict[str, Call] = {
     "POST partitions/{name}/": Call(202, {}),
     "POST sql/": Call(200, {"instances": ["one"], "statement": "SELECT 1"}),
     "GET access/": Call(400),  # it asks nothing
+    "GET aggregations/status/": Call(200),
     "GET calendars/": Call(200),
     "GET calendars/{key}/": Call(200),
     "GET calendars/{key}/days/": Call(200),

@@ -2,11 +2,17 @@ from __future__ import annotations
 
 import os
 from datetime import date
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, Permission
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 import instances as instances_app
 from instances import tasks
@@ -18,9 +24,9 @@ from instances.exceptions import (
     OptionsInvalid,
     UnknownInstance,
 )
-from instances.models import Credential, DatabaseSize, Instance, InstanceAccount, SyncSession
-from instances.services import instances, logfiles
-from scheduling import registry, triggers
+from instances.models import Credential, DatabaseSize, Instance, InstanceAccount, InstanceSize, SyncSession
+from instances.services import instances, logfiles, sizes
+from scheduling import clock, registry, triggers
 from scheduling.exceptions import ParametersInvalid
 from tests.instances.servers import TRUSTED
 
@@ -204,6 +210,39 @@ class TestAggregates:
         assert status["last_session"]["status"] == "completed"
         assert status["periods"]["running quarter"]["instances"] == 1
         assert all(period["missing_count"] == 0 for period in status["periods"].values())
+
+    def test_how_the_periods_stand_is_a_page_and_an_answer(
+        self, admin_client: Client, make_instance: Any
+    ) -> None:
+        """The same as the task says, in few questions; what is hidden from the person is not in it."""
+        instance, hidden = make_instance("salg’s <db>"), make_instance("hidden")
+        today = sizes.day_of(clock.now())
+        for each in (instance, hidden):
+            InstanceSize.objects.create(
+                instance=each, date=today, total_bytes=5, database_count=1, collected_at=clock.now()
+            )
+        page = "/admin/instances/databasesizeaggregate/standing/"
+        with CaptureQueriesContext(connection) as queries:
+            text = unescape(admin_client.get(page).content.decode())
+        assert len(queries) <= 12
+        assert "salg’s <db>" in text
+        assert "Nothing has been computed yet" in text
+        tasks.calculate_database_size_aggregations()
+        text = unescape(admin_client.get(page).content.decode())
+        assert "salg’s <db>" not in text
+        assert "Last computed" in text
+        answer = admin_client.get("/api/v1/aggregations/status/").json()
+        assert answer["periods"]["running week"]["instances"] == 2
+        for level in ("databasesizeaggregate", "instancesizeaggregate"):
+            assert page in admin_client.get(f"/admin/instances/{level}/").content.decode()
+        hidden.restricted_to.add(Group.objects.create(name="others"))
+        person = get_user_model().objects.create_user("anna", is_staff=True)
+        person.user_permissions.set(Permission.objects.filter(codename="view_databasesizeaggregate"))
+        admin_client.force_login(person)
+        answer = admin_client.get("/api/v1/aggregations/status/").json()
+        assert answer["periods"]["running week"]["instances"] == 1
+        person.user_permissions.clear()
+        assert admin_client.get(page).status_code == 403
 
     def test_a_range_that_makes_no_sense_is_refused(self) -> None:
         for first, last in ((date(2026, 2, 1), date(2026, 1, 1)), (date(1990, 1, 1), date(2026, 1, 1))):
