@@ -226,7 +226,7 @@ class TestAggregates:
             text = unescape(admin_client.get(page).content.decode())
         assert len(queries) <= 12
         assert "salg’s <db>" in text
-        assert "Nothing has been computed yet" in text
+        assert "No computation is on record" in text
         tasks.calculate_database_size_aggregations()
         text = unescape(admin_client.get(page).content.decode())
         assert "salg’s <db>" not in text
