@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET, require_POST
 from instances.admin.filters import since
 from instances.models import SyncRecord, SyncSession
 from instances.models.restriction import of_visible
-from instances.services import requests
+from instances.services import requests, sheets
 from instances.templatetags.instances import sync_badge
 from jobsite.admin_base import HistoryAdmin, actor_of, key_of, sentences
 from jobsite.templatetags.jobsite import duration
@@ -47,6 +47,7 @@ class SyncSessionAdmin(HistoryAdmin[SyncSession]):
         "Each collection from instances appears here, with a line for every instance, while it "
         "runs and afterwards."
     )
+    sheet = sheets.SESSIONS
     list_display = ("started_at", "category", "origin", "outcome", "total", "succeeded", "failed", "length")
     list_filter = ("category", "status", "origin", since("started_at"))
     ordering = ("-started_at",)

@@ -14,11 +14,11 @@ from rest_framework.response import Response
 from instances.api.filters import changed_since
 from instances.models import SyncRecord, SyncSession
 from instances.models.restriction import of_visible
-from instances.services import requests
+from instances.services import requests, sheets
 from jobsite.rest.idempotency import key_of, once
 from jobsite.rest.permissions import of_model
 from jobsite.rest.schema import IDEMPOTENT
-from jobsite.rest.views import HouseViewSet, Lists, Shows
+from jobsite.rest.views import Exports, HouseViewSet, Lists, Shows
 from scheduling.api.execution_serializers import ExecutionSerializer
 
 
@@ -60,7 +60,8 @@ class SessionFilters(django_filters.FilterSet):
         fields = ("category", "origin", "since", "status")
 
 
-class SessionViewSet(Lists, Shows, HouseViewSet):
+class SessionViewSet(Lists, Shows, Exports, HouseViewSet):
+    sheet = sheets.SESSIONS
     queryset = SyncSession.objects.select_related("created_by")
     serializer_class = SessionSerializer
     filterset_class = SessionFilters
@@ -70,7 +71,7 @@ class SessionViewSet(Lists, Shows, HouseViewSet):
         "started_at": ("started_at", "id"),
     }
     needs: ClassVar[dict[str, tuple[str, ...]]] = {
-        **of_model("instances.syncsession", "list", "retrieve"),
+        **of_model("instances.syncsession", "list", "retrieve", "export"),
         "cancel": ("instances.view_syncsession", "scheduling.run_task"),
         "retry": ("instances.view_syncsession", "scheduling.run_task"),
         "records": ("instances.view_syncsession", "instances.view_syncrecord"),

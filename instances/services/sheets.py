@@ -88,6 +88,17 @@ JUMPS = Sheet(
     },
     OF_INSTANCE,
 )  # fmt: skip
+SESSIONS = Sheet(
+    "sync-sessions",
+    ("-started_at", "-id"),
+    {
+        "id": "id", "category": "category", "origin": "origin", "status": "status", "total": "total",
+        "succeeded": "succeeded", "failed": "failed", "skipped": "skipped",
+        "created_by": "created_by.username", "started_at": "started_at", "finished_at": "finished_at",
+        "retry_of": "retry_of_id", "execution": "execution_id",
+    },
+    ("created_by",),
+)  # fmt: skip
 BACKUPS = Sheet(
     "backups",
     ("-id",),

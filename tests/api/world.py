@@ -168,7 +168,7 @@ for _place in (
         "size-limits/export/",
         "anomalies/export/",
     ),
-    *("backups/export/", "aggregations/export/", "aggregations/totals/export/"),
+    *("backups/export/", "aggregations/export/", "aggregations/totals/export/", "sync-sessions/export/"),
 ):
     CALLS[f"GET {_place}"] = Call()
 for _place in (

@@ -32,7 +32,7 @@ LISTS = {
     "accounts": "instances_instanceaccount", "account-changes": "instances_accountchange",
     "databases": "instances_instancedatabase", "sizes": "instances_databasesize",
     "sizes/totals": "instances_instancesize", "size-limits": "instances_sizelimit",
-    "anomalies": "instances_sizeanomaly", "backups": "instances_backup",
+    "anomalies": "instances_sizeanomaly", "backups": "instances_backup", "sync-sessions": "instances_syncsession",
     "aggregations": "instances_databasesizeaggregate", "aggregations/totals": "instances_instancesizeaggregate",
 }  # fmt: skip
 
