@@ -24,15 +24,28 @@ from instances.exceptions import StatementRefused
 from instances.models import Instance, StatementRun
 from instances.services import statements
 from scheduling.context import NullRun, RunCancelled
-from tests.conftest import await_
 from tests.instances.servers import PREFIX
 
 pytestmark = pytest.mark.django_db
 
 NAME = f"{PREFIX}hostile"
 
-AT_WORK_ON_POSTGRES = "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND state = 'active'"
-AT_WORK_ON_MARIADB = "SELECT 1 FROM information_schema.processlist WHERE db = %s AND command = 'Query'"
+AT_WORK_ON_POSTGRES = """
+SELECT pid, query_start, query FROM pg_stat_activity
+WHERE datname = %s AND state = 'active'
+"""
+AT_WORK_ON_MARIADB = """
+SELECT id, command, time_ms, state, info FROM information_schema.processlist
+WHERE db = %s AND info LIKE '%%BENCHMARK(1e15%%'
+"""
+
+
+def still_there(look: Callable[[], list[Any]], seconds: float = 10) -> list[Any]:
+    """What is there in the end; as soon as there is nothing, nothing."""
+    end = time.monotonic() + seconds
+    while (found := look()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return found
 
 
 class CancelledWhen(NullRun):
@@ -40,7 +53,7 @@ class CancelledWhen(NullRun):
 
     __slots__ = ("_condition",)
 
-    def __init__(self, condition: Callable[[], bool]) -> None:
+    def __init__(self, condition: Callable[[], Any]) -> None:
         super().__init__()
         self._condition = condition
 
@@ -201,21 +214,22 @@ def test_a_cancelled_statement_ends_on_the_server(
     writes: bool, pg: Instance, my: Instance, postgres: Any, mariadb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = {
-        pg: ("SELECT pg_sleep(60)", lambda: bool(postgres.sql(AT_WORK_ON_POSTGRES, (NAME,)))),
-        my: ("SELECT BENCHMARK(1e15, 1)", lambda: bool(mariadb.sql(AT_WORK_ON_MARIADB, (NAME,)))),
+        pg: ("SELECT pg_sleep(60)", lambda: postgres.sql(AT_WORK_ON_POSTGRES, (NAME,))),
+        my: ("SELECT BENCHMARK(1e15, 1)", lambda: mariadb.sql(AT_WORK_ON_MARIADB, (NAME,))),
     }
     for instance, (text, running) in work.items():
+        assert running() == []
         monkeypatch.setattr(statements, "current_run", lambda running=running: CancelledWhen(running))
         with pytest.raises(RunCancelled):
             statements.run([instance], text, writes=writes, seconds=50)
-        await_(lambda running=running: not running(), 10, f"{instance.name} ends it")
+        assert still_there(running) == [], instance.name
 
 
 def test_a_statement_is_cancelled_although_the_server_is_full_at_first(
     my: Instance, mariadb: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def running() -> bool:
-        return bool(mariadb.sql(AT_WORK_ON_MARIADB, (NAME,)))
+    def running() -> list[Any]:
+        return mariadb.sql(AT_WORK_ON_MARIADB, (NAME,))
 
     def connect(**arguments: Any) -> Any:
         """Refuses whoever comes to end the statement, once."""
@@ -231,7 +245,7 @@ def test_a_statement_is_cancelled_although_the_server_is_full_at_first(
     with pytest.raises(RunCancelled):
         statements.run([my], "SELECT BENCHMARK(1e15, 1)", seconds=50)
     assert refused
-    await_(lambda: not running(), 10, "the server ends it")
+    assert still_there(running) == []
 
 
 def test_a_cancelled_statement_of_sqlite(lite: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
