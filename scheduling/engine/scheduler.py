@@ -154,6 +154,7 @@ class TaskScheduler(BackgroundScheduler):
         busy |= self._exchange(now)
         self.node.last_tick = time.monotonic()
         self._keep(now)
+        sql.keep_journal_short()
         self.node.idle_ticks = 0 if busy else self.node.idle_ticks + 1
         if busy:
             return 0.0

@@ -73,6 +73,11 @@ def finish_executions(rows: list[Row]) -> set[int]:
     return statements().finish_executions(sorted(rows, key=lambda row: row["id"])) if rows else set()
 
 
+def keep_journal_short() -> None:
+    """What a scheduler does for the database after a tick. SQLite: now and then a checkpoint."""
+    statements().keep_journal_short()
+
+
 def why_no_writes() -> str:
     """Why the database takes no writes, as far as reading can tell; empty when nothing speaks against it.
 

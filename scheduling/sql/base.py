@@ -157,6 +157,9 @@ class Statements(ABC):
     def at_most(self, seconds: float) -> AbstractContextManager[None]:
         """Within the block, which only reads, a statement that takes longer is ended and raises DatabaseError."""
 
+    def keep_journal_short(self) -> None:  # noqa: B027  (servers see to it themselves)
+        """See ``sql.keep_journal_short``."""
+
     @abstractmethod
     def why_no_writes(self) -> str: ...
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from django.db import connection
 
+from jobsite.sqlite import loses_commits
 from scheduling.sql.base import CONSTANT, EXECUTION, FINISHED, LIVE_ROW, NAMED, Batch, Row, Statements
 
+logger = logging.getLogger(__name__)
+
+#: A journal as long as this gets a checkpoint: 1 000 pages, as by SQLite's own rule.
+JOURNAL_BYTES = 4 * 1024 * 1024
 #: Steps of SQLite's machine between two looks at the time: some milliseconds.
 STEPS_BETWEEN_LOOKS = 100_000
 #: A disk with less than this takes no transaction that is worth the name.
@@ -76,6 +83,25 @@ class SQLite(Statements):
         finally:
             driver.set_progress_handler(None, 0)
 
+    def keep_journal_short(self) -> None:
+        """A checkpoint, once the journal is as long as SQLite itself lets it become, with the writer's lock held.
+
+        So nobody can begin the journal anew meanwhile: that is when versions with the WAL-reset bug lose commits.
+
+        Where somebody writes at this moment, the next tick tries again.
+        """
+        name = connection.settings_dict["NAME"]
+        if not loses_commits() or _size_of(f"{name}-wal") < JOURNAL_BYTES:
+            return
+        with closing(_opened(name)) as writer, closing(_opened(name)) as keeper:
+            try:
+                writer.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                logger.debug("no checkpoint now", extra={"cause": str(error)})
+                return
+            keeper.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            writer.execute("ROLLBACK")
+
     @property
     def folder(self) -> Path:
         return Path(connection.settings_dict["NAME"]).parent
@@ -86,3 +112,15 @@ class SQLite(Statements):
         if shutil.disk_usage(self.folder).free < LEAST_FREE_BYTES:
             return "the disk that holds the database is full"
         return ""
+
+
+def _size_of(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _opened(name: str) -> sqlite3.Connection:
+    """A connection of its own that waits for nobody and begins no transaction by itself."""
+    return sqlite3.connect(name, timeout=0, isolation_level=None)

@@ -86,7 +86,7 @@ def test_a_node_asked_from_elsewhere_to_drain_lets_its_runs_end_and_stops(nodes:
 
 
 def test_drain_lets_runs_end_and_starts_nothing_new(nodes: Nodes) -> None:
-    execution = run(parameters={"seconds": 2})
+    execution = run(parameters={"seconds": 5})
     node = nodes.start_ready()
     running(execution)
     node.ask_to_stop()
