@@ -1,7 +1,7 @@
 """The tick: admit what is due, store what has ended, claim what is queued, hand it over; then wait.
 
-Everything this node writes for the engine is written by the one thread that ticks (its beat apart), in short
-transactions, and never while a task runs in it.
+Everything this node writes for the engine is written by the one thread that ticks (its beat and a rush of what is due
+apart), in short transactions, and never while a task runs in it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from scheduling import clock, job_stores, sql
 from scheduling.engine import silence
 from scheduling.engine.keepers import Keeper, keepers
 from scheduling.engine.recorder import isolate
+from scheduling.engine.rush import FIRST_ROWS, Rush
 from scheduling.engine.runs import Key
 from scheduling.engine.state import NodeState
 from scheduling.exceptions import NodeIsDead
@@ -73,6 +74,7 @@ class TaskScheduler(BackgroundScheduler):
         self._died = died
         self._pause = FIRST_PAUSE_SECONDS
         self._keepers: list[tuple[Keeper, float]] = [(keeper, 0.0) for keeper in keepers()]
+        self._rush = Rush(batch_done=self.wakeup)
         self._others_due = 0.0  # monotonic
         # Of job stores that all nodes share: whether it is this one that runs what is due in them.
         self.in_turn = False
@@ -84,11 +86,12 @@ class TaskScheduler(BackgroundScheduler):
         try:
             super()._main_loop()
         finally:
+            self._rush.stop()
             drop_connection()
 
     def _process_jobs(self) -> float:
         """One tick; returns the seconds to wait. Never raises: the thread must not die (pain 6)."""
-        self.node.last_tick = time.monotonic()
+        self.node.last_tick = self._rush.seen_alive()
         try:
             with silence.bounded():
                 sql.prepare_engine_session()
@@ -150,12 +153,12 @@ class TaskScheduler(BackgroundScheduler):
     def _tick(self) -> float:
         now = clock.refresh()
         busy = self._admit(now)
-        self.node.last_tick = time.monotonic()
+        self.node.last_tick = self._rush.seen_alive()
         busy |= self._exchange(now)
-        self.node.last_tick = time.monotonic()
+        self.node.last_tick = self._rush.seen_alive()
         self._keep(now)
         sql.keep_journal_short()
-        self.node.idle_ticks = 0 if busy else self.node.idle_ticks + 1
+        self.node.idle_ticks = 0 if busy or self._rush.at_work else self.node.idle_ticks + 1
         if busy:
             return 0.0
         waits = [self.node.poll_seconds]
@@ -167,11 +170,22 @@ class TaskScheduler(BackgroundScheduler):
         return max(0.0, min(waits))
 
     def _admit(self, now: datetime) -> bool:
-        """One batch of what is due. Whether there may be more at once."""
-        self._next_due = liverows.earliest(self.node.strangers)
+        """One batch of what is due, unless a rush is at work on it. Whether there may be more at once."""
+        rushing = self._rush.at_work  # first: what it does last is told before it is over
+        for admitted in self._rush.admitted():
+            self._note(admitted)
+        self._next_due = None if rushing else liverows.earliest(self.node.strangers)
         if self._next_due is None or self._next_due > now:
             return False
-        admitted = admission.admit_due(now, strangers=self.node.strangers)
+        limit = admission.BATCH if sql.has_one_writer() else FIRST_ROWS
+        admitted = admission.admit_due(now, limit=limit, strangers=self.node.strangers)
+        self._note(admitted)
+        if admitted.taken == limit and not sql.has_one_writer():
+            self._rush.begin(self.node.strangers)
+        return bool(admitted.taken)
+
+    def _note(self, admitted: admission.Admitted) -> None:
+        """What follows from a batch beside its rows: what this process knows, its log and its events."""
         self._note_strangers(admitted.strangers)
         self.node.some_wait |= any(row["state"] == "waiting" for row in admitted.rows)
         for row in admitted.rows:
@@ -179,7 +193,6 @@ class TaskScheduler(BackgroundScheduler):
                 self._tell(EVENT_JOB_MISSED, row["task_key"], row["scheduled_for"])
             elif row["reason"] == "overlap" and row["state"] == "skipped":
                 self._count(EVENT_JOB_MAX_INSTANCES)
-        return bool(admitted.taken)
 
     def _note_strangers(self, found: list[str]) -> None:
         for id in found:

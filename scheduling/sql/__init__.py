@@ -40,6 +40,11 @@ def statements() -> Statements:
     return _statements(connection.vendor)
 
 
+def has_one_writer() -> bool:
+    """Whether the database takes one writer at a time, so that a second one has only to wait."""
+    return statements().one_writer
+
+
 def now() -> datetime:
     """The database's time, aware UTC (SQLite: the host's, which is the same machine)."""
     return statements().now()

@@ -29,6 +29,7 @@ LEAST_FREE_BYTES = 256 * 1024
 
 
 class SQLite(Statements):
+    one_writer = True
     false = "0"
     kept = ""
 

@@ -34,7 +34,13 @@ PASSED_BY = {
     "run", "outcome", "_call", "_work", "_try", "handle", "main", "move", "insert_executions", "move_live_rows",
     "claim_executions", "finish_executions", "_serve", "_outcome",
 }  # fmt: skip
-THREADS = {"MainThread": "main", "APScheduler": "tick", "heart": "heart", "notices": "notices"}
+THREADS = {
+    "MainThread": "main",
+    "APScheduler": "tick",
+    "heart": "heart",
+    "notices": "notices",
+    "rush": "rush",
+}
 TABLE = re.compile(r"\b((?:scheduling|django_apscheduler|instances|auth|django)_\w+)")
 VERB = re.compile(r":\d+ ([A-Z]+)")
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "WITH")
