@@ -160,7 +160,7 @@ class Process:
             node.pk,
             self.options.threads,
             recorder,
-            ended=lambda: self.scheduler.wakeup(),
+            ended=lambda: self.scheduler.run_ended(),
             seats_of=dict.fromkeys(("process", "command"), self.options.processes)
             | {"asyncio": settings.SCHEDULER["coroutines"]},
         )
@@ -209,8 +209,9 @@ class Process:
             state.runs.cancel(key, "lost", why)
 
     def _is_done(self, state: NodeState) -> bool:
-        idle = state.idle_ticks > 1
-        return idle and not state.runs.running() and not len(state.recorder)
+        """Asked in the order in which work goes on its way, so that nothing slips from one place to the next unseen."""
+        moving = state.runs.running() or len(state.recorder) or self.scheduler.has_news
+        return not moving and state.idle_ticks > 1
 
     # --- end
 

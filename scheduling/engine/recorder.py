@@ -22,6 +22,8 @@ GROUP_ROWS = 500
 GROUP_BYTES = 1024 * 1024
 #: A result waits at most this long for others to share its transaction.
 GROUP_SECONDS = 0.05
+#: How often who waits for a group looks whether it is ripe.
+LOOK_SECONDS = 0.005
 
 
 class Recorder:
@@ -31,10 +33,13 @@ class Recorder:
         self._lock = threading.Lock()
         self._pending: deque[tuple[float, Result]] = deque()
         self._in_hand: list[Result] = []
+        self._some = threading.Event()  # there is something, or somebody must look
 
     def put(self, result: Result) -> None:
         with self._lock:
             self._pending.append((time.monotonic(), result))
+        if not self._some.is_set():
+            self._some.set()
 
     def __len__(self) -> int:
         with self._lock:
@@ -52,6 +57,19 @@ class Recorder:
             if len(self._pending) >= min(running, GROUP_ROWS):
                 return 0.0
             return max(0.0, self._pending[0][0] + GROUP_SECONDS - time.monotonic())
+
+    def await_ripe(self, running: Callable[[], int], seconds: float) -> bool:
+        """Waits until a group should be written; while there is nothing at all, no longer than that: then False."""
+        if not len(self) and not self._some.wait(seconds):
+            return False
+        self._some.clear()
+        while ripe := self.ripe_in(running()):
+            time.sleep(min(ripe, LOOK_SECONDS))
+        return True
+
+    def wake(self) -> None:
+        """Ends the wait of whoever waits for a group."""
+        self._some.set()
 
     def take(self) -> list[Result]:
         """The next group, oldest first; ``done`` or ``give_back`` must follow."""

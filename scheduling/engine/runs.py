@@ -6,6 +6,7 @@ import logging
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Any
 
 from django.db import connections
@@ -44,7 +45,9 @@ class Runs:
         self._recorder = recorder
         self._ended = ended
         self._executors: dict[str, Executor] = {}
-        # Logs drained but not stored yet, of running and of ended runs: only the engine's thread touches them.
+        # Held while logs are taken and stored, by the tick or by who records results.
+        self.logs_in_hand = Lock()
+        # Logs drained but not stored yet, of running and of ended runs.
         self._unstored: dict[Key, Drained] = {}
         self._ended_logs: dict[Key, RunLog] = {}
 
@@ -52,6 +55,14 @@ class Runs:
 
     def running(self) -> dict[Key, RunOrder]:
         return {order.key: order for executor in self._executors.values() for order in executor.running()}
+
+    def number(self) -> int:
+        """How many run."""
+        return sum(len(executor.running()) for executor in self._executors.values())
+
+    def some_are_full(self) -> bool:
+        """Whether an executor has no seat left, so that the end of a run makes room for another."""
+        return any(executor.running() and not executor.free_seats for executor in self._executors.values())
 
     def free(self) -> dict[str, int]:
         """The free seats of each executor; one that has not been needed yet has all of its."""

@@ -30,13 +30,11 @@ from django.db import DatabaseError, Error
 from scheduling import clock, job_stores, sql
 from scheduling.engine import silence
 from scheduling.engine.keepers import Keeper, keepers
-from scheduling.engine.recorder import isolate
+from scheduling.engine.recording import Group, Recording
 from scheduling.engine.rush import FIRST_ROWS, Rush
-from scheduling.engine.runs import Key
 from scheduling.engine.state import NodeState
 from scheduling.exceptions import NodeIsDead
-from scheduling.runlog import Drained
-from scheduling.services import admission, claims, executions, liverows, nodes, results
+from scheduling.services import admission, claims, liverows, nodes
 from scheduling.services.claims import Candidate
 from scheduling.services.results import Recorded, Result
 from scheduling.sql.transactions import Fault, classify, drop_connection, in_transaction
@@ -74,7 +72,10 @@ class TaskScheduler(BackgroundScheduler):
         self._died = died
         self._pause = FIRST_PAUSE_SECONDS
         self._keepers: list[tuple[Keeper, float]] = [(keeper, 0.0) for keeper in keepers()]
-        self._rush = Rush(batch_done=self.wakeup)
+        self._rush = Rush(self.wakeup)
+        self._recording = Recording(state, self.wakeup)
+        # Whether a seat that becomes free could be taken at once: the last look left something, or no seat.
+        self._hungry = True
         self._others_due = 0.0  # monotonic
         # Of job stores that all nodes share: whether it is this one that runs what is due in them.
         self.in_turn = False
@@ -82,16 +83,19 @@ class TaskScheduler(BackgroundScheduler):
     # --- APScheduler's hooks
 
     def _main_loop(self) -> None:
-        """The life of the ticking thread, whose connection ends with it."""
+        """The life of the ticking thread, whose connection and companions end with it."""
+        if not sql.has_one_writer():
+            self._recording.start()
         try:
             super()._main_loop()
         finally:
             self._rush.stop()
+            self._recording.stop()
             drop_connection()
 
     def _process_jobs(self) -> float:
         """One tick; returns the seconds to wait. Never raises: the thread must not die (pain 6)."""
-        self.node.last_tick = self._rush.seen_alive()
+        self.node.last_tick = self._seen_alive()
         try:
             with silence.bounded():
                 sql.prepare_engine_session()
@@ -148,21 +152,35 @@ class TaskScheduler(BackgroundScheduler):
         self._others_due = at + pause
         return pause
 
+    def run_ended(self) -> None:
+        """In any thread, after each run. Mostly nobody waits for its seat, and its result is stored beside the tick."""
+        if self._hungry or not self._recording.started:
+            self.wakeup()
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something was done beside the tick that it has not followed up yet."""
+        return self._rush.has_news or self._recording.has_news
+
+    def _seen_alive(self) -> float:
+        """Monotonic: now, unless a companion of this thread stands still."""
+        return min(self._rush.seen_alive(), self._recording.seen_alive())
+
     # --- our tick
 
     def _tick(self) -> float:
         now = clock.refresh()
         busy = self._admit(now)
-        self.node.last_tick = self._rush.seen_alive()
+        self.node.last_tick = self._seen_alive()
         busy |= self._exchange(now)
-        self.node.last_tick = self._rush.seen_alive()
+        self.node.last_tick = self._seen_alive()
         self._keep(now)
         sql.keep_journal_short()
         self.node.idle_ticks = 0 if busy or self._rush.at_work else self.node.idle_ticks + 1
         if busy:
             return 0.0
         waits = [self.node.poll_seconds]
-        ripe = self.node.recorder.ripe_in(len(self.node.runs.running()))
+        ripe = None if self._recording.started else self._recording.ripe_in()
         if ripe is not None:
             waits.append(ripe)
         if self._next_due is not None:
@@ -172,7 +190,7 @@ class TaskScheduler(BackgroundScheduler):
     def _admit(self, now: datetime) -> bool:
         """One batch of what is due, unless a rush is at work on it. Whether there may be more at once."""
         rushing = self._rush.at_work  # first: what it does last is told before it is over
-        for admitted in self._rush.admitted():
+        for admitted in self._rush.news():
             self._note(admitted)
         self._next_due = None if rushing else liverows.earliest(self.node.strangers)
         if self._next_due is None or self._next_due > now:
@@ -200,22 +218,28 @@ class TaskScheduler(BackgroundScheduler):
         self.node.strangers.update(found)
 
     def _exchange(self, now: datetime) -> bool:
-        """Stores a group of results and claims for the seats that are free, in one transaction. Whether it did."""
+        """Stores a group of results, unless that is done beside, and claims for the seats that are free: in one
+        transaction. Whether it did.
+        """
+        if self._recording.has_news:
+            self.node.idle_ticks = (
+                0  # before it is taken: whoever sees neither may believe that nothing is left
+            )
+        for stored in self._recording.news():
+            self._after_storing(*stored, now)
         if self.node.doubtful_claim is not None:
             self._recover_claim(self.node.doubtful_claim, now)
-        running = len(self.node.runs.running())
-        free = self.node.runs.free() if self.node.may_claim else {}
+        free = self.node.runs.free() if self.node.may_claim and not self._recording.behind else {}
         # Asked before results are taken: should the database not answer, they are still where they were.
-        wanted = claims.queued_for(self.node.open_queues, free, idle=not running)
-        ripe = self.node.recorder.ripe_in(running)
-        group = self.node.recorder.take() if ripe == 0.0 else []
+        wanted = claims.queued_for(self.node.open_queues, free, idle=not self.node.runs.number())
+        self._hungry = bool(wanted) or self.node.runs.some_are_full()
+        group = Group() if self._recording.started else self._recording.take()
         if not group and not wanted:
             return False
-        words = self.node.runs.last_words(group)
         claim_id = uuid.uuid4()
 
         def work() -> tuple[Recorded, list[Candidate]]:
-            recorded = self._store(group, words, now) if group else Recorded()
+            recorded = group.store(now)
             return recorded, claims.claim(
                 self.node.node_id, claim_id, self.node.open_queues, sum(wanted.values()), now, wanted
             )
@@ -225,39 +249,25 @@ class TaskScheduler(BackgroundScheduler):
             recorded, taken = in_transaction(work)
         except DatabaseError as error:
             if classify(error) is not Fault.OTHER or not group:
-                self.node.recorder.give_back()
+                self._recording.give_back(group)
                 raise
             # The statement or a value is at fault, so nothing of it was stored: find the one.
             self.node.doubtful_claim = None
-            recorded, taken = self._store_one_by_one(group, words, now), []
+            try:
+                recorded, taken = self._recording.store_one_by_one(group, now), []
+            except BaseException:
+                self._recording.give_back(group)
+                raise
         except BaseException:
-            self.node.recorder.give_back()
+            self._recording.give_back(group)
             raise
         self.node.doubtful_claim = None
-        self.node.recorder.done()
-        self.node.runs.logs_stored(words)
+        self._recording.done(group)
         self.node.runs.begin(taken, now)
         for _run in taken:
             self._count(EVENT_JOB_SUBMITTED)
         self._after_storing(group, recorded, now)
         return bool(group or taken)
-
-    def _store(self, group: list[Result], words: dict[Key, Drained], now: datetime) -> Recorded:
-        for key, drained in words.items():
-            executions.store_log(key, drained)
-        return results.record(group, now)
-
-    def _store_one_by_one(self, group: list[Result], words: dict[Key, Drained], now: datetime) -> Recorded:
-        def store(part: list[Result]) -> Recorded:
-            keys = {result.order.key for result in part}
-            said = {key: drained for key, drained in words.items() if key in keys}
-            return in_transaction(lambda: self._store(part, said, now))
-
-        try:
-            return isolate(group, store)
-        except BaseException:
-            self.node.recorder.give_back()
-            raise
 
     def _recover_claim(self, claim_id: uuid.UUID, now: datetime) -> None:
         """Begins what a claim took whose answer was lost: the database knows whether it was committed."""
@@ -267,13 +277,13 @@ class TaskScheduler(BackgroundScheduler):
             logger.info("claim read back", extra={"claim": str(claim_id), "rows": len(taken)})
             self.node.runs.begin(taken, now)
 
-    def _after_storing(self, group: list[Result], recorded: Recorded, now: datetime) -> None:
+    def _after_storing(self, group: Group, recorded: Recorded, now: datetime) -> None:
         for late in recorded.refused:
             logger.warning(
                 "a result came too late and is kept as a note",
                 extra={"execution": late.id, "attempt": late.order.attempt, "task": late.order.task_key},
             )
-        for result in group:
+        for result in group.results:
             self._tell_result(result)
         if self.node.some_wait and recorded.task_ids:
             admission.promote(now, recorded.task_ids)

@@ -32,7 +32,7 @@ ENGINE = str(Path(__file__).resolve().parents[2] / "scheduling") + os.sep
 PASSED_BY = {
     "execute", "query", "in_transaction", "<lambda>", "work", "_main_loop", "_process_jobs", "_tick", "_keep",
     "run", "outcome", "_call", "_work", "_try", "handle", "main", "move", "insert_executions", "move_live_rows",
-    "claim_executions", "finish_executions", "_serve", "_outcome",
+    "claim_executions", "finish_executions", "_serve", "_outcome", "_live", "_step",
 }  # fmt: skip
 THREADS = {
     "MainThread": "main",

@@ -18,6 +18,10 @@ class Logs(Keeper):
         self._progress: dict[tuple[int, int], context.Progress] = {}
 
     def keep(self, node: NodeState, now: datetime) -> None:
+        with node.runs.logs_in_hand:
+            self._store(node)
+
+    def _store(self, node: NodeState) -> None:
         logs = node.runs.logs()
         made = {run.key: run.progress_made for run in context.active_runs() if run.progress_made is not None}
         news = {key: progress for key, progress in made.items() if self._progress.get(key) != progress}

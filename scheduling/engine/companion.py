@@ -1,0 +1,125 @@
+"""A thread beside the tick, with a connection of its own: the two wait for the database at the same time.
+
+Nothing is shared between them but rows, as between two nodes. What a companion has done, and what has gone wrong
+with it, the tick asks for; so that this process's own state, its log and its events stay the tick's alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+from scheduling import sql
+from scheduling.engine import silence
+from scheduling.sql.transactions import drop_connection
+
+logger = logging.getLogger(__name__)
+
+News = TypeVar("News")
+
+#: Its connection is closed when there was nothing to do for so long.
+IDLE_SECONDS = 30.0
+#: The pause after a failure; doubled up to the longest.
+FIRST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+class Companion(ABC, Generic[News]):
+    """``told`` is called, in the companion's thread, when there are news."""
+
+    name: str
+
+    def __init__(self, told: Callable[[], None]) -> None:
+        self._told = told
+        self._news: SimpleQueue[News | Exception] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._stop_asked = threading.Event()
+        self._busy_since: float | None = None  # monotonic: of its last sign of life while it is at work
+
+    @property
+    def started(self) -> bool:
+        return self._thread is not None
+
+    def start(self) -> None:
+        """Once is enough."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._live, name=self.name, daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Ends it after the transaction that it is at."""
+        self._stop_asked.set()
+        if self._thread is not None:
+            self._wake()
+            self._thread.join(LONGEST_PAUSE_SECONDS)
+
+    def seen_alive(self) -> float:
+        """Monotonic: now, unless it is at work and stands still."""
+        return self._busy_since or time.monotonic()
+
+    @property
+    def has_news(self) -> bool:
+        return not self._news.empty()
+
+    def news(self) -> Iterator[News]:
+        """What it has done since the last call. Raises what went wrong, if anything has."""
+        while True:
+            try:
+                news = self._news.get_nowait()
+            except Empty:
+                return
+            if isinstance(news, Exception):
+                raise news
+            yield news
+
+    # --- its thread
+
+    @abstractmethod
+    def _await_work(self, seconds: float) -> bool:
+        """Waits for work, no longer than that; whether there is any."""
+
+    @abstractmethod
+    def _work(self) -> None:
+        """Does what is there to be done, each part in ``_step``."""
+
+    @abstractmethod
+    def _wake(self) -> None:
+        """Ends the wait for work early."""
+
+    def _step(self, step: Callable[[], News]) -> News:
+        """Does a part, bounded in time, and tells the tick."""
+        self._busy_since = time.monotonic()
+        with silence.bounded():
+            sql.prepare_engine_session()
+            news = step()
+        self._news.put(news)
+        self._told()
+        return news
+
+    def _live(self) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        try:
+            while not self._stop_asked.is_set():
+                if not self._await_work(IDLE_SECONDS):
+                    drop_connection()
+                    continue
+                try:
+                    self._busy_since = time.monotonic()
+                    self._work()
+                    pause = FIRST_PAUSE_SECONDS
+                except Exception as error:  # noqa: BLE001  the tick raises it, and does what is to be done
+                    drop_connection()
+                    self._busy_since = None
+                    self._news.put(error)
+                    self._told()
+                    self._stop_asked.wait(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                finally:
+                    self._busy_since = None
+        finally:
+            drop_connection()
