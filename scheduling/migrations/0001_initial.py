@@ -111,7 +111,7 @@ class Migration(migrations.Migration):
                 ('version', models.CharField(max_length=50, verbose_name='version')),
                 ('queues', models.JSONField(default=list, verbose_name='queues')),
                 ('functions', models.JSONField(default=list, verbose_name='functions')),
-                ('seats', models.IntegerField(default=0, verbose_name='seats')),
+                ('seats', models.JSONField(default=dict, verbose_name='seats')),
                 ('events', models.JSONField(default=dict, verbose_name='events')),
                 ('detail', models.CharField(blank=True, max_length=500, verbose_name='detail')),
                 ('warning', models.CharField(blank=True, max_length=500, verbose_name='warning')),

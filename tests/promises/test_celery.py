@@ -79,7 +79,8 @@ def test_a_workers_runs_are_recorded_as_any_other(
     )
     good = ended(echo, 60)
     assert (good.state, good.result, good.executor) == ("succeeded", ["ä"], "celery"), worker.said()
-    assert Node.objects.get(pk=good.node_id).kind == "worker"
+    node = Node.objects.get(pk=good.node_id)
+    assert (node.kind, node.seats) == ("worker", {"celery": 1})
     assert "'ä'" in ExecutionLog.objects.get(execution_id=good.pk).text
     assert (ended(late).state, ended(late).reason) == ("timed_out", "timeout")
 

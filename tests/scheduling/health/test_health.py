@@ -41,7 +41,12 @@ def beating(
     kind: Node.Kind = Node.Kind.SCHEDULER,
 ) -> Node:
     node = nodes.register(
-        clock.now(), queues=queues or ["default"], functions=functions, seats=4, lease_seconds=15, kind=kind
+        clock.now(),
+        queues=queues or ["default"],
+        functions=functions,
+        seats={"thread": 4},
+        lease_seconds=15,
+        kind=kind,
     )
     nodes.set_state(node.pk, Node.State.ACTIVE, clock.now())
     return node
