@@ -39,7 +39,7 @@ class Runs:
     ) -> None:
         """``seats`` are those of the threads, and of each executor that is not named in ``seats_of``."""
         self.node_id = node_id
-        self.seats = seats
+        self._seats = seats
         self._seats_of = dict(seats_of or {})
         self._recorder = recorder
         self._ended = ended
@@ -53,12 +53,14 @@ class Runs:
     def running(self) -> dict[Key, RunOrder]:
         return {order.key: order for executor in self._executors.values() for order in executor.running()}
 
+    def seats_of(self, name: str) -> int:
+        """How many runs of that executor this node has at the same time."""
+        return self._seats_of.get(name, self._seats)
+
     def free(self) -> dict[str, int]:
         """The free seats of each executor; one that has not been needed yet has all of its."""
         free = {
-            name: 0
-            if name == "celery"
-            else self._seats_of.get(name, self.seats)  # its workers claim by themselves
+            name: 0 if name == "celery" else self.seats_of(name)  # its workers claim by themselves
             for name in executors.paths()
         }
         return free | {name: executor.free_seats for name, executor in self._executors.items()}
@@ -152,7 +154,7 @@ class Runs:
     def _executor(self, name: str) -> Executor:
         """Started when it is first needed. Raises UnknownExecutor."""
         if name not in self._executors:
-            executor = executors.executor_class(name)(self._seats_of.get(name, self.seats))
+            executor = executors.executor_class(name)(self.seats_of(name))
             call = run_coroutine if executor.runs_coroutines else run
             executor.start(call, self._done, leave=connections.close_all)
             # Never changed in place: another thread may just be going through it.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,12 @@ def node(
         def listen() -> None:
             current_run().sleep(60)
 
+        @task("Await, and catch the cancel", executor="asyncio")
+        async def deaf() -> None:
+            while not made.let_go.is_set():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0.05)
+
         @task("Talk")
         def talk() -> None:
             run = current_run()
@@ -170,6 +178,20 @@ def test_a_node_full_of_overdue_runs_claims_nothing_and_says_so(node: Running) -
     node.let_go.set()
     await_state(later, "succeeded")
     await_(lambda: Node.objects.get().detail == "", what="it takes that back")
+
+
+def test_overdue_runs_are_held_against_the_seats_of_their_executor(node: Running, settings: Any) -> None:
+    """Three are over half of its four threads, but not of its seven coroutines."""
+    settings.SCHEDULER = settings.SCHEDULER | {"coroutines": 7}
+    for number in range(3):
+        ask("deaf", key=f"deaf-{number}", executor="asyncio", timeout_seconds=1)
+    node.start()
+    await_(lambda: Execution.objects.filter(overdue=True).count() == 3, what="they are overdue")
+    await_state(ask("listen", key="listener", timeout_seconds=1), "timed_out")
+    assert Node.objects.get().detail == ""
+    ask("deaf", key="deaf-3", executor="asyncio", timeout_seconds=1)
+    sentence = "claims nothing: 4 overdue runs hold its seats for asyncio"
+    await_(lambda: Node.objects.get().detail == sentence, what="it says so")
 
 
 def test_cancel_reaches_a_run_within_two_seconds(node: Running) -> None:

@@ -176,6 +176,7 @@ def status(settings: Any, tmp_path: Path) -> Callable[..., None]:
             "at": time.time() - age,
             "last_tick_seconds_ago": tick,
             "trouble": trouble,
+            "seats": {"thread": {"used": 3, "total": 64}, "asyncio": {"used": 0, "total": 500}},
         }
         (tmp_path / "nodes" / f"{name}.json").write_text(json.dumps(entry))
 
@@ -184,7 +185,8 @@ def status(settings: Any, tmp_path: Path) -> Callable[..., None]:
 
 def test_a_node_that_ticks(status: Callable[..., None]) -> None:
     status("a")
-    assert health("--node")[1] == ""
+    said, fault = health("--node")
+    assert (said.strip().endswith("running, tick 0 s ago, thread 3/64, asyncio 0/500"), fault) == (True, "")
 
 
 def test_a_node_says_what_troubles_it(status: Callable[..., None]) -> None:
