@@ -201,6 +201,8 @@ BULK_ACTIONS: dict[str, str] = {
     "delete": "scheduling.delete_task",
 }
 MOST_KEYS = 1_000
+#: What only the action run takes; each as in a run of one task.
+OF_A_RUN = ("parameters", "force", "run_at")
 
 
 class BulkSerializer(ReasonSerializer):
@@ -209,13 +211,20 @@ class BulkSerializer(ReasonSerializer):
     parameters = fields.Json(
         required=False, help_text=_("For run alone: replace those of each task, one by one.")
     )
+    force = fields.YesNo(
+        required=False, help_text=_("For run alone: run beside runs of the same task; needs force_task.")
+    )
+    run_at = fields.Moment(
+        required=False, allow_null=True, help_text=_("For run alone: not before; none: at once.")
+    )
 
     def validate_parameters(self, value: Any) -> dict[str, Any]:
         return as_mapping(value)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if "parameters" in attrs and attrs["action"] != "run":
-            raise serializers.ValidationError({"parameters": [_("Only a run takes parameters.")]})
+        alien = [name for name in OF_A_RUN if name in attrs and attrs["action"] != "run"]
+        if alien:
+            raise serializers.ValidationError({name: [_("Only the action run takes it.")] for name in alien})
         return attrs
 
 
