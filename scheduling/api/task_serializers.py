@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.contrib.auth import get_user_model
@@ -13,6 +14,7 @@ from jobsite.rest import fields
 from jobsite.rest.serializers import CleanModelSerializer, StrictSerializer
 from scheduling.exceptions import InvalidTrigger
 from scheduling.models import Calendar, Dependency, Group, Pool, Task, TaskVersion
+from scheduling.services import definitions
 from scheduling.services.impact import LEAST_DAYS, MOST_DAYS
 
 #: What a person may say when asked why.
@@ -58,6 +60,13 @@ class TaskSerializer(CleanModelSerializer):
             "version", "created_at", "updated_at", "reason",
         )  # fmt: skip
         read_only_fields = ("enabled", "paused", "built_in", "schedule_error", "created_at", "updated_at")
+
+    def build(self, attrs: Mapping[str, Any] | None = None) -> Any:
+        """A new task has what its function declares, where nothing is said: as from a file."""
+        values = self.validated_data if attrs is None else attrs
+        if self.instance is None:
+            values = definitions.function_defaults(str(values.get("function", ""))) | dict(values)
+        return super().build(values)
 
     @extend_schema_field(serializers.ChoiceField(choices=STATES))
     def get_state(self, task: Task) -> str:

@@ -42,6 +42,16 @@ def test_create_shows_all_there_is_to_know(api: Api, clock: SettableClock) -> No
     assert api.get("tasks/nightly/").data == data
 
 
+def test_what_is_left_out_is_what_the_function_declares(api: Api) -> None:
+    body = NEW | {"function": "http_request", "parameters": {"url": "https://example.org/"}}
+    declared = api.post("tasks/", body).data
+    assert (declared["timeout_seconds"], declared["executor"]) == (120, "thread")
+    said = api.post("tasks/", body | {"key": "other", "timeout_seconds": None}).data
+    assert said["timeout_seconds"] is None
+    changed = api.put("tasks/other/", body | {"key": "other"}).data
+    assert changed["timeout_seconds"] is None  # what is left out stays
+
+
 def test_what_is_missing_or_wrong_is_named(api: Api) -> None:
     answer = api.post("tasks/", {"colour": 1})
     assert answer.status_code == 400
