@@ -58,9 +58,12 @@ class Runs:
         return self._seats_of.get(name, self._seats)
 
     def free(self) -> dict[str, int]:
-        """The free seats of each executor; one that has not been needed yet has all of its."""
+        """The free seats of each executor; one that has not been needed yet has all of its.
+
+        One whose workers claim by themselves (celery) has none.
+        """
         free = {
-            name: 0 if name == "celery" else self.seats_of(name)  # its workers claim by themselves
+            name: 0 if executors.executor_class(name).is_remote else self.seats_of(name)
             for name in executors.paths()
         }
         return free | {name: executor.free_seats for name, executor in self._executors.items()}

@@ -78,8 +78,8 @@ def seats_of(nodes: Iterable[Node]) -> dict[uuid.UUID, list[Seats]]:
 
 
 def _in_order(seats: Mapping[str, int], used: Mapping[str, int]) -> list[Seats]:
-    """Our own executors first, as they are listed everywhere, then a project's by name."""
-    names = {*seats, *used}
+    """Our own executors first, as they are listed everywhere, then a project's by name; none without a seat."""
+    names = {name for name in (*seats, *used) if seats.get(name) or used.get(name)}
     ordered = [name for name in executors.EXECUTORS if name in names]
     ordered += sorted(names.difference(ordered))
     return [Seats(name, used.get(name, 0), seats.get(name, 0)) for name in ordered]

@@ -342,16 +342,19 @@ def test_the_status_file_tells_of_the_node_while_it_runs(node: Running) -> None:
 
 
 def test_a_node_tells_its_seats_by_executor(node: Running, settings: Any) -> None:
-    """As many as it can run: a project's executor has the threads' number, and what Celery's workers run has none."""
+    """As many as it can run: a project's executor has the threads' number; what others claim and run has none."""
     settings.JOBSITE_CELERY_BROKER = "redis://127.0.0.1:1/0"
-    more = {"gpu": "scheduling.executors.thread.ThreadExecutor"}
+    more = {
+        "gpu": "scheduling.executors.thread.ThreadExecutor",
+        "far": "scheduling.executors.celery.CeleryExecutor",
+    }
     settings.SCHEDULER = settings.SCHEDULER | {"coroutines": 7, "executors": more}
     node.start()
     told = {"thread": 4, "process": 8, "command": 8, "asyncio": 7, "gpu": 4}
     assert Node.objects.get().seats == told
     free = node.process.scheduler.node.runs.free()
     assert {name: free[name] for name in told} == told
-    assert free["celery"] == 0
+    assert (free["celery"], free["far"]) == (0, 0)
 
 
 def test_once_ends_when_nothing_is_left_to_do(node: Running) -> None:
