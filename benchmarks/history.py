@@ -102,7 +102,9 @@ def fill_tasks(number: int, now: datetime) -> tuple[int, list[uuid.UUID]]:
         )
         liverows.create_many([(task.pk, task.next_time(now)) for task in tasks])
     made = [
-        nodes.register(now, queues=list(QUEUES), functions=["noop", "sleep"], seats=64, lease_seconds=15)
+        nodes.register(
+            now, queues=list(QUEUES), functions=["noop", "sleep"], seats={"thread": 64}, lease_seconds=15
+        )
         for _ in range(4)
     ]
     for node in made[:2]:

@@ -134,7 +134,7 @@ MUTANTS = (
                  "from scheduling.sql.transactions import in_transaction\n"),
             ]
         },
-        (FAILPOINTS,), steps="_exchange:[0-9]+ COMMIT",
+        (FAILPOINTS,), steps="(_exchange|_store):[0-9]+ COMMIT",
     ),
 )  # fmt: skip
 

@@ -354,6 +354,10 @@ SCHEDULER: dict[str, Any] = {
     "least_free_mb": environment.whole("JOBSITE_LEAST_FREE_MB", 64, least=0, most=1_000_000),
     # What is asked to end in a process of its own is killed after this.
     "kill_grace_seconds": environment.number("JOBSITE_KILL_GRACE_SECONDS", 5, least=0, most=600),
+    # How long a run's programs (run_command, run_code) may take where its task has no timeout of its own; 0: for ever.
+    "command_timeout_seconds": environment.whole(
+        "JOBSITE_COMMAND_TIMEOUT_SECONDS", 3_600, least=0, most=30 * 86_400
+    ),
     "drain_seconds": environment.number("JOBSITE_DRAIN_SECONDS", 30, least=0, most=86_400),
     # An edit made elsewhere is noticed within one poll.
     "poll_seconds": environment.number("JOBSITE_POLL_SECONDS", 0.25, least=0.05, most=2),

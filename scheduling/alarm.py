@@ -9,7 +9,7 @@ from scheduling.services import health
 
 
 def alarm_of(request: HttpRequest, *, detailed: bool = False) -> health.Alarm:
-    """``detailed``: with the nodes' functions and seats; to be said by who asks first, which is the view."""
+    """``detailed``: with the nodes' functions; to be said by who asks first, which is the view."""
     found: health.Alarm | None = getattr(request, "scheduling_alarm", None)
     if found is None:
         found = health.alarm(clock.now(), detailed=detailed)

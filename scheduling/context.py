@@ -76,6 +76,7 @@ class RunContext:
     __slots__ = (
         "_cancel",
         "_deadline",
+        "_deadline_detail",
         "_on_cancel",
         "_progress",
         "_wake",
@@ -133,6 +134,7 @@ class RunContext:
         # What the run runs after: key of the task → {"execution_id": …, "state": …, "result": …}.
         self.upstream: Mapping[str, Any] = upstream or {}
         self._deadline = _monotonic_deadline(deadline_at, timeout_seconds)
+        self._deadline_detail = ""
         self._cancel: _Cancel | None = None
         self._wake = threading.Event()
         self._on_cancel: Callable[[], None] | None = None
@@ -181,8 +183,7 @@ class RunContext:
     def check_cancelled(self) -> None:
         """Raises RunCancelled when the run was asked to end, is lost, or is past its deadline."""
         if self.cancelled:
-            reason, detail = self._cancel or _Cancel(TIMEOUT, "")
-            raise RunCancelled(reason, detail)
+            raise RunCancelled(*self.cancel_request)
 
     @property
     def cancelled(self) -> bool:
@@ -229,6 +230,11 @@ class RunContext:
     def past_deadline(self) -> bool:
         return self._deadline is not None and time.monotonic() >= self._deadline
 
+    def end_within(self, seconds: float, why: str) -> None:
+        """Gives a run without a deadline one, that long from now, with what is said when it has passed."""
+        if self._deadline is None:
+            self._deadline, self._deadline_detail = time.monotonic() + seconds, why
+
     @property
     def cancel_reason(self) -> str:
         """Why the run was asked to end; empty when it was not."""
@@ -252,7 +258,7 @@ class RunContext:
         """(reason, detail) of why the run should end; both empty when it should not."""
         if self._cancel is not None:
             return self._cancel
-        return (TIMEOUT, "") if self.past_deadline else ("", "")
+        return (TIMEOUT, self._deadline_detail) if self.past_deadline else ("", "")
 
     @contextmanager
     def told_of_cancel(self, call: Callable[[], None]) -> Iterator[None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.db.models import Count
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -13,13 +12,24 @@ from rest_framework.response import Response
 
 from jobsite.rest.permissions import of_model
 from jobsite.rest.views import HouseViewSet, Lists, Shows
-from scheduling.models import Execution, Node, State
+from scheduling.models import Node
 from scheduling.services import nodes
+
+
+class SeatsSerializer(serializers.Serializer):
+    used = serializers.IntegerField()
+    total = serializers.IntegerField()
 
 
 class NodeSerializer(serializers.ModelSerializer):
     queues = serializers.ListField(child=serializers.CharField(), read_only=True)
-    running = serializers.IntegerField(read_only=True)
+    seats = serializers.DictField(
+        child=SeatsSerializer(),
+        source="seats_now",
+        read_only=True,
+        help_text=_("By executor: how many runs it has, and how many it can have at the same time."),
+    )
+    running = serializers.IntegerField(read_only=True, help_text=_("Its runs, of all executors."))
 
     class Meta:
         model = Node
@@ -62,10 +72,10 @@ class NodeViewSet(Lists, Shows, HouseViewSet):
 
     def prepared(self, page: list[Any]) -> list[Any]:
         """With what each runs: one statement along the index of running executions."""
-        running = Execution.objects.filter(state=State.RUNNING, node_id__in=[node.pk for node in page])
-        counts = dict(running.order_by().values_list("node_id").annotate(n=Count("id")))
+        seats = nodes.seats_of(page)
         for node in page:
-            node.running = counts.get(node.pk, 0)
+            node.seats_now = {each.executor: each for each in seats[node.pk]}
+            node.running = sum(each.used for each in seats[node.pk])
         return page
 
     def shown(self, row: Node) -> Any:

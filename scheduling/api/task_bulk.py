@@ -18,6 +18,7 @@ from jobsite.rest.schema import IDEMPOTENT
 from scheduling import registry
 from scheduling.api.task_serializers import (
     BULK_ACTIONS,
+    OF_A_RUN,
     BulkAnswerSerializer,
     BulkSerializer,
     ByFunctionSerializer,
@@ -63,7 +64,9 @@ class TaskBulk:
         keys = list(dict.fromkeys(asked["keys"]))
         found = dict(Task.objects.present().filter(key__in=keys).values_list("key", "pk"))
         verb, actor = VERBS[asked["action"]], self.actor(asked.get("reason", ""))
-        given = {"parameters": asked["parameters"]} if "parameters" in asked else {}
+        given = {name: asked[name] for name in OF_A_RUN if name in asked}
+        if given.get("force"):
+            self.require("scheduling.force_task")
         if asked["action"] == "run":
             given["idempotency_key"] = key_of(request)
 
@@ -123,8 +126,15 @@ def _result(key: str, pk: int | None, verb: Callable[[int], Task | Execution]) -
     except Refused as error:
         return result | {"code": error.code, "detail": str(error)}
     except ValidationError as error:
-        return result | {"code": "invalid", "detail": " ".join(error.messages)}
+        return result | {"code": "invalid", "detail": _told(error)}
     return result | {"ok": True, "execution": done.pk if isinstance(done, Execution) else None}
+
+
+def _told(error: ValidationError) -> str:
+    """All that is wrong, each with its field."""
+    if not hasattr(error, "error_dict"):
+        return " ".join(error.messages)
+    return " ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
 
 
 LISTS = ("added", "updated", "unchanged", "kept", "left_deleted")

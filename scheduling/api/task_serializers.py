@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.contrib.auth import get_user_model
@@ -13,6 +14,7 @@ from jobsite.rest import fields
 from jobsite.rest.serializers import CleanModelSerializer, StrictSerializer
 from scheduling.exceptions import InvalidTrigger
 from scheduling.models import Calendar, Dependency, Group, Pool, Task, TaskVersion
+from scheduling.services import definitions
 from scheduling.services.impact import LEAST_DAYS, MOST_DAYS
 
 #: What a person may say when asked why.
@@ -58,6 +60,13 @@ class TaskSerializer(CleanModelSerializer):
             "version", "created_at", "updated_at", "reason",
         )  # fmt: skip
         read_only_fields = ("enabled", "paused", "built_in", "schedule_error", "created_at", "updated_at")
+
+    def build(self, attrs: Mapping[str, Any] | None = None) -> Any:
+        """A new task has what its function declares, where nothing is said: as from a file."""
+        values = self.validated_data if attrs is None else attrs
+        if self.instance is None:
+            values = definitions.function_defaults(str(values.get("function", ""))) | dict(values)
+        return super().build(values)
 
     @extend_schema_field(serializers.ChoiceField(choices=STATES))
     def get_state(self, task: Task) -> str:
@@ -201,6 +210,8 @@ BULK_ACTIONS: dict[str, str] = {
     "delete": "scheduling.delete_task",
 }
 MOST_KEYS = 1_000
+#: What only the action run takes; each as in a run of one task.
+OF_A_RUN = ("parameters", "force", "run_at")
 
 
 class BulkSerializer(ReasonSerializer):
@@ -209,13 +220,20 @@ class BulkSerializer(ReasonSerializer):
     parameters = fields.Json(
         required=False, help_text=_("For run alone: replace those of each task, one by one.")
     )
+    force = fields.YesNo(
+        required=False, help_text=_("For run alone: run beside runs of the same task; needs force_task.")
+    )
+    run_at = fields.Moment(
+        required=False, allow_null=True, help_text=_("For run alone: not before; none: at once.")
+    )
 
     def validate_parameters(self, value: Any) -> dict[str, Any]:
         return as_mapping(value)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if "parameters" in attrs and attrs["action"] != "run":
-            raise serializers.ValidationError({"parameters": [_("Only a run takes parameters.")]})
+        alien = [name for name in OF_A_RUN if name in attrs and attrs["action"] != "run"]
+        if alien:
+            raise serializers.ValidationError({name: [_("Only the action run takes it.")] for name in alien})
         return attrs
 
 

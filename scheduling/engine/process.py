@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import Error
 
 from jobsite.memory import keep_what_is_loaded
-from scheduling import clock, job_stores, registry, runlog, sql
+from scheduling import clock, executors, job_stores, registry, runlog, sql
 from scheduling.engine import journal, silence
 from scheduling.engine.heart import Heart
 from scheduling.engine.jobstore import TaskJobStore, in_turn
@@ -148,11 +148,18 @@ class Process:
             clock.refresh(),
             queues=self.options.queues,
             functions=registry.functions(),
-            seats=self.options.threads + self.options.processes,
+            seats=self._seats(),
             lease_seconds=self.options.lease_seconds,
         )
         nodes.forget_old(clock.now())
         return node
+
+    def _seats(self) -> dict[str, int]:
+        """How many runs it has at the same time, by executor. What others claim and run (celery) has no seat here."""
+        own = dict.fromkeys(("process", "command"), self.options.processes)
+        own["asyncio"] = settings.SCHEDULER["coroutines"]
+        names = [name for name in executors.paths() if not executors.executor_class(name).is_remote]
+        return {name: own.get(name, self.options.threads) for name in names}
 
     def _assemble(self, node: Node) -> NodeState:
         recorder = Recorder()
@@ -160,9 +167,14 @@ class Process:
             node.pk,
             self.options.threads,
             recorder,
+<<<<<<< HEAD
             ended=lambda: self.scheduler.run_ended(),
             seats_of=dict.fromkeys(("process", "command"), self.options.processes)
             | {"asyncio": settings.SCHEDULER["coroutines"]},
+=======
+            ended=lambda: self.scheduler.wakeup(),
+            seats_of=node.seats,
+>>>>>>> main
         )
         return NodeState(node.pk, self.options.queues, self.options.poll_seconds, runs, recorder)
 
@@ -289,6 +301,7 @@ class Process:
 
     def _write_status(self, state: NodeState, word: str) -> None:
         path = status_path(state.node_id)
+        running = state.runs.running()
         entry = {
             "node": str(state.node_id),
             "pid": os.getpid(),
@@ -296,7 +309,11 @@ class Process:
             "at": time.time(),
             "last_tick_seconds_ago": round(time.monotonic() - state.last_tick, 1),
             "last_commit_seconds_ago": round(time.monotonic() - state.last_commit, 1),
-            "running": len(state.runs.running()),
+            "running": len(running),
+            "seats": {
+                name: {"used": sum(order.executor == name for order in running.values()), "total": total}
+                for name, total in self._seats().items()
+            },
             "unstored_results": len(state.recorder),
             "trouble": state.trouble,
         }

@@ -63,7 +63,7 @@ class Recording(Companion[Stored]):
 
         So what a crash leaves in doubt stays bounded, at twice the seats.
         """
-        return self.started and len(self._node.recorder) >= self._node.runs.seats
+        return self.started and len(self._node.recorder) >= self._node.runs.seats_of("thread")
 
     def ripe_in(self) -> float | None:
         """Seconds until a group should be stored; None when there is nothing."""

@@ -40,7 +40,7 @@ class Runs:
     ) -> None:
         """``seats`` are those of the threads, and of each executor that is not named in ``seats_of``."""
         self.node_id = node_id
-        self.seats = seats
+        self._seats = seats
         self._seats_of = dict(seats_of or {})
         self._recorder = recorder
         self._ended = ended
@@ -64,12 +64,17 @@ class Runs:
         """Whether an executor has no seat left, so that the end of a run makes room for another."""
         return any(executor.running() and not executor.free_seats for executor in self._executors.values())
 
+    def seats_of(self, name: str) -> int:
+        """How many runs of that executor this node has at the same time."""
+        return self._seats_of.get(name, self._seats)
+
     def free(self) -> dict[str, int]:
-        """The free seats of each executor; one that has not been needed yet has all of its."""
+        """The free seats of each executor; one that has not been needed yet has all of its.
+
+        One whose workers claim by themselves (celery) has none.
+        """
         free = {
-            name: 0
-            if name == "celery"
-            else self._seats_of.get(name, self.seats)  # its workers claim by themselves
+            name: 0 if executors.executor_class(name).is_remote else self.seats_of(name)
             for name in executors.paths()
         }
         return free | {name: executor.free_seats for name, executor in self._executors.items()}
@@ -163,7 +168,7 @@ class Runs:
     def _executor(self, name: str) -> Executor:
         """Started when it is first needed. Raises UnknownExecutor."""
         if name not in self._executors:
-            executor = executors.executor_class(name)(self._seats_of.get(name, self.seats))
+            executor = executors.executor_class(name)(self.seats_of(name))
             call = run_coroutine if executor.runs_coroutines else run
             executor.start(call, self._done, leave=connections.close_all)
             # Never changed in place: another thread may just be going through it.

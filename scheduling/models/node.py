@@ -36,7 +36,8 @@ class Node(models.Model):
     version = models.CharField(_("version"), max_length=50)
     queues = models.JSONField(_("queues"), default=list)
     functions = models.JSONField(_("functions"), default=list)
-    seats = models.IntegerField(_("seats"), default=0)
+    # Executor → how many runs of it the node has at the same time. What others run for it is not among them.
+    seats = models.JSONField(_("seats"), default=dict)
     # What its scheduler has told its listeners since it began: the kind of APScheduler's event → how often.
     events = models.JSONField(_("events"), default=dict)
     detail = models.CharField(_("detail"), max_length=500, blank=True)

@@ -248,7 +248,7 @@ class Task(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(30 * 86_400)],
-        help_text=_("Empty: none."),
+        help_text=_("Empty: none; for programs and code an hour, or what the installation says."),
     )
 
     memory_limit_mb = models.IntegerField(

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Q
 
 from scheduling import clock, executors, sql
-from scheduling.models import Execution, Node, State, Task
+from scheduling.models import Node, Task
 from scheduling.services import liverows, repair
 
 #: Something due for longer than this, and not admitted, says that nobody ticks.
@@ -122,12 +121,6 @@ class Alarm:
         return schedulers(self.nodes, now)
 
 
-def with_used(rows: QuerySet[Node]) -> QuerySet[Node]:
-    """The nodes, each with the number of its seats that are ``used``: along the index by node."""
-    running = Execution.objects.filter(node=OuterRef("pk"), state=State.RUNNING).order_by().values("node")
-    return rows.annotate(used=Coalesce(Subquery(running.annotate(number=Count("id")).values("number")), 0))
-
-
 #: Nodes that are looked at, those seen last; whoever lives is among them.
 LATEST = 200
 #: Queues without a node that are named.
@@ -137,12 +130,11 @@ QUEUES_NAMED = 2
 def alarm(now: datetime, *, detailed: bool = False) -> Alarm:
     """Looks once, by one short question and now and then one or two more: it is asked on every page.
 
-    The nodes come without the names of their ``functions``, which may be thousands. ``detailed``: with these, and
-    with the number of seats that are ``used``.
+    The nodes come without the names of their ``functions``, which may be thousands; ``detailed``: with these.
     """
     # Schedulers first: the workers of Celery may be many, and alone they start nothing.
     rows = Node.objects.order_by("kind", "-heartbeat_at")
-    latest = list((with_used(rows) if detailed else rows.defer("functions"))[:LATEST])
+    latest = list((rows if detailed else rows.defer("functions"))[:LATEST])
     nodes = [node for node in latest if node.state in Node.LIVE]
     alive = schedulers(nodes, now)
     if not alive:

@@ -7,14 +7,15 @@ import os
 import platform
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import F, UUIDField
+from django.db.models import Count, F, UUIDField
 from django.utils.translation import gettext as _
 
 from jobsite import __version__
-from scheduling import clock
+from scheduling import clock, executors
 from scheduling.exceptions import NodeIsDead, Refused
 from scheduling.models import Attempt, Execution, Node, Reason, State, Task
 from scheduling.services import chains, notices
@@ -35,11 +36,11 @@ def register(
     *,
     queues: list[str],
     functions: Iterable[str],
-    seats: int,
+    seats: Mapping[str, int],
     lease_seconds: float,
     kind: Node.Kind = Node.Kind.SCHEDULER,
 ) -> Node:
-    """Writes a new node, starting: it beats, but claims nothing yet."""
+    """Writes a new node, starting: it beats, but claims nothing yet. ``seats``: by executor."""
     return Node.objects.create(
         id=uuid.uuid4(),
         heartbeat_at=now,
@@ -50,9 +51,38 @@ def register(
         version=__version__,
         queues=queues,
         functions=sorted(functions),
-        seats=seats,
+        seats=dict(seats),
         kind=kind,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Seats:
+    """What a node can run at the same time by one executor, and what it runs of it now."""
+
+    executor: str
+    used: int
+    total: int
+
+
+def seats_of(nodes: Iterable[Node]) -> dict[uuid.UUID, list[Seats]]:
+    """The seats of each node, one entry an executor: one statement along the index by node."""
+    nodes = list(nodes)
+    running = Execution.objects.filter(
+        node_id__in=[node.pk for node in nodes], state=State.RUNNING
+    ).order_by()
+    used: dict[uuid.UUID, dict[str, int]] = {node.pk: {} for node in nodes}
+    for node_id, executor, number in running.values_list("node_id", "executor").annotate(n=Count("id")):
+        used[node_id][executor] = number
+    return {node.pk: _in_order(node.seats, used[node.pk]) for node in nodes}
+
+
+def _in_order(seats: Mapping[str, int], used: Mapping[str, int]) -> list[Seats]:
+    """Our own executors first, as they are listed everywhere, then a project's by name; none without a seat."""
+    names = {name for name in (*seats, *used) if seats.get(name) or used.get(name)}
+    ordered = [name for name in executors.EXECUTORS if name in names]
+    ordered += sorted(names.difference(ordered))
+    return [Seats(name, used.get(name, 0), seats.get(name, 0)) for name in ordered]
 
 
 def set_state(node_id: uuid.UUID, state: Node.State, now: datetime, detail: str = "") -> None:

@@ -17,7 +17,7 @@ from scheduling import clock
 from scheduling.alarm import alarm_of
 from scheduling.models import NEVER, State, Task
 from scheduling.models.execution import Reason, reason_text
-from scheduling.services import health, stats
+from scheduling.services import health, nodes, stats
 from scheduling.views.access import forbid, staff_only
 
 #: Entries of each list; more are counted, and stand in the list that the number leads to.
@@ -125,16 +125,16 @@ def now_context(request: HttpRequest, now: datetime, counted: Tallies | None = N
     full = len(rows[State.QUEUED]) == WAITING or len(rows[State.WAITING]) == WAITING
     coming = _coming()
     _name([*rows[State.RUNNING], *inactive, *failed, *coming])
-    alarm = alarm_of(request, detailed=True)
+    alive = node_rows(alarm_of(request, detailed=True), now)
     return {
         "running": _with_progress(rows[State.RUNNING], now),
-        "running_number": max(len(rows[State.RUNNING]), sum(node.used for node in alarm.nodes)),  # type: ignore[attr-defined]
+        "running_number": max(len(rows[State.RUNNING]), sum(node["used"] for node in alive)),
         "inactive": _with_waiting(inactive[:WAITING], now),
         "inactive_number": stats.count_active(MOST) if full else len(inactive),
         "coming": [row for row in coming if row["name"]][:NEXT],
         "failed": _with_cause(failed),
         "outcomes": stats.since(day_ago, counted and counted()),
-        "nodes": node_rows(alarm, now),
+        "nodes": alive,
         "most": MOST,
         "may_see_nodes": request.user.has_perm("scheduling.view_node"),
         "may_add": request.user.has_perm("scheduling.add_task"),
@@ -200,11 +200,13 @@ def _with_cause(rows: list[Row]) -> list[Row]:
 
 def node_rows(alarm: health.Alarm, now: datetime) -> list[Row]:
     """The live nodes, with the seats that are used; one whose beat is late is ``silent``."""
+    seats = nodes.seats_of(alarm.nodes)
     return [
         {
             "node": node,
             "state": health.standing_of_node(node, now),
-            "used": node.used,  # type: ignore[attr-defined]
+            "seats": seats[node.pk],
+            "used": sum(each.used for each in seats[node.pk]),
         }
         for node in alarm.nodes
     ]

@@ -45,7 +45,9 @@ def test_commands_and_program(live_server: Any) -> None:
     task = Task.objects.get(key="nightly-report")
     assert (task.priority, task.version) == (7, 2)
     (program,) = blocks("python")
-    node = nodes.register(clock.refresh(), queues=["default"], functions=["echo"], seats=1, lease_seconds=15)
+    node = nodes.register(
+        clock.refresh(), queues=["default"], functions=["echo"], seats={"thread": 1}, lease_seconds=15
+    )
     runner = threading.Thread(target=finish_one, args=(node,))
     runner.start()
     done = subprocess.run(

@@ -30,7 +30,12 @@ def a_node(**values: object) -> Node:
         "host": "h",
         "pid": 7,
     }
-    functions = {"version": "1", "queues": ["default"], "functions": ["noop"], "seats": 4}
+    functions = {
+        "version": "1",
+        "queues": ["default"],
+        "functions": ["noop"],
+        "seats": {"thread": 4, "process": 2},
+    }
     return Node.objects.create(**fields | functions | values)
 
 
@@ -77,6 +82,7 @@ def test_nodes_and_drain(api: Api, make_task: MakeTask) -> None:
         ["default"],
         False,
     )
+    assert row["seats"] == {"thread": {"used": 1, "total": 4}, "process": {"used": 0, "total": 2}}
     assert api.get(f"nodes/{node.pk}/").data["functions"] == ["noop"]
     answer = api.post(f"nodes/{node.pk}/drain/")
     assert answer.status_code == 202

@@ -100,10 +100,15 @@ def test_what_does_not_exist_is_not_found(door: Door) -> None:
 
 def test_force_needs_its_own_permission(make_api: Any) -> None:
     world.build()
-    api = make_api("scheduling.run_task", "scheduling.view_execution")
+    api = make_api("scheduling.run_task", "scheduling.view_task", "scheduling.view_execution")
     execution = Execution.objects.get()
-    for place in ("tasks/one/run/", f"executions/{execution.pk}/retry/"):
-        answer = api.post(place, {"force": True})
+    bulk = {"action": "run", "keys": ["one"]}
+    for place, more in (
+        ("tasks/one/run/", {}),
+        (f"executions/{execution.pk}/retry/", {}),
+        ("tasks/bulk/", bulk),
+    ):
+        answer = api.post(place, {"force": True} | more)
         assert (answer.status_code, "force_task" in answer.data["errors"][0]["detail"]) == (403, True)
     assert Execution.objects.count() == 1
 

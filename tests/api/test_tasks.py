@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -39,6 +40,16 @@ def test_create_shows_all_there_is_to_know(api: Api, clock: SettableClock) -> No
     version = TaskVersion.objects.get()
     assert (version.source, version.by, version.reason) == ("api", api.user, "asked for")
     assert api.get("tasks/nightly/").data == data
+
+
+def test_what_is_left_out_is_what_the_function_declares(api: Api) -> None:
+    body = NEW | {"function": "http_request", "parameters": {"url": "https://example.org/"}}
+    declared = api.post("tasks/", body).data
+    assert (declared["timeout_seconds"], declared["executor"]) == (120, "thread")
+    said = api.post("tasks/", body | {"key": "other", "timeout_seconds": None}).data
+    assert said["timeout_seconds"] is None
+    changed = api.put("tasks/other/", body | {"key": "other"}).data
+    assert changed["timeout_seconds"] is None  # what is left out stays
 
 
 def test_what_is_missing_or_wrong_is_named(api: Api) -> None:
@@ -215,6 +226,34 @@ def test_bulk_runs_with_the_same_parameters(api: Api, make_task: MakeTask) -> No
     for wrong in ({"parameters": [1]}, {"action": "pause"}):
         answer = api.post("tasks/bulk/", body | wrong)
         assert (answer.status_code, list(errors(answer))) == (400, ["parameters"])
+
+
+def test_bulk_runs_at_a_time_or_beside_others(api: Api, make_task: MakeTask, clock: SettableClock) -> None:
+    """As a run of one task: not before its time, at most a year ahead, and forced beside what runs."""
+    for key in ("one", "two"):
+        make_task(key)
+    body = {"action": "run", "keys": ["one", "gone", "two"]}
+    later = body | {"run_at": "2026-06-02T08:00:00+08:00"}
+    results = [api.post("tasks/bulk/", later, Idempotency_Key="k").data["results"] for _ in range(2)]
+    assert results[0] == results[1]
+    assert [(row["ok"], row["code"]) for row in results[0]] == [(True, ""), (False, "not_found"), (True, "")]
+    rows = Execution.objects.order_by("id").values_list("state", "reason", "scheduled_for")
+    assert list(rows) == [("waiting", "delay", datetime(2026, 6, 2, tzinfo=UTC))] * 2
+    assert api.post("tasks/bulk/", later | {"force": True}, Idempotency_Key="k").status_code == 422
+
+    Execution.objects.all().delete()
+    assert [api.post("tasks/bulk/", body).data["done"] for _ in range(2)] == [2, 2]
+    assert api.post("tasks/bulk/", body | {"force": True, "run_at": None}).data["done"] == 2
+    states = Execution.objects.order_by("id").values_list("state", flat=True)
+    assert list(states) == ["queued"] * 2 + ["waiting"] * 2 + ["queued"] * 2
+
+    results = api.post("tasks/bulk/", body | {"run_at": "2099-01-01T00:00:00Z"}).data["results"]
+    assert [row["code"] for row in results] == ["invalid", "not_found", "invalid"]
+    assert results[0]["detail"] == "run_at: At most 366 days ahead are allowed."
+    for wrong in ({"run_at": "2026-06-02T08:00:00"}, {"run_at": "soon"}, {"force": 1}):
+        assert list(errors(api.post("tasks/bulk/", body | wrong))) == list(wrong)
+    other = {"action": "pause", "force": False, "run_at": None}
+    assert set(errors(api.post("tasks/bulk/", body | other))) == {"force", "run_at"}
 
 
 def test_by_func(api: Api) -> None:

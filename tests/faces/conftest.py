@@ -61,7 +61,9 @@ def world(db: None, settings: Any, tmp_path: Path, admin_user: Any) -> World:
     pool = made.add(pools.save(Pool(key="disks", name="Disks", capacity=2), actor=TESTER))
     task = made.add(tasks.create(new_task("one", group=group, pool=pool), actor=TESTER))
     made.add(task.versions.get())
-    node = made.add(nodes.register(now, queues=["default"], functions=["noop"], seats=4, lease_seconds=600))
+    node = made.add(
+        nodes.register(now, queues=["default"], functions=["noop"], seats={"thread": 4}, lease_seconds=600)
+    )
     nodes.set_state(node.pk, Node.State.ACTIVE, now)
     execution = made.add(tasks.run_now(task.pk, actor=TESTER))
     made.add(Attempt.objects.create(execution=execution, attempt=1, state=State.FAILED, started_at=now))

@@ -135,7 +135,9 @@ class World:
         for key, again in (("lost", False), ("again", True), ("kept", False)):
             tasks.run_now(self._task(key, queue=queue, rerun_if_lost=again, **BY_HAND).pk, actor=TESTER)
         now = clocks.refresh()
-        node = nodes.register(now, queues=[queue], functions=[], seats=9, lease_seconds=LEASE_SECONDS).pk
+        node = nodes.register(
+            now, queues=[queue], functions=[], seats={"thread": 9}, lease_seconds=LEASE_SECONDS
+        ).pk
         nodes.set_state(node, Node.State.ACTIVE, now)
         taken = in_transaction(lambda: claims.claim(node, uuid.uuid4(), [queue], 9, now))
         assert len(taken) == 3

@@ -134,7 +134,9 @@ class Worker:
             self.node_id = self._born()
 
     def _born(self) -> uuid.UUID:
-        made = nodes.register(clock.now(), queues=["default"], functions=[], seats=64, lease_seconds=15)
+        made = nodes.register(
+            clock.now(), queues=["default"], functions=[], seats={"thread": 64}, lease_seconds=15
+        )
         nodes.set_state(made.pk, Node.State.ACTIVE, clock.now())
         return made.pk
 

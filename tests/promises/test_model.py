@@ -122,7 +122,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def new_node(self) -> None:
         node = nodes.register(
-            self.clock.at, queues=["default"], functions=["noop"], seats=3, lease_seconds=15
+            self.clock.at, queues=["default"], functions=["noop"], seats={"thread": 3}, lease_seconds=15
         ).pk
         nodes.set_state(node, Node.State.ACTIVE, self.clock.at)
         self.nodes.append(node)

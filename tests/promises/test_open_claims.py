@@ -41,7 +41,7 @@ def beside(transactional_db: None) -> Iterator[Beside]:
 
 def new_node() -> uuid.UUID:
     made = nodes.register(
-        clock.refresh(), queues=["default", "reports"], functions=[], seats=64, lease_seconds=15
+        clock.refresh(), queues=["default", "reports"], functions=[], seats={"thread": 64}, lease_seconds=15
     )
     nodes.set_state(made.pk, Node.State.ACTIVE, clock.now())
     return made.pk

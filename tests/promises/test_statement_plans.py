@@ -145,7 +145,9 @@ def test_no_statement_of_a_tick_sorts_or_reads_a_whole_table(
 ) -> None:
     now = clock.refresh()
     ids = fill(now)
-    node = nodes.register(now, queues=["default", "reports"], functions=[], seats=64, lease_seconds=15)
+    node = nodes.register(
+        now, queues=["default", "reports"], functions=[], seats={"thread": 64}, lease_seconds=15
+    )
     nodes.set_state(node.pk, Node.State.ACTIVE, now)
     queues = ["default", "reports"]
     asked: dict[str, Callable[[], Any]] = {

@@ -77,7 +77,7 @@ def _begin(**_signal: Any) -> None:
         clock.refresh(),
         queues=list(_queues),
         functions=registry.functions(),
-        seats=1,
+        seats={"celery": 1},
         lease_seconds=settings.SCHEDULER["lease_seconds"],
         kind=Node.Kind.WORKER,
     )

@@ -1,7 +1,8 @@
-"""Says which runs are past their deadline, and stops claiming while they hold more than half of the seats."""
+"""Says which runs are past their deadline, and stops claiming while they hold more than half of an executor's seats."""
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
 from scheduling.context import TIMEOUT
@@ -19,17 +20,17 @@ class Overdue(Keeper):
         self._told: set[tuple[int, int]] = set()
 
     def keep(self, node: NodeState, now: datetime) -> None:
-        overdue = {order.key for order in node.runs.overdue(now)}
+        late = node.runs.overdue(now)
+        overdue = {order.key for order in late}
         fresh = overdue - self._told
         executions.mark_overdue(fresh)
         for key in fresh:
             node.runs.cancel(key, TIMEOUT, "it ran longer than its timeout allows")
         self._told = overdue
         warn(node, "executors", node.runs.trouble())
-        choked = len(overdue) > node.runs.seats / 2
-        hold(
-            node,
-            "overdue",
-            f"claims nothing: {len(overdue)} overdue runs hold its seats" if choked else "",
-            now,
-        )
+        choked = [
+            f"{number} overdue runs hold its seats for {executor}"
+            for executor, number in sorted(Counter(order.executor for order in late).items())
+            if number > node.runs.seats_of(executor) / 2
+        ]
+        hold(node, "overdue", f"claims nothing: {', '.join(choked)}" if choked else "", now)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 from scheduling.context import RunCancelled, RunContext, current_run
 from scheduling.exceptions import ProgramFailed
@@ -21,6 +22,8 @@ from scheduling.executors.processes.supervision import Ended, Supervision
 
 #: The name of a run's folder.
 FOLDER = re.compile(r"(\d{1,18})-(\d{1,9})", re.ASCII)
+#: How long programs may take where neither task nor setting says so.
+TIMEOUT_SECONDS = 3_600
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -43,9 +46,11 @@ def run_program(
 
     ``files`` are written into its folder before, which is removed afterwards with all that is in it. When the
     run is cancelled or its time is over the program gets SIGTERM, and after the grace SIGKILL, with all that it
-    has started. Raises ProgramFailed, and RunCancelled.
+    has started. A run without a timeout has, from its first program on, the setting's (an hour): one that hangs
+    would hold its seat for ever. Raises ProgramFailed, and RunCancelled.
     """
     run = current_run()
+    _bound(run)
     with _folder(run, files or {}) as folder:
         supervision = Supervision(
             run,
@@ -62,6 +67,16 @@ def run_program(
         ended = supervision.supervise({"program": program})
     run.note_use(ended.cpu_ms, ended.peak_memory_bytes)
     return _finished(ended, run, argv[0], success)
+
+
+def _bound(run: RunContext) -> None:
+    seconds = getattr(settings, "SCHEDULER", {}).get("command_timeout_seconds", TIMEOUT_SECONDS)
+    if seconds:
+        text = gettext(
+            "It ran longer than the %(seconds)s s that programs have (JOBSITE_COMMAND_TIMEOUT_SECONDS) "
+            "where the task has no timeout."
+        )
+        run.end_within(seconds, text % {"seconds": seconds})
 
 
 def _finished(ended: Ended, run: RunContext, name: str, success: Sequence[int]) -> Finished:

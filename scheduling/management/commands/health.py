@@ -56,6 +56,9 @@ class Command(BaseCommand):
         for entry in entries:
             still = entry["last_tick_seconds_ago"] + time.time() - entry["at"]
             line = f"{entry['node']} pid {entry['pid']}: {entry['state']}, tick {still:.0f} s ago"
+            line += "".join(
+                f", {name} {of['used']}/{of['total']}" for name, of in entry.get("seats", {}).items()
+            )
             trouble = entry.get("trouble")
             self.stdout.write(f"{line}; {trouble}" if trouble else line)
             if still > STANDSTILL_SECONDS or entry["state"] != "running":

@@ -41,16 +41,19 @@ class Command(VerbCommand):
     def verb_list(self, options: dict[str, Any]) -> None:
         live = Node.objects.filter(state__in=Node.LIVE).order_by("-started_at")
         ended = Node.objects.exclude(state__in=Node.LIVE).order_by("-started_at")[:MOST_ENDED]
-        for node in [*live, *ended]:
-            self.stdout.write(self.told(node, options))
+        rows = [*live, *ended]
+        seats = nodes.seats_of(rows)
+        for node in rows:
+            self.stdout.write(self.told(node, seats[node.pk], options))
 
     def verb_drain(self, options: dict[str, Any]) -> None:
         def work(text: str) -> str:
-            return self.told(nodes.drain(node_by_id(text).pk, actor=self.actor(options)), options)
+            node = nodes.drain(node_by_id(text).pk, actor=self.actor(options))
+            return self.told(node, nodes.seats_of([node])[node.pk], options)
 
         self.each(options["ids"], work)
 
-    def told(self, node: Node, options: dict[str, Any]) -> str:
+    def told(self, node: Node, seats: list[nodes.Seats], options: dict[str, Any]) -> str:
         row = {
             "id": str(node.id),
             "kind": node.kind,
@@ -59,7 +62,7 @@ class Command(VerbCommand):
             "state": node.state,
             "drain_asked_at": node.drain_asked_at,
             "queues": node.queues,
-            "seats": node.seats,
+            "seats": {each.executor: {"used": each.used, "total": each.total} for each in seats},
             "version": node.version,
             "heartbeat_at": node.heartbeat_at,
             "started_at": node.started_at,
@@ -70,6 +73,7 @@ class Command(VerbCommand):
         asked = _("asked to drain") if node.drain_asked_at and node.state in Node.LIVE else ""
         seen = node.heartbeat_at.isoformat(timespec="seconds")
         name = f"{str(node.id)[:8]} {node.kind:<9} {node.host}:{node.pid:<8}"
-        words = f"{name} {node.state:<10} {seen} {','.join(node.queues)} {asked}"
+        taken = ",".join(f"{each.executor}:{each.used}/{each.total}" for each in seats)
+        words = f"{name} {node.state:<10} {seen} {','.join(node.queues)} {taken} {asked}"
         words = " ".join([words.rstrip(), node.detail, node.warning])
         return self.show(row, words.rstrip(), options)

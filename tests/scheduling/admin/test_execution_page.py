@@ -30,7 +30,9 @@ def running(make_task: MakeTask, clock: clocks.SettableClock) -> Execution:
     task = make_task(
         "daily", name="Daily", function="echo", parameters={"values": {"password": "hunter2", "rows": [1]}}
     )
-    node = nodes.register(clock.now(), queues=["default"], functions=["echo"], seats=4, lease_seconds=15)
+    node = nodes.register(
+        clock.now(), queues=["default"], functions=["echo"], seats={"thread": 4}, lease_seconds=15
+    )
     nodes.set_state(node.pk, node.State.ACTIVE, clock.now())
     execution = tasks.run_now(task.pk, actor=TESTER)
     Execution.objects.update(

@@ -109,7 +109,9 @@ def test_the_list_is_narrowed_by_state_and_by_what_tasks_have(
     tasks.disable(make_task("disabled", trigger="interval", trigger_params={"hours": 1}).pk, actor=TESTER)
     make_task("missing", function="fail")
     groups.pause(group.pk, actor=TESTER)
-    nodes.register(clocks.now(), queues=["default"], functions=["noop"], seats=1, lease_seconds=15)
+    nodes.register(
+        clocks.now(), queues=["default"], functions=["noop"], seats={"thread": 1}, lease_seconds=15
+    )
     for narrowed, found in (
         ("state=enabled", ["missing", "plain"]),
         ("state=paused", ["grouped", "paused"]),

@@ -197,7 +197,9 @@ def test_a_task_whose_function_no_node_has_is_broken_until_one_has_it(make_task:
     make_task()
     client = login(superuser=True)
     assert "broken: " not in client.get(LIST).content.decode()
-    node = nodes.register(clock.now(), queues=["default"], functions=["other"], seats=1, lease_seconds=15)
+    node = nodes.register(
+        clock.now(), queues=["default"], functions=["other"], seats={"thread": 1}, lease_seconds=15
+    )
     assert "broken: no node has the function" in client.get(LIST).content.decode()
     assert (
         "broken: no node has the function"

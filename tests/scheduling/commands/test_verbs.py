@@ -250,9 +250,13 @@ def test_pools(make_task: MakeTask) -> None:
 
 def test_nodes(db: None) -> None:
     now = clocks.now()
-    node = nodes.register(now, queues=["default"], functions=["noop"], seats=4, lease_seconds=15)
+    node = nodes.register(
+        now, queues=["default"], functions=["noop"], seats={"process": 2, "thread": 4}, lease_seconds=15
+    )
     (row,) = objects("node", "list")
     assert (row["id"], row["kind"], row["queues"]) == (str(node.pk), "scheduler", ["default"])
+    assert row["seats"] == {"thread": {"used": 0, "total": 4}, "process": {"used": 0, "total": 2}}
+    assert "thread:0/4,process:0/2" in run("node", "list")
     assert row["drain_asked_at"] is None
     assert objects("node", "drain", str(node.pk)[:8])[0]["drain_asked_at"]
     assert "asked to drain" in run("node", "list")

@@ -34,7 +34,7 @@ class HandNode:
     def __init__(self, seats: int = 16) -> None:
         now = clock.refresh()
         self.id: uuid.UUID = nodes.register(
-            now, queues=["default"], functions=[], seats=seats, lease_seconds=15
+            now, queues=["default"], functions=[], seats={"thread": seats}, lease_seconds=15
         ).pk
         nodes.set_state(self.id, Node.State.ACTIVE, now)
         self.recorder = Recorder()

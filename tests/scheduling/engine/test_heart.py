@@ -87,7 +87,9 @@ def hearts(transactional_db: None, monkeypatch: MonkeyPatch) -> Iterator[Hearts]
 
 
 def register(lease_seconds: float = 15) -> uuid.UUID:
-    made = nodes.register(clock.refresh(), queues=[], functions=[], seats=1, lease_seconds=lease_seconds)
+    made = nodes.register(
+        clock.refresh(), queues=[], functions=[], seats={"thread": 1}, lease_seconds=lease_seconds
+    )
     nodes.set_state(made.pk, Node.State.ACTIVE, clock.now())
     return made.pk
 

@@ -91,7 +91,11 @@ def test_it_has_the_defaults_of_the_settings(configured: dict[str, str], setting
 
 def test_one_node_of_several_runs_it(ready: HandNode, tmp_path: Path) -> None:
     elder = node_service.register(
-        clock.refresh() - timedelta(hours=1), queues=["default"], functions=[], seats=1, lease_seconds=15
+        clock.refresh() - timedelta(hours=1),
+        queues=["default"],
+        functions=[],
+        seats={"thread": 1},
+        lease_seconds=15,
     )
     Node.objects.filter(pk=elder.pk).update(state="active", heartbeat_at=clock.now())
     touch(tmp_path / "made")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,12 @@ def node(
         def listen() -> None:
             current_run().sleep(60)
 
+        @task("Await, and catch the cancel", executor="asyncio")
+        async def deaf() -> None:
+            while not made.let_go.is_set():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0.05)
+
         @task("Talk")
         def talk() -> None:
             run = current_run()
@@ -170,6 +178,20 @@ def test_a_node_full_of_overdue_runs_claims_nothing_and_says_so(node: Running) -
     node.let_go.set()
     await_state(later, "succeeded")
     await_(lambda: Node.objects.get().detail == "", what="it takes that back")
+
+
+def test_overdue_runs_are_held_against_the_seats_of_their_executor(node: Running, settings: Any) -> None:
+    """Three are over half of its four threads, but not of its seven coroutines."""
+    settings.SCHEDULER = settings.SCHEDULER | {"coroutines": 7}
+    for number in range(3):
+        ask("deaf", key=f"deaf-{number}", executor="asyncio", timeout_seconds=1)
+    node.start()
+    await_(lambda: Execution.objects.filter(overdue=True).count() == 3, what="they are overdue")
+    await_state(ask("listen", key="listener", timeout_seconds=1), "timed_out")
+    assert Node.objects.get().detail == ""
+    ask("deaf", key="deaf-3", executor="asyncio", timeout_seconds=1)
+    sentence = "claims nothing: 4 overdue runs hold its seats for asyncio"
+    await_(lambda: Node.objects.get().detail == sentence, what="it says so")
 
 
 def test_cancel_reaches_a_run_within_two_seconds(node: Running) -> None:
@@ -314,8 +336,25 @@ def test_the_status_file_tells_of_the_node_while_it_runs(node: Running) -> None:
     await_(path.exists, what="the status file is there")
     status = json.loads(path.read_text())
     assert (status["state"], status["running"], status["trouble"]) == ("running", 0, "")
+    assert status["seats"]["thread"] == {"used": 0, "total": 4}
     assert node.stop() == STOPPED
     assert not path.exists()
+
+
+def test_a_node_tells_its_seats_by_executor(node: Running, settings: Any) -> None:
+    """As many as it can run: a project's executor has the threads' number; what others claim and run has none."""
+    settings.JOBSITE_CELERY_BROKER = "redis://127.0.0.1:1/0"
+    more = {
+        "gpu": "scheduling.executors.thread.ThreadExecutor",
+        "far": "scheduling.executors.celery.CeleryExecutor",
+    }
+    settings.SCHEDULER = settings.SCHEDULER | {"coroutines": 7, "executors": more}
+    node.start()
+    told = {"thread": 4, "process": 8, "command": 8, "asyncio": 7, "gpu": 4}
+    assert Node.objects.get().seats == told
+    free = node.process.scheduler.node.runs.free()
+    assert {name: free[name] for name in told} == told
+    assert (free["celery"], free["far"]) == (0, 0)
 
 
 def test_once_ends_when_nothing_is_left_to_do(node: Running) -> None:

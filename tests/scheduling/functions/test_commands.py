@@ -167,6 +167,34 @@ def test_its_time_over_it_is_killed_with_all_that_it_started(do: Any) -> None:
 
 @pytest.mark.processes
 @once
+@pytest.mark.parametrize(
+    "way", [code("import time; time.sleep(600)"), {"function": "run_command", "command": ["sleep", "600"]}]
+)
+def test_what_hangs_does_not_hold_its_seat_for_ever(do: Any, settings: Any, way: dict[str, Any]) -> None:
+    """Where the task has no timeout the installation has one for programs."""
+    assert settings.SCHEDULER["command_timeout_seconds"] == 3_600
+    settings.SCHEDULER = settings.SCHEDULER | {"command_timeout_seconds": 1}
+    outcome = do(**way)
+    assert (outcome.state, outcome.reason) == ("timed_out", "timeout")
+    assert "longer than the 1 s that programs have (JOBSITE_COMMAND_TIMEOUT_SECONDS)" in outcome.detail
+
+
+@pytest.mark.processes
+@once
+def test_the_tasks_own_timeout_goes_before_the_installations(do: Any, settings: Any) -> None:
+    settings.SCHEDULER = settings.SCHEDULER | {"command_timeout_seconds": 1}
+    assert do(**code("import time; time.sleep(1.5)"), seconds=20).state == "succeeded"
+
+
+@pytest.mark.processes
+@once
+def test_the_installation_may_let_programs_run_for_ever(do: Any, settings: Any) -> None:
+    settings.SCHEDULER = settings.SCHEDULER | {"command_timeout_seconds": 0}
+    assert do(**code("import time; time.sleep(0.5)")).state == "succeeded"
+
+
+@pytest.mark.processes
+@once
 def test_other_exit_codes_may_mean_success(do: Any) -> None:
     outcome = do("run_command", command=["sh", "-c", "exit 3"], success_codes=[0, 3])
     assert (outcome.state, json.loads(outcome.result)["exit_code"]) == ("succeeded", 3)

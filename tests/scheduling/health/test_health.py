@@ -41,7 +41,12 @@ def beating(
     kind: Node.Kind = Node.Kind.SCHEDULER,
 ) -> Node:
     node = nodes.register(
-        clock.now(), queues=queues or ["default"], functions=functions, seats=4, lease_seconds=15, kind=kind
+        clock.now(),
+        queues=queues or ["default"],
+        functions=functions,
+        seats={"thread": 4},
+        lease_seconds=15,
+        kind=kind,
     )
     nodes.set_state(node.pk, Node.State.ACTIVE, clock.now())
     return node
@@ -171,6 +176,7 @@ def status(settings: Any, tmp_path: Path) -> Callable[..., None]:
             "at": time.time() - age,
             "last_tick_seconds_ago": tick,
             "trouble": trouble,
+            "seats": {"thread": {"used": 3, "total": 64}, "asyncio": {"used": 0, "total": 500}},
         }
         (tmp_path / "nodes" / f"{name}.json").write_text(json.dumps(entry))
 
@@ -179,7 +185,8 @@ def status(settings: Any, tmp_path: Path) -> Callable[..., None]:
 
 def test_a_node_that_ticks(status: Callable[..., None]) -> None:
     status("a")
-    assert health("--node")[1] == ""
+    said, fault = health("--node")
+    assert (said.strip().endswith("running, tick 0 s ago, thread 3/64, asyncio 0/500"), fault) == (True, "")
 
 
 def test_a_node_says_what_troubles_it(status: Callable[..., None]) -> None:

@@ -58,7 +58,7 @@ def refusing(settings: Any) -> type[Refusing]:
 @pytest.fixture
 def node_id(db: None) -> uuid.UUID:
     now = clocks.refresh()
-    node = nodes.register(now, queues=["default"], functions=[], seats=64, lease_seconds=15)
+    node = nodes.register(now, queues=["default"], functions=[], seats={"thread": 64}, lease_seconds=15)
     nodes.set_state(node.pk, Node.State.ACTIVE, now)
     return node.pk
 
@@ -296,7 +296,7 @@ def test_a_server_that_hangs_delays_no_tick(make_task: MakeTask, settings: Any) 
     settings.EMAIL_BACKEND = f"{__name__}.Hanging"
     Hanging.answered.clear()
     now = clocks.refresh()
-    node = nodes.register(now, queues=["default"], functions=[], seats=64, lease_seconds=15)
+    node = nodes.register(now, queues=["default"], functions=[], seats={"thread": 64}, lease_seconds=15)
     nodes.set_state(node.pk, Node.State.ACTIVE, now)
     fail(make_task(notify_on_failure=[ANNA]), node.pk)
     keeper = Notices()

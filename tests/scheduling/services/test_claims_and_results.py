@@ -25,7 +25,7 @@ MakeTask = Callable[..., Task]
 
 @pytest.fixture
 def node(clock: SettableClock) -> Node:
-    made = nodes.register(clock.at, queues=["default"], functions=[], seats=64, lease_seconds=15)
+    made = nodes.register(clock.at, queues=["default"], functions=[], seats={"thread": 64}, lease_seconds=15)
     nodes.set_state(made.pk, Node.State.ACTIVE, clock.at)
     return made
 
@@ -151,7 +151,7 @@ def test_a_stale_attempt_cannot_write(clock: SettableClock, make_task: MakeTask,
     stale = result(claim(node, clock)[0], node, clock, result='"stale"')
     nodes.declare_dead(node.pk, 0, clock.at)
     assert Execution.objects.get().state == "queued"
-    other = nodes.register(clock.at, queues=["default"], functions=[], seats=1, lease_seconds=15)
+    other = nodes.register(clock.at, queues=["default"], functions=[], seats={"thread": 1}, lease_seconds=15)
     nodes.set_state(other.pk, Node.State.ACTIVE, clock.at)
     fresh = result(claim(other, clock)[0], other, clock, result='"fresh"')
     assert results.record([stale], clock.at).accepted == set()

@@ -40,7 +40,9 @@ class House:
     def __init__(self, clock: SettableClock, make_task: MakeTask) -> None:
         self.clock, self.make_task = clock, make_task
         self.tasks: dict[str, Task] = {}
-        self.node = nodes.register(clock.at, queues=["default"], functions=[], seats=99, lease_seconds=15)
+        self.node = nodes.register(
+            clock.at, queues=["default"], functions=[], seats={"thread": 99}, lease_seconds=15
+        )
         nodes.set_state(self.node.pk, Node.State.ACTIVE, clock.at)
         self.held: dict[str, Candidate] = {}
 

@@ -30,7 +30,9 @@ MakeTask = Callable[..., Task]
 def well(clock: SettableClock, make_task: MakeTask, settings: Any, tmp_path: Path) -> Task:
     """A node that beats, a task, a run that runs."""
     settings.VAR_DIR = tmp_path
-    node = nodes.register(clock.at, queues=["default"], functions=["noop"], seats=9, lease_seconds=15)
+    node = nodes.register(
+        clock.at, queues=["default"], functions=["noop"], seats={"thread": 9}, lease_seconds=15
+    )
     nodes.set_state(node.pk, Node.State.ACTIVE, clock.at)
     task = make_task("one", pool=Pool.objects.create(key="db", capacity=1))
     tasks.run_now(task.pk, actor=TESTER)

@@ -37,7 +37,9 @@ MakeTask = Callable[..., Task]
 
 def node(clock: SettableClock, **values: Any) -> Node:
     made = nodes.register(
-        clock.at, **{"queues": ["default"], "functions": ["noop"], "seats": 9, "lease_seconds": 15} | values
+        clock.at,
+        **{"queues": ["default"], "functions": ["noop"], "seats": {"thread": 9}, "lease_seconds": 15}
+        | values,
     )
     nodes.set_state(made.pk, Node.State.ACTIVE, clock.at)
     return made

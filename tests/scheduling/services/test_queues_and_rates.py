@@ -23,7 +23,7 @@ MakeTask = Callable[..., Task]
 
 
 def active(clock: SettableClock) -> Node:
-    made = nodes.register(clock.at, queues=["default"], functions=[], seats=64, lease_seconds=15)
+    made = nodes.register(clock.at, queues=["default"], functions=[], seats={"thread": 64}, lease_seconds=15)
     nodes.set_state(made.pk, Node.State.ACTIVE, clock.at)
     return made
 

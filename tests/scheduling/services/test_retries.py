@@ -29,7 +29,9 @@ class Story:
 
     def __init__(self, clock: SettableClock, task: Task) -> None:
         self.clock, self.task = clock, task
-        self.node = nodes.register(clock.at, queues=["default"], functions=[], seats=9, lease_seconds=15)
+        self.node = nodes.register(
+            clock.at, queues=["default"], functions=[], seats={"thread": 9}, lease_seconds=15
+        )
         nodes.set_state(self.node.pk, Node.State.ACTIVE, clock.at)
         self.id = tasks.run_now(task.pk, actor=TESTER).pk
 

@@ -105,7 +105,7 @@ def test_a_run_at_a_time_waits_for_it(clock: SettableClock, make_task: MakeTask)
     admission.promote(clock.move(minutes=1), [task.pk])
     asked.refresh_from_db()
     assert (asked.state, asked.reason) == ("waiting", "overlap"), "at its time it waits as any other does"
-    node = nodes.register(clock.at, queues=["default"], functions=[], seats=1, lease_seconds=15)
+    node = nodes.register(clock.at, queues=["default"], functions=[], seats={"thread": 1}, lease_seconds=15)
     nodes.set_state(node.pk, Node.State.ACTIVE, clock.at)
     assert len(claims.claim(node.pk, uuid.uuid4(), ["default"], 1, clock.at)) == 1
     Execution.objects.filter(state="running").update(state="succeeded", finished_at=clock.at)

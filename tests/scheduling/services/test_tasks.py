@@ -179,7 +179,7 @@ def test_disable_and_delete_cancel_what_has_not_started(
 def _node(clock: SettableClock) -> Any:
     from scheduling.services import nodes
 
-    return nodes.register(clock.at, queues=["default"], functions=[], seats=1, lease_seconds=15)
+    return nodes.register(clock.at, queues=["default"], functions=[], seats={"thread": 1}, lease_seconds=15)
 
 
 def test_delete_frees_the_key_and_keeps_the_history(clock: SettableClock, make_task: MakeTask) -> None:

@@ -20,7 +20,9 @@ class HandTicked:
     """A scheduler whose tick is called by the test; its runs take place in real threads."""
 
     def __init__(self, seats: int = 8) -> None:
-        node = nodes.register(clock.now(), queues=["default"], functions=[], seats=seats, lease_seconds=15)
+        node = nodes.register(
+            clock.now(), queues=["default"], functions=[], seats={"thread": seats}, lease_seconds=15
+        )
         nodes.set_state(node.pk, Node.State.ACTIVE, clock.now())
         recorder = Recorder()
         self.died: list[bool] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,7 +34,7 @@ def said(answer: Any) -> list[str]:
 def new_node(
     *queues: str,
     functions: tuple[str, ...] = ("noop",),
-    seats: int = 8,
+    seats: Mapping[str, int] | None = None,
     kind: Node.Kind = Node.Kind.SCHEDULER,
 ) -> Node:
     """A node that beats at this moment."""
@@ -42,7 +43,7 @@ def new_node(
         now,
         queues=list(queues or ("default",)),
         functions=functions,
-        seats=seats,
+        seats=seats or {"thread": 8},
         lease_seconds=15,
         kind=kind,
     )

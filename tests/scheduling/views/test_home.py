@@ -30,7 +30,7 @@ def text_of(html: str) -> str:
 def busy(make_task: MakeTask, clock: SettableClock) -> Task:
     """A task that usually takes 2 s, runs for 1 s now, waits behind itself and failed an hour ago."""
     task, now = make_task("backup", name="Nightly backup"), clock.now()
-    node = new_node(seats=8)
+    node = new_node(seats={"thread": 8, "process": 2})
     Execution.objects.bulk_create(
         [
             *(new_execution(task, "succeeded", now - timedelta(hours=3)) for _ in range(3)),
@@ -52,7 +52,8 @@ def test_it_says_what_runs_waits_comes_next_and_failed(busy: Task) -> None:
     page = client.get("/admin/").content.decode()
     text = text_of(page)
     assert "usually 2 s" in text
-    assert "1 of 8 seats" in text
+    assert "thread 1/8" in text
+    assert "process 0/2" in text
     assert "OSError: disk full" in text
     assert "once more" in text
     assert "No scheduler is running" not in text

@@ -113,17 +113,24 @@ def test_pausing_a_pool_needs_permission_token_and_post() -> None:
 
 
 def test_nodes_show_who_lives_and_are_asked_to_drain(make_task: MakeTask, clock: SettableClock) -> None:
-    node, task = new_node("default", "fast", seats=4), make_task()
+    node, task = new_node("default", "fast", seats={"asyncio": 500, "thread": 4}), make_task()
     Execution.objects.bulk_create([new_execution(task, "running", clock.now(), node=node)])
     client = login(superuser=True)
     with CaptureQueriesContext(connection) as queries:
         page = client.get("/admin/scheduling/node/").content.decode()
     assert len(queries) <= 12
-    for text in ("1 of 4 seats", "default, fast", "state-active", "lets its 1 run end"):
+    for text in (
+        "thread: 1 of 4 seats",
+        "asyncio: 0 of 500 seats",
+        "default, fast",
+        "state-active",
+        "lets its 1 run end",
+    ):
         assert text in page
     page = client.get(f"/admin/scheduling/node/{node.pk}/change/").content.decode()
     assert "Running on this node" in page
     assert ">task</a>" in page
+    assert "thread: 1 of 4 seats" in page
     answer = client.post(
         f"/scheduler/nodes/{node.pk}/drain/", {"next": "/admin/scheduling/node/"}, follow=True
     )
