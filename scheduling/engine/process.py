@@ -167,14 +167,8 @@ class Process:
             node.pk,
             self.options.threads,
             recorder,
-<<<<<<< HEAD
             ended=lambda: self.scheduler.run_ended(),
-            seats_of=dict.fromkeys(("process", "command"), self.options.processes)
-            | {"asyncio": settings.SCHEDULER["coroutines"]},
-=======
-            ended=lambda: self.scheduler.wakeup(),
             seats_of=node.seats,
->>>>>>> main
         )
         return NodeState(node.pk, self.options.queues, self.options.poll_seconds, runs, recorder)
 
