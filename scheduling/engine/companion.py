@@ -24,19 +24,23 @@ News = TypeVar("News")
 
 #: Its connection is closed when there was nothing to do for so long.
 IDLE_SECONDS = 30.0
-#: The pause after a failure; doubled up to the longest.
+#: The first pause after a failure; doubled up to the longest.
 FIRST_PAUSE_SECONDS = 0.25
-LONGEST_PAUSE_SECONDS = 5.0
+#: What it is at when it is to end gets so long.
+END_SECONDS = 5.0
 
 
 class Companion(ABC, Generic[News]):
     """``told`` is called, in the companion's thread, when there are news."""
 
     name: str
+    #: The most that it waits, in seconds, after a failure: its own work is still there. 0: the tick begins it again.
+    longest_pause_seconds = 0.0
 
     def __init__(self, told: Callable[[], None]) -> None:
         self._told = told
-        self._news: SimpleQueue[News | Exception] = SimpleQueue()
+        self._news: SimpleQueue[News] = SimpleQueue()
+        self._fault: Exception | None = None  # the last one, until it is told or all is well again
         self._thread: threading.Thread | None = None
         self._stop_asked = threading.Event()
         self._busy_since: float | None = None  # monotonic: of its last sign of life while it is at work
@@ -56,7 +60,7 @@ class Companion(ABC, Generic[News]):
         self._stop_asked.set()
         if self._thread is not None:
             self._wake()
-            self._thread.join(LONGEST_PAUSE_SECONDS)
+            self._thread.join(END_SECONDS)
 
     def seen_alive(self) -> float:
         """Monotonic: now, unless it is at work and stands still."""
@@ -64,18 +68,18 @@ class Companion(ABC, Generic[News]):
 
     @property
     def has_news(self) -> bool:
-        return not self._news.empty()
+        return not self._news.empty() or self._fault is not None
 
     def news(self) -> Iterator[News]:
         """What it has done since the last call. Raises what went wrong, if anything has."""
         while True:
             try:
-                news = self._news.get_nowait()
+                yield self._news.get_nowait()
             except Empty:
-                return
-            if isinstance(news, Exception):
-                raise news
-            yield news
+                break
+        fault, self._fault = self._fault, None
+        if fault is not None:
+            raise fault
 
     # --- its thread
 
@@ -111,14 +115,14 @@ class Companion(ABC, Generic[News]):
                 try:
                     self._busy_since = time.monotonic()
                     self._work()
-                    pause = FIRST_PAUSE_SECONDS
+                    pause, self._fault = FIRST_PAUSE_SECONDS, None
                 except Exception as error:  # noqa: BLE001  the tick raises it, and does what is to be done
                     drop_connection()
                     self._busy_since = None
-                    self._news.put(error)
+                    self._fault = error
                     self._told()
-                    self._stop_asked.wait(pause)
-                    pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                    self._stop_asked.wait(pause := min(pause, self.longest_pause_seconds))
+                    pause *= 2
                 finally:
                     self._busy_since = None
         finally:

@@ -52,6 +52,7 @@ class Recording(Companion[Stored]):
     """One node's. Until it is started, groups are taken, stored and told ``done`` by the tick."""
 
     name = "recording"
+    longest_pause_seconds = 5.0
 
     def __init__(self, node: NodeState, told: Callable[[], None]) -> None:
         super().__init__(told)

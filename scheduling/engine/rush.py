@@ -46,7 +46,7 @@ class Rush(Companion[Admitted]):
 
     def _work(self) -> None:
         def batch() -> Admitted:
-            return admission.admit_due(clock.refresh(), strangers=self._strangers)
+            return admission.admit_due(clock.refresh(), limit=admission.BATCH, strangers=self._strangers)
 
         try:
             more = True

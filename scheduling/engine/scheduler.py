@@ -72,8 +72,8 @@ class TaskScheduler(BackgroundScheduler):
         self._died = died
         self._pause = FIRST_PAUSE_SECONDS
         self._keepers: list[tuple[Keeper, float]] = [(keeper, 0.0) for keeper in keepers()]
-        self._rush = Rush(self.wakeup)
-        self._recording = Recording(state, self.wakeup)
+        self._rush = Rush(self._tick_soon)
+        self._recording = Recording(state, self._tick_soon)
         # Whether a seat that becomes free could be taken at once: the last look left something, or no seat.
         self._hungry = True
         self._others_due = 0.0  # monotonic
@@ -155,6 +155,11 @@ class TaskScheduler(BackgroundScheduler):
     def run_ended(self) -> None:
         """In any thread, after each run. Mostly nobody waits for its seat, and its result is stored beside the tick."""
         if self._hungry or not self._recording.started:
+            self._tick_soon()
+
+    def _tick_soon(self) -> None:
+        """In any thread: ends the wait for the next tick. A scheduler that was not started waits for nothing."""
+        if self.running:
             self.wakeup()
 
     @property

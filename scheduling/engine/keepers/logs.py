@@ -10,6 +10,8 @@ from scheduling.engine.state import NodeState
 from scheduling.services import executions
 from scheduling.sql.transactions import in_transaction
 
+LONGEST_WAIT_SECONDS = 0.05
+
 
 class Logs(Keeper):
     every_seconds = 0.5
@@ -18,8 +20,12 @@ class Logs(Keeper):
         self._progress: dict[tuple[int, int], context.Progress] = {}
 
     def keep(self, node: NodeState, now: datetime) -> None:
-        with node.runs.logs_in_hand:
-            self._store(node)
+        # While results are stored beside the tick, the last words of their runs are with them: the next turn will do.
+        if node.runs.logs_in_hand.acquire(timeout=LONGEST_WAIT_SECONDS):
+            try:
+                self._store(node)
+            finally:
+                node.runs.logs_in_hand.release()
 
     def _store(self, node: NodeState) -> None:
         logs = node.runs.logs()
