@@ -21,6 +21,7 @@ from instances.models import (
     InstanceAccount,
     InstanceDatabase,
     InstanceSize,
+    SizeLimit,
     StatementRun,
     SyncSession,
     Tag,
@@ -278,3 +279,13 @@ def test_the_page_that_says_who_can(admin_client: Client, make_instance: Any) ->
     assert (answer["next"], answer["not_collected"]) == (None, ["nothing known"])
     for query in ("", "action=write", "action=own&database=d", "action=read&database=d&databse=x"):
         assert admin_client.get(f"/api/v1/access/?{query}").status_code == 400, query
+
+
+def test_the_page_of_a_limit_names_what_it_is_of(admin_client: Any, make_instance: Any) -> None:
+    instance = make_instance("shop main")
+    for database in ("", "sales"):
+        limit = SizeLimit.objects.create(
+            instance=instance, database=database, limit_bytes=1, computed_at=NOON
+        )
+        head = page(admin_client, "sizelimit_change", limit.pk).partition("<main")[0]
+        assert ("shop main: sales" if database else "shop main") in head
