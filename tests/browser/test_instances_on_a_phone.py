@@ -56,7 +56,8 @@ def test_shares_and_limits_of_the_fleet(instance: Instance, person: Callable[...
         instance=instance, database="a database", limit_bytes=7 * 2**40, used_bytes=9 * 2**30, computed_at=now,
         full_on=today,
     )  # fmt: skip
-    page = person(viewport={"width": 1280, "height": 800}).visit("/admin/instances/instance/fleet/")
-    for title in ("dialect-title", "full-title"):
-        table = page.locator(f'[aria-labelledby="{title}"] .scroll')
-        assert table.evaluate("e => e.scrollWidth - e.clientWidth") <= 1, title
+    for width in (1280, 390):
+        page = person(viewport={"width": width, "height": 800}).visit("/admin/instances/instance/fleet/")
+        for title in ("dialect-title", "full-title"):
+            table = page.locator(f'[aria-labelledby="{title}"] .scroll')
+            assert table.evaluate("e => e.scrollWidth - e.clientWidth") <= 1, (title, width)
