@@ -10,11 +10,13 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
+from django.utils.html import format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
 from instances.admin.filters import since
+from instances.admin.marks import execution, only_yes
 from instances.admin.visible import OfVisible
 from instances.dialects.tables import MOST_CHARACTERS
 from instances.exceptions import StatementRefused
@@ -105,8 +107,8 @@ class StatementRunAdmin(OfVisible, HistoryAdmin[StatementRun]):
     list_select_related = ("by",)
     ordering = ("-id",)
     fields = (
-        "at", "by", "source", "statement", "writes", "database", "instances", "errors", "rows", "changed", "length",
-        "execution_id",
+        "at", "by", "source", "statement", only_yes(StatementRun._meta.get_field("writes")), "database", "asked",
+        "failures", "rows", "changed", "length", execution,
     )  # fmt: skip
     readonly_fields = fields
 
@@ -120,6 +122,15 @@ class StatementRunAdmin(OfVisible, HistoryAdmin[StatementRun]):
     @admin.display(description=_("instances"))
     def on(self, row: StatementRun) -> str:
         return ", ".join(row.instances[:3]) + ("…" if len(row.instances) > 3 else "")
+
+    @admin.display(description=_("instances"))
+    def asked(self, row: StatementRun) -> str:
+        return ", ".join(row.instances) or "–"
+
+    @admin.display(description=_("errors"))
+    def failures(self, row: StatementRun) -> str:
+        lines = ((name, text) for name, text in (row.errors or {}).items())
+        return format_html_join("", "<p><strong>{}</strong> {}</p>", lines) or "–"
 
     @admin.display(description=_("outcome"))
     def outcome(self, row: StatementRun) -> str:

@@ -263,6 +263,12 @@ def _fill(instance: Instance, raw: dict[str, Any]) -> tuple[list[str] | None, li
             except ValueError as error:
                 faults[name] = str(error)
     if faults:
+        # What the model says of the other columns that were named, so that nobody has to come again for it.
+        named = raw.keys() - faults.keys()
+        try:
+            instance.clean_fields(exclude={one.name for one in instance._meta.fields} - named)
+        except ValidationError as error:
+            raise ValidationError({**error.message_dict, **faults}) from None
         raise ValidationError(faults)
     return lists.get("tags"), lists.get("restricted_to")
 
