@@ -131,9 +131,6 @@ class ImportSerializer(StrictSerializer):
         required=False, default=False, help_text=_("Say what would be done, and do nothing.")
     )
     update = fields.YesNo(required=False, default=False, help_text=_("Change those that exist."))
-    same_server = fields.YesNo(
-        required=False, default=False, help_text=_("Also a server and database that another instance has.")
-    )
 
 
 class FateSerializer(serializers.Serializer):

@@ -56,7 +56,7 @@ CALLS: dict[str, Call] = {
     "PUT groups/{key}/": Call(200, {"key": "night", "name": "N"}),
     "PATCH groups/{key}/": Call(200, {"name": "N"}),
     "DELETE groups/{key}/": Call(409),  # in use
-    "POST instances/": Call(201, INSTANCE, ("instances.use_credential",)),
+    "POST instances/": Call(201, INSTANCE | {"port": 2}, ("instances.use_credential",)),
     "PUT instances/{pk}/": Call(200, INSTANCE | {"name": "one"}),
     "PATCH instances/{pk}/": Call(200, {"description": "x"}),
     "DELETE instances/{pk}/": Call(204),

@@ -166,6 +166,7 @@ INSIDE = {
     "instances.credentials.require_password": "instances.credentials.edit",
     "instances.credentials.require_permission": "instances.credentials.edit",
     "instances.instances.check_connection": "instances.instances.edit",
+    "instances.instances.check_place": "instances.instances.edit",
     "instances.instances.check_restriction": "instances.instances.restrict",
     "instances.instances.test_connections": "instances.instances.test_connection",
     "instances.viewers.is_operator": "instances.instances.restrict",
