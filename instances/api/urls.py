@@ -17,7 +17,7 @@ from instances.api.limits import AnomalyViewSet, SizeLimitViewSet
 from instances.api.partitions import PartitionsView, PartitionVerbView
 from instances.api.sessions import SessionViewSet
 from instances.api.sizes import DatabaseSizeViewSet, InstanceSizeViewSet
-from instances.api.statements import StatementView
+from instances.api.statements import StatementRunViewSet, StatementView
 
 routes: tuple[tuple[str, Any, str], ...] = (
     ("instances", InstanceViewSet, "instance"),
@@ -33,6 +33,7 @@ routes: tuple[tuple[str, Any, str], ...] = (
     ("account-changes", AccountChangeViewSet, "account-change"),
     ("sync-sessions", SessionViewSet, "sync-session"),
     ("backups", BackupViewSet, "backup"),
+    ("statements", StatementRunViewSet, "statement"),
 )
 urlpatterns = [
     path("access/", WhoCanView.as_view(), name="access"),

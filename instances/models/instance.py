@@ -23,7 +23,6 @@ from instances.models.restriction import Restriction, Viewer, of_visible
 from instances.models.tag import Tag
 from jobsite.fields import ExactCharField
 
-
 if TYPE_CHECKING:
     CharField = models.CharField[str | None, str | None]
 else:  # Django's fields take no type parameters when the program runs

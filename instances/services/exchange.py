@@ -82,7 +82,8 @@ def load(
     """Creates an instance for each row, and gives the fate of each; what is refused does not stop the others.
 
     A name that exists is refused, unless ``update`` is asked for; so is a server and database that another instance
-    has. Of what is hidden from the actor nothing is told but that its name, or its place, is taken. ``dry_run`` keeps nothing. Raises ``FileNotUnderstood`` when there are no rows.
+    has. Of what is hidden from the actor nothing is told but that its name, or its place, is taken. ``dry_run``
+    keeps nothing. Raises ``FileNotUnderstood`` when there are no rows.
     """
     entries = list(_entries(text, format_))
     seen: dict[str, int] = {}

@@ -19,6 +19,7 @@ from instances.models import (
     InstanceSizeAggregate,
     SizeAnomaly,
     SizeLimit,
+    StatementRun,
     SyncSession,
 )
 from instances.services import credentials, instances, sessions
@@ -122,6 +123,9 @@ for _place in (
         "account-changes/",
         "backups/",
         "backups/{pk}/",
+        "statements/",
+        "statements/{pk}/",
+        "statements/export/",
         "databases/",
         "aggregations/",
         "aggregations/totals/",
@@ -219,6 +223,10 @@ def build() -> None:
         instance=instance, database="a", file="1-one/a.dump", size_bytes=1, sha256="0" * 64, started_at=now,
         finished_at=now,
     )  # fmt: skip
+    run = StatementRun.objects.create(
+        at=now, source="api", statement="SELECT 1", writes=False, instances=["one"], errors={}, run_ms=1
+    )
+    run.asked_of.set([instance])
     numbers = dict.fromkeys(("first_bytes", "last_bytes", "min_bytes", "max_bytes", "average_bytes"), 1)
     dates = dict.fromkeys(("start", "end", "first_date", "last_date"), day)
     of_day = {"instance": instance, "period": "day", "samples": 1, "final": True, "computed_at": now}
@@ -237,7 +245,7 @@ def address(door: Door, user: Any) -> str:
     models = {
         "credentials": Credential, "instances": Instance, "executions": Execution, "nodes": Node,
         "sync-sessions": SyncSession, "accounts": InstanceAccount, "backups": Backup,
-        "size-limits": SizeLimit,
+        "size-limits": SizeLimit, "statements": StatementRun,
     }  # fmt: skip
     first = place.split("/")[0]
     if "{pk}" in place:

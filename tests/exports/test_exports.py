@@ -34,6 +34,7 @@ LISTS = {
     "sizes/totals": "instances_instancesize", "size-limits": "instances_sizelimit",
     "anomalies": "instances_sizeanomaly", "backups": "instances_backup", "sync-sessions": "instances_syncsession",
     "aggregations": "instances_databasesizeaggregate", "aggregations/totals": "instances_instancesizeaggregate",
+    "statements": "instances_statementrun",
 }  # fmt: skip
 
 

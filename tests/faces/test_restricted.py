@@ -36,6 +36,7 @@ PLACES = {
     "backups": "instances_backup",
     "size-limits": "instances_sizelimit",
     "sync-sessions": "instances_syncsession",
+    "statements": "instances_statementrun",
     "credentials": "instances_credential",
 }
 #: Rows beside instances, for whoever may see their kind.
