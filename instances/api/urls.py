@@ -18,10 +18,12 @@ from instances.api.partitions import PartitionsView, PartitionVerbView
 from instances.api.sessions import SessionViewSet
 from instances.api.sizes import DatabaseSizeViewSet, InstanceSizeViewSet
 from instances.api.statements import StatementRunViewSet, StatementView
+from instances.api.tags import TagViewSet
 
 routes: tuple[tuple[str, Any, str], ...] = (
     ("instances", InstanceViewSet, "instance"),
     ("credentials", CredentialViewSet, "credential"),
+    ("tags", TagViewSet, "tag"),
     ("sizes/totals", InstanceSizeViewSet, "instance-size"),
     ("sizes", DatabaseSizeViewSet, "database-size"),
     ("aggregations/totals", InstanceAggregateViewSet, "instance-aggregation"),

@@ -272,9 +272,10 @@ def named(names: list[str] | None, viewer: Viewer = None) -> list[Instance]:
     return _named(rows, names, _("There is no active instance {name}."))
 
 
-def present(names: list[str] | None) -> list[Instance]:
+def present(names: list[str] | None, viewer: Viewer = None) -> list[Instance]:
     """As ``named``, but also instances that are not active: what is known of them can still be worked on."""
-    return _named(Instance.objects.present().order_by("name"), names, _("There is no instance {name}."))
+    rows = Instance.objects.present().visible_to(viewer).select_related("credential").order_by("name")
+    return _named(rows, names, _("There is no instance {name}."))
 
 
 def _named(rows: InstanceQuerySet, names: list[str] | None, sentence: str) -> list[Instance]:

@@ -21,6 +21,7 @@ from instances.models import (
     SizeLimit,
     StatementRun,
     SyncSession,
+    Tag,
 )
 from instances.services import credentials, instances, sessions
 from jobsite import tokens
@@ -66,6 +67,11 @@ CALLS: dict[str, Call] = {
     "POST instances/import/": Call(
         200, {"format": "yaml", "dry_run": True, "text": "instances: [{name: x, dialect: sqlite}]"}
     ),
+    "POST instances/test/": Call(200, {"instances": ["one"]}),
+    "POST tags/": Call(201, {"name": "blue"}),
+    "PUT tags/{name}/": Call(200, {"name": "red", "label": "Red"}),
+    "PATCH tags/{name}/": Call(200, {"label": "Red"}),
+    "DELETE tags/{name}/": Call(204),
     "POST sync-sessions/{pk}/cancel/": Call(202),
     "POST size-limits/": Call(201, {"instance": "one", "database": "b", "limit_bytes": 5}),
     "PUT size-limits/{pk}/": Call(200, {"instance": "one", "limit_bytes": 5}),
@@ -123,6 +129,8 @@ for _place in (
         "account-changes/",
         "backups/",
         "backups/{pk}/",
+        "tags/",
+        "tags/{name}/",
         "statements/",
         "statements/{pk}/",
         "statements/export/",
@@ -209,6 +217,7 @@ def build() -> None:
     credentials.create(credential, password="hunter2", actor=TRUSTED)
     values = {"dialect": "postgresql", "host": "127.0.0.1", "port": 1, "credential": credential}
     instance = instances.create(Instance(name="one", **values), actor=TRUSTED)
+    Tag.objects.create(name="red")
     sessions.create("size", "api", [instance], actor=TRUSTED)
     day = date(2026, 6, 1)
     DatabaseSize.objects.create(instance=instance, database="a", date=day, total_bytes=1, collected_at=now)
@@ -262,6 +271,7 @@ def address(door: Door, user: Any) -> str:
         "queues": "default",
         "calendars": "cn",
         "templates": "log_cleanup",
+        "tags": "red",
     }
     key = tokens.make(user)[0].token_key if "tokens/{" in place else keys.get(first, "")
     return re.sub(r"\{\w+\}", key, place)

@@ -119,12 +119,10 @@ VERBS: dict[str, Faces] = {
         "form instances.instance", "PATCH instances/{pk}/", "import_instances"
     ),
     "instances.tags.save": Faces(
-        "form instances.tag",
-        "- an instance's tags come with the instance",
-        "- an instance's tags come by import",
+        "form instances.tag", "PATCH tags/{name}/", "- an instance's tags come by import"
     ),
     "instances.tags.delete": Faces(
-        "delete instances.tag", "- an unused tag harms nobody", "- an unused tag harms nobody"
+        "delete instances.tag", "DELETE tags/{name}/", "- an unused tag harms nobody"
     ),
     "instances.limits.save": Faces("form instances.sizelimit", "POST size-limits/", "instance limit"),
     "instances.limits.delete": Faces(
