@@ -13,7 +13,7 @@ from rest_framework import serializers
 from instances.api.filters import OfInstance, changed_since
 from instances.api.visible import OfVisible
 from instances.models import AccountChange, InstanceAccount, InstanceDatabase
-from instances.services import sheets
+from instances.services import histories, sheets
 from jobsite.rest.permissions import of_model
 from jobsite.rest.views import Exports, HouseViewSet, Lists, Shows
 
@@ -89,11 +89,15 @@ class AccountChangeSerializer(serializers.ModelSerializer):
     account = serializers.IntegerField(source="account_id", read_only=True)
     session = serializers.UUIDField(source="session_id", read_only=True, allow_null=True)
     difference = serializers.DictField(read_only=True)
+    summary = serializers.SerializerMethodField(help_text=_("The difference in a few words."))
 
     class Meta:
         model = AccountChange
-        fields = ("id", "instance", "account", "name", "kind", "at", "session", "difference")
+        fields = ("id", "instance", "account", "name", "kind", "at", "session", "summary", "difference")
         read_only_fields = fields
+
+    def get_summary(self, row: AccountChange) -> str:
+        return histories.summary(row)
 
 
 class AccountChangeFilters(OfInstance):
