@@ -12,7 +12,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from django.db import connection, connections, models
+from django.db import DatabaseError, connection, connections, models
 from django.db.models import Max, Min
 from django.utils.translation import gettext as _
 
@@ -215,8 +215,14 @@ def _missing(statements: Partitions, table: str, months: list[date]) -> list[dat
 
 
 def _create(statements: Partitions, table: str, months: list[date]) -> list[str]:
+    """Those that it has made: two of the built-in tasks make them, and may do so at the same moment."""
     missing = _missing(statements, table, months)
-    return in_transaction(lambda: statements.create(table, COLUMN, missing)) if missing else []
+    try:
+        return in_transaction(lambda: statements.create(table, COLUMN, missing)) if missing else []
+    except DatabaseError:
+        if _missing(statements, table, months):
+            raise
+        return []  # somebody else was faster
 
 
 def _look(health: Health, statements: Partitions, table: str, today: date, oversize_bytes: int) -> None:
