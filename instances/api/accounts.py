@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from instances.api.filters import OfInstance, changed_since
+from instances.api.filters import Moment, OfInstance, changed_since
 from instances.api.visible import OfVisible
 from instances.models import AccountChange, InstanceAccount, InstanceDatabase
 from instances.services import histories, sheets
@@ -49,7 +49,7 @@ class AccountDetailSerializer(AccountSerializer):
 
 
 class AccountFilters(OfInstance):
-    changed_since = django_filters.IsoDateTimeFilter(
+    changed_since = Moment(
         method="changed", help_text=_("With a change then or later: a time with its offset.")
     )
 

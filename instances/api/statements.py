@@ -12,7 +12,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
-from instances.api.filters import OfInstance
+from instances.api.filters import Moment, OfInstance
 from instances.api.visible import OfVisible
 from instances.dialects.tables import MOST_CHARACTERS
 from instances.exceptions import StatementRefused, UnknownInstance
@@ -123,8 +123,8 @@ class StatementRunFilters(OfInstance):
         method="asked", min_value=1, max_value=2**63 - 1, decimal_places=0,
     )  # fmt: skip
     by = django_filters.CharFilter(field_name="by__username", help_text=_("A user name."))
-    since = django_filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte")
-    until = django_filters.IsoDateTimeFilter(field_name="at", lookup_expr="lte")
+    since = Moment(field_name="at", lookup_expr="gte")
+    until = Moment(field_name="at", lookup_expr="lte")
     outcome = django_filters.ChoiceFilter(choices=StatementRun.Outcome.choices, method="ended")
     execution = django_filters.NumberFilter(
         field_name="execution_id", min_value=1, max_value=2**63 - 1, decimal_places=0

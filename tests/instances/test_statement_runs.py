@@ -100,6 +100,15 @@ def test_by_the_instance_and_misspelt(ran: dict[str, int], api: Api) -> None:  #
     assert list(errors(api.get("statements/", user="bob"))) == ["user"]
 
 
+@pytest.mark.parametrize(
+    "place", ["statements/?since=", "accounts/?changed_since=", "backups/?changed_since="]
+)
+def test_a_moment_of_any_offset_is_understood_or_refused(place: str, api: Api) -> None:  # noqa: F811
+    assert api.call("get", place + "8140-07-19T16:55:53%2B23:04").status_code == 200
+    assert api.call("get", place + "0001-01-01T00:00:00%2B23:04").status_code == 400
+    assert api.call("get", place + "yesterday").status_code == 400
+
+
 def test_what_is_told_of_one(ran: dict[str, int], api: Api) -> None:  # noqa: F811
     row = api.get(f"statements/{ran['failed']}/").data
     assert (row["by"], row["source"], row["outcome"], row["writes"]) == ("bob", "api", "failed", False)
