@@ -244,8 +244,14 @@ def _missing(statements: Partitions, table: str, months: list[date]) -> list[dat
 
 
 def _create(statements: Partitions, table: str, months: list[date]) -> list[str]:
+    """Those that it has made: two of the built-in tasks make them, and may do so at the same moment."""
     missing = _missing(statements, table, months)
-    return in_transaction(lambda: statements.create(table, COLUMN, missing)) if missing else []
+    try:
+        return in_transaction(lambda: statements.create(table, COLUMN, missing)) if missing else []
+    except DatabaseError:
+        if _missing(statements, table, months):
+            raise
+        return []  # somebody else was faster
 
 
 def _drop(statements: Partitions, table: str, name: str) -> bool:
