@@ -56,8 +56,10 @@ def make(instances: int, accounts: int) -> None:
         return
     now = clock.now()
     seen = {"first_seen_at": now, "last_seen_at": now}
-    values = {"dialect": "mysql", "host": "127.0.0.1", "created_at": now, "updated_at": now}
-    rows = Instance.objects.bulk_create(Instance(name=f"access-{n}", **values) for n in range(instances))
+    values = {"dialect": "mysql", "created_at": now, "updated_at": now}
+    rows = Instance.objects.bulk_create(
+        Instance(name=f"access-{n}", host=f"h{n}.example.com", **values) for n in range(instances)
+    )
     InstanceDatabase.objects.bulk_create(
         (InstanceDatabase(instance=row, name="shop", **seen) for row in rows), batch_size=1_000
     )

@@ -84,12 +84,20 @@ def make(count: int, silent: int) -> list[Instance]:
         elif number % 20 == 7:
             word, port = "silent", silent
         instance = Instance(
-            name=f"{word} {number:04}", dialect=dialect, host="127.0.0.1", port=port,
+            name=f"{word} {number:04}", dialect=dialect, host=spelled(number), port=port,
             credential=users["bench pg" if dialect == "postgresql" else "bench my"],
             options={"connect_timeout_seconds": CONNECT_SECONDS},
         )  # fmt: skip
         chosen.append(instances.create(instance, actor=ACTOR))
     return chosen
+
+
+def spelled(number: int) -> str:
+    """Another spelling of 127.0.0.1 for each: two instances may not point at one server. Zeros before a number say
+    that it is octal.
+    """
+    first, rest = divmod(number, 40)
+    return f"127.{'0' * (first + 1)}.{'0' * (rest + 1)}.1"
 
 
 def silent_port() -> int:

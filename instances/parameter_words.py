@@ -20,6 +20,7 @@ PARAMETER_WORDS = (
     _("Months that weeks stay."),
     _("Months that months stay."),
     _("Months that quarters stay."),
+    _("Months that jumps in size stay."),
     _("Files written to within so many days stay."),
     _("Shell pattern of the files' names."),
     _("Absolute paths under the permitted folders; none: all permitted ones."),

@@ -77,6 +77,7 @@ class BaseAdmin(LookAdmin[AnyModel]):
     list_fullwidth = True
     compressed_fields = True
     warn_unsaved_form = True
+    empty_value_display = "–"
     #: What an empty list says: what its rows are, and how there come to be some.
     teaches: Any = ""
     #: Its page says that itself.

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.utils.translation import gettext as _
 
 from jobsite.keyset import Keyset
@@ -54,6 +54,14 @@ def answer(sheet: Sheet, found: Batches) -> StreamingHttpResponse:
     response = StreamingHttpResponse(_lines(sheet, found), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{sheet.name}.csv"'
     response["X-Rows-At-Most"] = str(MOST)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def file(name: str, text: str) -> HttpResponse:
+    """A CSV text for download; its first bytes make spreadsheets take it for UTF-8."""
+    response = HttpResponse("\ufeff" + text, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     response["Cache-Control"] = "no-store"
     return response
 

@@ -1,4 +1,6 @@
-"""Times in the lists and forms of the admin: every column that holds a moment is shown by the filter ``moment``."""
+"""Times in the lists and forms of the admin: every column of moments is shown by the filter ``moment``, every one of
+days as other pages show days.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
+from django.utils.html import format_html
 
 from jobsite.templatetags.jobsite import moment
 
@@ -15,11 +18,18 @@ Column = Callable[[Any], str]
 
 
 @cache
-def moment_column(field: models.DateTimeField[Any, Any]) -> Column:
+def time_column(field: models.DateField[Any, Any]) -> Column:
     """A column of the admin for this field; the same one each time, because the admin compares them."""
 
     def column(row: Any) -> str:
-        return moment(getattr(row, field.name))
+        value = getattr(row, field.name)
+        if isinstance(field, models.DateTimeField):
+            return moment(value)
+        return (
+            "–"
+            if value is None
+            else format_html('<span class="whitespace-nowrap">{}</span>', value.isoformat())
+        )
 
     column.__name__ = field.name  # names the cell's class, as the field would
     column.short_description = field.verbose_name  # type: ignore[attr-defined]
@@ -35,7 +45,7 @@ def shown(model: type[models.Model], name: Any) -> Any:
         field = model._meta.get_field(name)
     except FieldDoesNotExist:
         return name
-    return moment_column(field) if isinstance(field, models.DateTimeField) else name
+    return time_column(field) if isinstance(field, models.DateField) else name
 
 
 def mend_form(

@@ -71,10 +71,8 @@ def register(name: str, database: dict[str, Any]) -> bool:
 
 def is_known(instance: Instance) -> bool:
     """Also when it lies in the recycle bin: somebody has put it there."""
-    same = Instance.objects.filter(
-        dialect=instance.dialect, host__iexact=instance.host, database=instance.database
-    )
-    return any(other.effective_port == instance.effective_port for other in same)
+    place = instance.place_key()
+    return any(other.place_key() == place for other in Instance.objects.filter(dialect=instance.dialect))
 
 
 def credential_for(instance: Instance, username: str, password: str) -> Credential:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby, islice
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +12,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
 from instances.admin.filters import OF_INSTANCE, ChangedSince, since
+from instances.admin.marks import only_yes
 from instances.admin.visible import OfVisible
 from instances.admin.who_can import who_can_view
 from instances.models import AccountChange, InstanceAccount
@@ -23,6 +24,10 @@ MOST_RIGHTS = 500
 MOST_CHANGES = 20
 MOST_LINES = 12
 MOST_CHANGE_LINES = 1_000
+
+
+#: What is so of a few accounts. A red cross at all others would look like a fault.
+MARKS = tuple(map(InstanceAccount._meta.get_field, ("superuser", "locked", "grant_admin")))
 
 
 class InstancesMedia:
@@ -37,21 +42,14 @@ class InstanceAccountAdmin(OfVisible, HistoryAdmin[InstanceAccount]):
     )
     sheet = sheets.ACCOUNTS
     list_display = (
-        "name",
-        "instance",
-        "kind",
-        "superuser",
-        "locked",
-        "grant_admin",
-        "active",
-        "last_seen_at",
-    )
+        "name", "instance", "kind", *map(only_yes, MARKS), "active", "last_seen_at",
+    )  # fmt: skip
     list_filter = ("active", ChangedSince, "kind", "superuser", "locked", "grant_admin", *OF_INSTANCE)
     search_fields = ("name",)
     ordering = ("name", "instance")  # along an index
-    fields = (
-        "instance", "name", "kind", "superuser", "locked", "grant_admin", "expires_at", "active", "first_seen_at",
-        "last_seen_at", "dropped_at",
+    fields: ClassVar[Any] = (
+        "instance", "name", "kind", *map(only_yes, MARKS), "expires_at", "active", "first_seen_at", "last_seen_at",
+        "dropped_at",
     )  # fmt: skip
     readonly_fields = fields
     change_form_outer_before_template = "instances/account.html"

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from instances.admin.filters import OF_INSTANCE
+from instances.admin.marks import execution
 from instances.admin.visible import OfVisible
 from instances.models import Backup
 from instances.services import sheets
@@ -55,7 +56,7 @@ class BackupAdmin(OfVisible, HistoryAdmin[Backup]):
     ordering = ("-id",)
     fields = (
         "instance", "database", "file", "bytes", "sha256", "started_at", "finished_at", "length", "restored_at",
-        "removed_at", "execution_id",
+        "removed_at", execution,
     )  # fmt: skip
     readonly_fields = fields
     change_form_outer_before_template = "instances/backup.html"

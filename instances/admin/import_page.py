@@ -43,9 +43,6 @@ class ImportForm(forms.Form):
         widget=forms.Select(attrs={"class": "input"}),
     )
     update = forms.BooleanField(label=_("Change those that exist"), required=False)
-    same_server = forms.BooleanField(
-        label=_("Also a server and database that another instance has"), required=False
-    )
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = self.cleaned_data
@@ -64,10 +61,10 @@ class ImportForm(forms.Form):
 
     def fates(self, actor: Any, *, dry_run: bool) -> list[exchange.Fate] | None:
         """What becomes of each row, or None: then the form says what is wrong with the file as a whole."""
-        asked = {name: self.cleaned_data[name] for name in ("update", "same_server")}
+        asked = self.cleaned_data
         try:
             return exchange.load(
-                self.cleaned_data["text"], self.cleaned_data["format"], actor=actor, dry_run=dry_run, **asked
+                asked["text"], asked["format"], actor=actor, dry_run=dry_run, update=asked["update"]
             )
         except FileNotUnderstood as error:
             self.add_error("text", str(error))

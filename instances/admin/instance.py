@@ -13,7 +13,6 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from instances import dialects
 from instances.admin import import_page
@@ -92,6 +91,7 @@ class InstanceForm(ServiceForm[Instance]):
         stored = Instance.objects.get(pk=self.instance.pk) if self.instance.pk else None
         if self.roles is not None and "restricted_to" in self.changed_data:
             instances.check_restriction(stored, self.roles, actor=self.actor)
+        instances.check_place(self.instance, actor=self.actor)
         instances.check_connection(
             stored, self.instance, actor=self.actor, password=self.cleaned_data["credential_password"]
         )
@@ -193,11 +193,8 @@ class InstanceAdmin(OfVisible, InstanceColumns, InstancePage):
 
     @admin.action(description=_("Restore from the recycle bin"), permissions=["delete"])
     def restore_selected(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
-        chosen = self._at_most(request, queryset.exclude(deleted_at=None), MOST_COLLECTED)
-        for instance in chosen:
-            instances.restore(instance, actor=actor_of(request))
-        sentence = ngettext("%d instance restored.", "%d instances restored.", len(chosen)) % len(chosen)
-        self.message_user(request, sentence, messages.SUCCESS)
+        binned = queryset.exclude(deleted_at=None)
+        self.each(request, binned, lambda instance: instances.restore(instance, actor=actor_of(request)))
 
     def _at_most(self, request: HttpRequest, queryset: QuerySet[Instance], most: int) -> list[Instance]:
         """The chosen ones; none, and a message, when they are too many for one click."""

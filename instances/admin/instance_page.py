@@ -118,8 +118,12 @@ class InstancePage(ServiceAdmin[Instance]):
 
     def restore_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         instance = self._found(request, pk, allowed=self.has_delete_permission(request))
-        instances.restore(instance, actor=actor_of(request))
-        self.message_user(request, _("“%(name)s” is back.") % {"name": instance.name}, messages.SUCCESS)
+        try:
+            instances.restore(instance, actor=actor_of(request))
+        except ValidationError as error:
+            self.message_user(request, sentences(error), messages.ERROR)
+        else:
+            self.message_user(request, _("“%(name)s” is back.") % {"name": instance.name}, messages.SUCCESS)
         return self._back(instance)
 
     def tell(self, request: HttpRequest, outcomes: list[tuple[Instance, Any]]) -> None:

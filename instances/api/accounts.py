@@ -10,10 +10,10 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from instances.api.filters import OfInstance, changed_since
+from instances.api.filters import Moment, OfInstance, changed_since
 from instances.api.visible import OfVisible
 from instances.models import AccountChange, InstanceAccount, InstanceDatabase
-from instances.services import sheets
+from instances.services import histories, sheets
 from jobsite.rest.permissions import of_model
 from jobsite.rest.views import Exports, HouseViewSet, Lists, Shows
 
@@ -49,7 +49,7 @@ class AccountDetailSerializer(AccountSerializer):
 
 
 class AccountFilters(OfInstance):
-    changed_since = django_filters.IsoDateTimeFilter(
+    changed_since = Moment(
         method="changed", help_text=_("With a change then or later: a time with its offset.")
     )
 
@@ -89,11 +89,15 @@ class AccountChangeSerializer(serializers.ModelSerializer):
     account = serializers.IntegerField(source="account_id", read_only=True)
     session = serializers.UUIDField(source="session_id", read_only=True, allow_null=True)
     difference = serializers.DictField(read_only=True)
+    summary = serializers.SerializerMethodField(help_text=_("The difference in a few words."))
 
     class Meta:
         model = AccountChange
-        fields = ("id", "instance", "account", "name", "kind", "at", "session", "difference")
+        fields = ("id", "instance", "account", "name", "kind", "at", "session", "summary", "difference")
         read_only_fields = fields
+
+    def get_summary(self, row: AccountChange) -> str:
+        return histories.summary(row)
 
 
 class AccountChangeFilters(OfInstance):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any, ClassVar
 
 import django_filters
+from django.core.exceptions import ValidationError as Invalid
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django_filters.fields import IsoDateTimeField
 from rest_framework import serializers
 
 from instances import dialects
@@ -14,6 +17,23 @@ from instances.models import Instance
 from instances.services import fleet
 from jobsite.rest import fields
 from jobsite.rest.serializers import StrictSerializer
+
+
+class MomentField(IsoDateTimeField):
+    """In UTC: PostgreSQL takes no offset beyond 16 hours."""
+
+    def to_python(self, value: Any) -> Any:
+        moment = super().to_python(value)
+        try:
+            return moment.astimezone(UTC) if moment else moment
+        except OverflowError:
+            raise Invalid(self.error_messages["invalid"], code="invalid") from None
+
+
+class Moment(django_filters.IsoDateTimeFilter):
+    """A moment in an address."""
+
+    field_class = MomentField
 
 
 class OfInstance(django_filters.FilterSet):
@@ -37,7 +57,7 @@ class OfInstance(django_filters.FilterSet):
         return rows.filter(instance__in=Instance.objects.filter(**{self.FIELDS.get(name, name): value}))
 
 
-def changed_since(*names: str) -> django_filters.IsoDateTimeFilter:
+def changed_since(*names: str) -> Moment:
     """Rows of which one of these moments is not before the given one."""
 
     def since(rows: Any, _name: str, value: Any) -> Any:
@@ -46,7 +66,7 @@ def changed_since(*names: str) -> django_filters.IsoDateTimeFilter:
             wanted |= Q(**{f"{name}__gte": value})
         return rows.filter(wanted)
 
-    return django_filters.IsoDateTimeFilter(method=since)
+    return Moment(method=since)
 
 
 class ChoiceSerializer(StrictSerializer):

@@ -9,12 +9,20 @@ import django_filters
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
+from instances import dialects
+from instances.api.connections import (
+    NamedTestAnswerSerializer,
+    RightsSerializer,
+    TestAnswerSerializer,
+    TestsAskedSerializer,
+    answer_of,
+)
 from instances.api.credentials import password_field
 from instances.api.filters import changed_since
 from instances.api.growth import (
@@ -27,9 +35,9 @@ from instances.api.growth import (
     growth_of,
 )
 from instances.api.visible import OfVisible
-from instances.exceptions import FileNotUnderstood
+from instances.exceptions import FileNotUnderstood, UnknownInstance
 from instances.models import Credential, Instance
-from instances.services import exchange, instances, requests, sheets, visits
+from instances.services import exchange, instances, requests, sheets
 from jobsite.rest import fields
 from jobsite.rest.idempotency import key_of, once
 from jobsite.rest.permissions import of_model
@@ -68,18 +76,24 @@ class InstanceSerializer(CleanModelSerializer):
         help_text=_("Names of roles. None: for everybody who may see instances; else for their members alone."),
     )  # fmt: skip
 
+    rights = serializers.SerializerMethodField(help_text=_("As of the last test; null: not known."))
+
     BESIDE: ClassVar[tuple[str, ...]] = (instances.PASSWORD_FIELD, "tags", "restricted_to")
 
     class Meta:
         model = Instance
         fields = (
             "id", *instances.EDITABLE, "tags", "restricted_to", "status", "last_error", "last_connected_at", "version",
-            "main_version", "created_at", "updated_at", "deleted_at", instances.PASSWORD_FIELD,
+            "main_version", "rights", "created_at", "updated_at", "deleted_at", instances.PASSWORD_FIELD,
         )  # fmt: skip
         read_only_fields = (
             "id", "status", "last_error", "last_connected_at", "version", "main_version", "created_at", "updated_at",
             "deleted_at",
         )  # fmt: skip
+
+    @extend_schema_field(RightsSerializer(allow_null=True))
+    def get_rights(self, instance: Instance) -> Any:
+        return instance.rights or None
 
 
 class InstanceFilters(django_filters.FilterSet):
@@ -87,7 +101,7 @@ class InstanceFilters(django_filters.FilterSet):
         method="in_bin", help_text=_("true: those in the recycle bin; otherwise the others.")
     )
     credential = django_filters.CharFilter(field_name="credential__name")
-    dialect = django_filters.CharFilter()
+    dialect = django_filters.ChoiceFilter(choices=dialects.choices)
     tag = django_filters.CharFilter(field_name="tags__name")
     changed_since = changed_since("updated_at")
     search = django_filters.CharFilter(method="find", help_text=_("A part of the name or the host."))
@@ -112,15 +126,6 @@ class InstanceFilters(django_filters.FilterSet):
         return rows.filter(Q(lower_name__contains=text.lower()) | Q(host__icontains=text))
 
 
-class TestAnswerSerializer(serializers.Serializer):
-    ok = serializers.BooleanField()
-    product = serializers.CharField()
-    version = serializers.CharField()
-    latency_ms = serializers.FloatField(allow_null=True)
-    code = serializers.CharField(help_text=_("Stable, for programs; empty when it went well."))
-    error = serializers.CharField()
-
-
 FATES = (exchange.CREATED, exchange.UPDATED, exchange.UNCHANGED, exchange.REFUSED)
 
 
@@ -131,9 +136,6 @@ class ImportSerializer(StrictSerializer):
         required=False, default=False, help_text=_("Say what would be done, and do nothing.")
     )
     update = fields.YesNo(required=False, default=False, help_text=_("Change those that exist."))
-    same_server = fields.YesNo(
-        required=False, default=False, help_text=_("Also a server and database that another instance has.")
-    )
 
 
 class FateSerializer(serializers.Serializer):
@@ -163,6 +165,7 @@ class InstanceViewSet(OfVisible, Lists, Exports, Shows, Creates, Edits, Removes,
         "load": ("instances.add_instance", "instances.change_instance"),
         "restore": ("instances.delete_instance",),
         "test": ("instances.change_instance",),
+        "test_many": ("instances.change_instance",),
         "sync_sizes": ("instances.view_instance", "scheduling.run_task"),
         "sync_accounts": ("instances.view_instance", "scheduling.run_task"),
     }
@@ -226,21 +229,27 @@ class InstanceViewSet(OfVisible, Lists, Exports, Shows, Creates, Edits, Removes,
     @action(detail=True, methods=["post"], pagination_class=None)
     def test(self, request: Any, pk: str) -> Response:
         """Connects now, and says what came of it; takes as long as the instance's timeouts at most."""
-        answer: dict[str, Any] = {"ok": False, "product": "", "version": "", "latency_ms": None}
+        instance = self.get_object()
+        if instance.deleted_at is not None:
+            raise ValidationError({"non_field_errors": [_("Restore the instance first.")]})
+        ((_instance, outcome),) = instances.test_connections([instance], actor=self.actor())
+        return Response(TestAnswerSerializer(answer_of(outcome)).data)
+
+    @extend_schema(
+        operation_id="instances_test_many", request=TestsAskedSerializer,
+        responses=NamedTestAnswerSerializer(many=True), filters=False,
+    )  # fmt: skip
+    @action(detail=False, methods=["post"], url_path="test", pagination_class=None)
+    def test_many(self, request: Any) -> Response:
+        """Connects to all of them side by side, and says what came of each."""
+        names = self.read(TestsAskedSerializer)["instances"]
         try:
-            reading = instances.test_connection(self.get_object(), actor=self.actor())
-        except visits.FAILURES as error:
-            answer |= {"code": visits.code(error), "error": visits.sentence(error)}
-        else:
-            answer |= {
-                "ok": True,
-                "product": reading.product,
-                "version": reading.version,
-                "code": "",
-                "error": "",
-            }
-            answer["latency_ms"] = reading.latency_ms
-        return Response(TestAnswerSerializer(answer).data)
+            chosen = instances.present(names, request.user)
+        except UnknownInstance as error:
+            raise ValidationError({"instances": [str(error)]}) from error
+        outcomes = instances.test_connections(chosen, actor=self.actor())
+        answers = [{"instance": instance.name, **answer_of(outcome)} for instance, outcome in outcomes]
+        return Response(NamedTestAnswerSerializer(answers, many=True).data)
 
     @extend_schema(request=None, responses={202: ExecutionSerializer}, parameters=[IDEMPOTENT], filters=False)
     @action(detail=True, methods=["post"], url_path="sync-sizes", pagination_class=None)

@@ -49,6 +49,10 @@ class PartitionHealthSerializer(serializers.Serializer):
     message = serializers.CharField(
         source="health.message", help_text=_("What holds instead, where there are none.")
     )
+    statements = serializers.ListField(
+        child=serializers.CharField(), source="health.statements",
+        help_text=_("What would let the database's user change partitions; empty: it may."),
+    )  # fmt: skip
     supported = serializers.BooleanField()
     tables = TableSerializer(many=True)
 

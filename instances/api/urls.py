@@ -17,11 +17,13 @@ from instances.api.limits import AnomalyViewSet, SizeLimitViewSet
 from instances.api.partitions import PartitionsView, PartitionVerbView
 from instances.api.sessions import SessionViewSet
 from instances.api.sizes import DatabaseSizeViewSet, InstanceSizeViewSet
-from instances.api.statements import StatementView
+from instances.api.statements import StatementRunViewSet, StatementView
+from instances.api.tags import TagViewSet
 
 routes: tuple[tuple[str, Any, str], ...] = (
     ("instances", InstanceViewSet, "instance"),
     ("credentials", CredentialViewSet, "credential"),
+    ("tags", TagViewSet, "tag"),
     ("sizes/totals", InstanceSizeViewSet, "instance-size"),
     ("sizes", DatabaseSizeViewSet, "database-size"),
     ("aggregations/totals", InstanceAggregateViewSet, "instance-aggregation"),
@@ -33,6 +35,7 @@ routes: tuple[tuple[str, Any, str], ...] = (
     ("account-changes", AccountChangeViewSet, "account-change"),
     ("sync-sessions", SessionViewSet, "sync-session"),
     ("backups", BackupViewSet, "backup"),
+    ("statements", StatementRunViewSet, "statement"),
 )
 urlpatterns = [
     path("access/", WhoCanView.as_view(), name="access"),

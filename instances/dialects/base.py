@@ -65,6 +65,11 @@ class Dialect(ABC):
             said.append(_("needs pip install -r {file}").format(file=self.requirements))
         return f"{self.label} ({'; '.join(said)})" if said else str(self.label)
 
+    def place(self, target: ConnectionTarget) -> tuple[str, ...]:
+        """The server and database that a target leads to: equal for all ways of writing the same."""
+        port = target.port or self.default_port
+        return hosts.canonical(target.host), str(port), target.database or self.default_database
+
     def driver_missing(self) -> DriverMissing:
         text = _("{kind} needs a Python package that is not installed: pip install -r {file}.")
         return DriverMissing(text.format(kind=self.label, file=self.requirements))

@@ -31,6 +31,19 @@ def problem(host: str) -> str:
     return _("“{host}” is neither a host name nor an IPv4 or IPv6 address.").format(host=host)
 
 
+def canonical(host: str) -> str:
+    """The one spelling of a host: names in lower case and without the last dot, addresses in their shortest form.
+
+    Nobody is asked whether two names are one machine.
+    """
+    if host.startswith("/"):
+        return host
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return host.casefold().rstrip(".")
+
+
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)

@@ -317,7 +317,7 @@ def wait(connection: Any, deadline: Deadline, stopped: Callable[[], bool] = neve
 
 def translate(error: Any, target: ConnectionTarget) -> DialectError:
     """The driver's error as one of ours, in one line and without the password."""
-    text = target.scrub(" ".join(str(error).split())) or type(error).__name__
+    text = target.scrub(_said(error)) or type(error).__name__
     if error.pgcode == QUERY_CANCELED:
         return TimedOut(text)
     if error.pgcode and not error.pgcode.startswith(CONNECTION_BROKEN):
@@ -325,3 +325,18 @@ def translate(error: Any, target: ConnectionTarget) -> DialectError:
     if any(refusal in text for refusal in REFUSALS):
         return AccessDenied(text)
     return Unreachable(text)
+
+
+def _said(error: Any) -> str:
+    """What the server says, as sentences. Not the line of the statement that it repeats: we have put words before it.
+    Where the driver speaks, its lines.
+    """
+    told = getattr(error, "diag", None)
+    said = (
+        [told.message_primary, told.message_detail, told.message_hint]
+        if told and told.message_primary
+        else str(error).splitlines()
+    )
+    lines = [" ".join(line.split()) for line in said if line and line.strip()]
+    ended = [line if line[-1] in ".?!:;," else f"{line}." for line in lines[:-1]]
+    return " ".join([*ended, *lines[-1:]])

@@ -42,6 +42,13 @@ class SQLite(Dialect):
             return {"database": [str(error)]}
         return {}
 
+    def place(self, target: ConnectionTarget) -> tuple[str, ...]:
+        """The file, whichever links lead to it."""
+        try:
+            return (str(resolve(target.database)),)
+        except PathRefused:  # not permitted any more
+            return (target.database,)
+
     def test(self, target: ConnectionTarget) -> ServerReading:
         began = time.monotonic()
         with connect(target) as connection:

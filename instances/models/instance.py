@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
@@ -20,6 +22,25 @@ from instances.models.credential import Credential, no_nul
 from instances.models.restriction import Restriction, Viewer, of_visible
 from instances.models.tag import Tag
 from jobsite.fields import ExactCharField
+
+if TYPE_CHECKING:
+    CharField = models.CharField[str | None, str | None]
+else:  # Django's fields take no type parameters when the program runs
+    CharField = models.CharField
+
+
+class PlaceField(CharField):
+    """Follows from the row's other fields whenever it is written."""
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str | None:
+        assert isinstance(model_instance, Instance)  # noqa: S101  (for mypy)
+        model_instance.place = model_instance.taken_place()
+        return model_instance.place
+
+    def deconstruct(self) -> Any:
+        """To migrations it is text like other text."""
+        name, _path, arguments, options = super().deconstruct()
+        return name, "django.db.models.CharField", arguments, options
 
 
 class InstanceQuerySet(models.QuerySet["Instance"]):
@@ -88,6 +109,9 @@ class Instance(models.Model):
     main_version = models.CharField(_("main version"), max_length=50, blank=True, editable=False)
     # What the user of the credential may do here, as of the last test: {"found": […], "missing": […]}.
     rights = models.JSONField(_("rights"), default=dict, editable=False)
+    # A digest of the server and database that it points at, since an index holds no texts of that length: two
+    # requests at once cannot both take a place. NULL in the recycle bin, where it holds none.
+    place = PlaceField(_("place"), max_length=64, null=True, unique=True, editable=False)
     created_at = models.DateTimeField(pgettext_lazy("moment", "created"), editable=False)
     updated_at = models.DateTimeField(pgettext_lazy("moment", "updated"), editable=False)
     # In the recycle bin since; the name stays taken, so that restoring cannot collide.
@@ -118,6 +142,22 @@ class Instance(models.Model):
     @property
     def effective_port(self) -> int | None:
         return self.port or self.kind.default_port
+
+    def place_key(self) -> str | None:
+        """Equal for two instances that point at the same server and database, however they are spelt; None: this
+        kind of database is not known any more.
+        """
+        try:
+            kind = self.kind
+        except LookupError:
+            return None
+        target = ConnectionTarget(host=self.host, port=self.port, database=self.database)
+        words = json.dumps([self.dialect, *kind.place(target)])
+        return hashlib.sha256(words.encode()).hexdigest()
+
+    def taken_place(self) -> str | None:
+        """The place that nobody else can have; None: it lies in the recycle bin."""
+        return None if self.deleted_at else self.place_key()
 
     def connection_key(self) -> dict[str, Any]:
         """What decides who gets to see the password; a change of it needs ``instances.change_connection``."""

@@ -35,4 +35,4 @@ class SizeLimit(models.Model):
         indexes = (models.Index(name="size_limit_full_on", fields=["full_on"]),)
 
     def __str__(self) -> str:
-        return f"{self.instance_id} {self.database}".rstrip()
+        return f"{self.instance}: {self.database}" if self.database else str(self.instance)

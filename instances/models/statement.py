@@ -4,15 +4,45 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Left
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from instances.models.instance import Instance
 from jobsite.fields import ExactCharField
 
+#: Characters of a statement that lists show.
+SHOWN = 1_000
+
+
+class StatementRunQuerySet(models.QuerySet["StatementRun"]):
+    def in_short(self) -> StatementRunQuerySet:
+        """For lists: of each statement no more than ``shortened`` says is read."""
+        return self.defer("statement").annotate(beginning=Left("statement", SHOWN + 1))
+
+    def of(self, instances: models.QuerySet[Instance]) -> StatementRunQuerySet:
+        """Those that ran on one of these at least."""
+        asked = StatementRun.asked_of.through.objects.filter(
+            statementrun=models.OuterRef("pk"), instance__in=instances
+        )
+        return self.filter(models.Exists(asked))
+
+    def ended_as(self, outcome: str) -> StatementRunQuerySet:
+        """Those with this outcome."""
+        if outcome == StatementRun.Outcome.NOT_ENDED:
+            return self.filter(errors__isnull=True)
+        if outcome == StatementRun.Outcome.DONE:
+            return self.filter(errors={})
+        return self.filter(errors__isnull=False).exclude(errors={})
+
 
 class StatementRun(models.Model):
     """What was asked; what was answered is kept nowhere."""
+
+    class Outcome(models.TextChoices):
+        NOT_ENDED = "not_ended", _("not ended")  # under way, or cut off
+        DONE = "done", _("done")  # on every instance
+        FAILED = "failed", _("failed")  # on one instance at least
 
     class Source(models.TextChoices):
         ADMIN = "admin", _("page")
@@ -40,6 +70,8 @@ class StatementRun(models.Model):
     # scheduling.Execution; no foreign key, because history is pruned without asking.
     execution_id = models.BigIntegerField(_("execution"), null=True)
 
+    objects = StatementRunQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("statement")
         verbose_name_plural = _("statements")
@@ -48,3 +80,19 @@ class StatementRun(models.Model):
 
     def __str__(self) -> str:
         return self.statement[:60]
+
+    @property
+    def outcome(self) -> StatementRun.Outcome:
+        if self.errors is None:
+            return self.Outcome.NOT_ENDED
+        return self.Outcome.FAILED if self.errors else self.Outcome.DONE
+
+    @property
+    def duration_seconds(self) -> float | None:
+        return None if self.run_ms is None else self.run_ms / 1000
+
+    @property
+    def shortened(self) -> str:
+        """Of a row ``in_short``: its first characters, and an ellipsis when there are more."""
+        beginning: str = getattr(self, "beginning", "") or self.statement
+        return beginning if len(beginning) <= SHOWN else beginning[:SHOWN] + "…"

@@ -19,7 +19,6 @@ from django.utils.translation import gettext as _
 
 from instances.exceptions import FileNotUnderstood
 from instances.models import Credential, Instance, Tag
-from instances.models.instance import InstanceQuerySet
 from instances.services import instances
 from instances.services.viewers import viewer_of
 from jobsite.exports import FORMULA, guarded
@@ -79,20 +78,19 @@ def load(
     actor: Actor,
     dry_run: bool = False,
     update: bool = False,
-    same_server: bool = False,
 ) -> list[Fate]:
     """Creates an instance for each row, and gives the fate of each; what is refused does not stop the others.
 
     A name that exists is refused, unless ``update`` is asked for; so is a server and database that another instance
-    has, unless ``same_server`` is. Of what is hidden from the actor nothing is told but that a name is taken.
-    ``dry_run`` keeps nothing. Raises ``FileNotUnderstood`` when there are no rows.
+    has. Of what is hidden from the actor nothing is told but that its name, or its place, is taken. ``dry_run``
+    keeps nothing. Raises ``FileNotUnderstood`` when there are no rows.
     """
     entries = list(_entries(text, format_))
     seen: dict[str, int] = {}
 
     def write() -> list[Fate]:
         seen.clear()
-        fates = [_load(number, raw, seen, actor, update, same_server) for number, raw in entries]
+        fates = [_load(number, raw, seen, actor, update) for number, raw in entries]
         if dry_run:
             raise _Undo(fates)
         return fates
@@ -187,9 +185,7 @@ def _tokens(text: str) -> Iterator[Any]:
         return  # said by the loader
 
 
-def _load(
-    number: int, raw: dict[str, Any], seen: dict[str, int], actor: Actor, update: bool, same_server: bool
-) -> Fate:
+def _load(number: int, raw: dict[str, Any], seen: dict[str, int], actor: Actor, update: bool) -> Fate:
     name = str(raw.get("name", "")) if raw.get("name") is not None else ""
     fate = Fate(number, name, REFUSED)
     if unknown := [str(key) for key in raw if key not in COLUMNS]:
@@ -201,7 +197,7 @@ def _load(
     seen[name] = number
     try:
         with transaction.atomic():
-            fate.fate = _keep(raw, name, actor, update, same_server)
+            fate.fate = _keep(raw, name, actor, update)
     except ValidationError as error:
         fate.problems = _sentences(error)
     except PermissionDenied as error:
@@ -209,7 +205,7 @@ def _load(
     return fate
 
 
-def _keep(raw: dict[str, Any], name: str, actor: Actor, update: bool, same_server: bool) -> str:
+def _keep(raw: dict[str, Any], name: str, actor: Actor, update: bool) -> str:
     known = Instance.objects.present().visible_to(viewer_of(actor))
     stored = known.select_related("credential").filter(name=name).first()
     if stored and not update:
@@ -217,8 +213,6 @@ def _keep(raw: dict[str, Any], name: str, actor: Actor, update: bool, same_serve
     before = _entry(stored) if stored else {}
     instance = stored or Instance()
     tags, roles = _fill(instance, raw)
-    if not same_server and (other := _same_server(instance, known)):
-        raise ValidationError({"host": _("“%s” is the same server and database.") % other})
     if stored:
         if _entry_with(instance, tags, roles) == before:
             return UNCHANGED
@@ -263,6 +257,12 @@ def _fill(instance: Instance, raw: dict[str, Any]) -> tuple[list[str] | None, li
             except ValueError as error:
                 faults[name] = str(error)
     if faults:
+        # What the model says of the other columns that were named, so that nobody has to come again for it.
+        named = raw.keys() - faults.keys()
+        try:
+            instance.clean_fields(exclude={one.name for one in instance._meta.fields} - named)
+        except ValidationError as error:
+            raise ValidationError({**error.message_dict, **faults}) from None
         raise ValidationError(faults)
     return lists.get("tags"), lists.get("restricted_to")
 
@@ -328,17 +328,6 @@ def _role_cell(names: list[str]) -> str:
     """Roles may be called anything."""
     plain = not any(";" in name or name.startswith("[") for name in names)
     return ";".join(names) if plain else json.dumps(names, ensure_ascii=False)
-
-
-def _same_server(instance: Instance, known: InstanceQuerySet) -> str | None:
-    same = known.exclude(pk=instance.pk).filter(
-        dialect=instance.dialect, host__iexact=instance.host, database=instance.database
-    )
-    try:
-        port = instance.effective_port
-    except LookupError:  # an unknown dialect: said by the model's own rules
-        return None
-    return next((other.name for other in same if other.effective_port == port), None)
 
 
 def _entry_with(instance: Instance, tags: list[str] | None, roles: list[str] | None) -> dict[str, Any]:

@@ -7,19 +7,51 @@ from itertools import islice
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 
 from instances.dialects.grants import ROLE
-from instances.models import AccountChange
+from instances.models import AccountChange, InstanceAccount
 
+# By this name, not by a shorter one: the collection of texts knows no other.
 RIGHT_WORDS = {
-    "granted": _lazy("granted {rights} on {place}"),
-    "revoked": _lazy("revoked {rights} on {place}"),
+    "granted": gettext_lazy("granted {rights} on {place}"),
+    "revoked": gettext_lazy("revoked {rights} on {place}"),
 }
 ROLE_WORDS = {
-    "granted": _lazy("granted {rights} of {place}"),
-    "revoked": _lazy("revoked {rights} of {place}"),
+    "granted": gettext_lazy("granted {rights} of {place}"),
+    "revoked": gettext_lazy("revoked {rights} of {place}"),
 }
+
+#: What the attributes are called, of all kinds of servers; one that is not here is shown as it is.
+ATTRIBUTES = {
+    "kind": gettext_lazy("kind"),
+    "superuser": gettext_lazy("superuser"),
+    "locked": gettext_lazy("locked"),
+    "grant_admin": gettext_lazy("may give rights"),
+    "expires_at": gettext_lazy("expires"),
+    "login": gettext_lazy("may log in"),
+    "create_role": gettext_lazy("may make roles"),
+    "create_database": gettext_lazy("may make databases"),
+    "replication": gettext_lazy("replication"),
+    "bypass_row_security": gettext_lazy("row security does not hold"),
+    "inherit": gettext_lazy("inherits rights"),
+    "connection_limit": gettext_lazy("connections at most"),
+    "plugin": gettext_lazy("way of logging in"),
+    "password_expired": gettext_lazy("password expired"),
+    "password_changed_at": gettext_lazy("password changed"),
+    "password_lifetime_days": gettext_lazy("password holds for days"),
+    "most_connections": gettext_lazy("connections at most"),
+    "tls": gettext_lazy("TLS"),
+    "status": gettext_lazy("status"),
+    "profile": gettext_lazy("profile"),
+    "authentication": gettext_lazy("way of logging in"),
+    "common": gettext_lazy("common to all databases"),
+    "default_tablespace": gettext_lazy("default tablespace"),
+    "default_database": gettext_lazy("default database"),
+    "password_policy": gettext_lazy("password policy"),
+    "password_expiration": gettext_lazy("password expires"),
+}
+KINDS = dict(InstanceAccount.Kind.choices)
 
 #: Parts that a sentence repeats.
 MOST_PARTS = 4
@@ -49,8 +81,12 @@ def lines(change: AccountChange) -> Iterator[str]:
             for entry in parts.get(verb, ()):
                 yield str(text).format(rights=rights(entry, category), place=place(entry))
     for name, values in change.difference.get("attributes", {}).items():
+        before, after = (
+            KINDS.get(value, value) if name == "kind" else value
+            for value in (values["before"], values["after"])
+        )
         yield _("{name}: {before} → {after}").format(
-            name=name, before=_value(values["before"]), after=_value(values["after"])
+            name=ATTRIBUTES.get(name, name), before=_value(before), after=_value(after)
         )
 
 

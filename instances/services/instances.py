@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from instances.dialects.readings import ServerReading
@@ -51,19 +53,20 @@ def create(instance: Instance, *, actor: Actor, password: str = "") -> Instance:
     """Stores a new instance. ``password`` is that of its credential, needed unless the credential allows the
     host.
 
-    Raises ``ValidationError``, ``PermissionDenied``.
+    Raises ``ValidationError``, also as ``check_place`` does, and ``PermissionDenied``.
     """
     instance.created_at = instance.updated_at = clock.now()
     instance.full_clean()
+    check_place(instance, actor=actor)
     check_connection(None, instance, actor=actor, password=password)
-    instance.save(force_insert=True)
+    _store(instance, actor, force_insert=True)
     return instance
 
 
 def edit(instance: Instance, *, actor: Actor, password: str = "") -> Instance:
     """Stores the edited fields. A changed connection needs ``instances.change_connection`` and the
-    credential's password, unless the credential allows the host. Raises ``ValidationError``,
-    ``PermissionDenied``.
+    credential's password, unless the credential allows the host. Raises ``ValidationError``, also as ``check_place``
+    does, and ``PermissionDenied``.
     """
     instance.full_clean()
 
@@ -71,16 +74,44 @@ def edit(instance: Instance, *, actor: Actor, password: str = "") -> Instance:
         stored = Instance.objects.select_for_update().get(pk=instance.pk)
         if stored.deleted_at is not None:
             raise ValidationError(_("The instance “{name}” is in the recycle bin.").format(name=stored.name))
+        check_place(instance, actor=actor)
         check_connection(stored, instance, actor=actor, password=password)
-        fields = [*EDITABLE, "updated_at"]
+        fields = [*EDITABLE, "place", "updated_at"]
         if changed_connection(stored, instance):
             instance.status, instance.last_error = Instance.Status.UNKNOWN, ""
             fields += ["status", "last_error"]
         instance.updated_at = clock.now()
-        instance.save(update_fields=fields)
+        _store(instance, actor, update_fields=fields)
 
     in_transaction(write)
     return instance
+
+
+def _store(instance: Instance, actor: Actor, **how: Any) -> None:
+    """Saves the row. Raises as ``check_place`` when somebody else took its place since that was asked."""
+    try:
+        with transaction.atomic():
+            instance.save(**how)
+    except IntegrityError:
+        check_place(instance, actor=actor)
+        raise
+
+
+def check_place(instance: Instance, *, actor: Actor) -> None:
+    """Two instances never point at the same server and database. Those in the recycle bin hold no place.
+
+    Writes nothing, so that forms may ask before they save. Raises ``ValidationError`` on the field that says where,
+    with the name of the other instance, unless that is hidden from the actor.
+    """
+    place = instance.place_key()
+    others = Instance.objects.present().exclude(pk=instance.pk)
+    if place is None or (other := others.filter(place=place).first()) is None:
+        return
+    if Instance.objects.visible_to(viewer_of(actor)).filter(pk=other.pk).exists():
+        sentence = _("“%s” is the same server and database.") % other
+    else:
+        sentence = _("An instance that is not shown to you is the same server and database.")
+    raise ValidationError({"host" if instance.kind.needs_host else "database": sentence})
 
 
 def set_tags(instance: Instance, names: list[str], *, actor: Actor) -> None:
@@ -168,14 +199,25 @@ def check_connection(stored: Instance | None, wanted: Instance, *, actor: Actor,
 def delete(instance: Instance, *, actor: Actor) -> None:
     """Into the recycle bin; nothing happened when it is there already."""
     now = clock.now()
-    Instance.objects.present().filter(pk=instance.pk).update(deleted_at=now, updated_at=now)
-    instance.refresh_from_db(fields=["deleted_at", "updated_at"])
+    Instance.objects.present().filter(pk=instance.pk).update(deleted_at=now, updated_at=now, place=None)
+    instance.refresh_from_db(fields=["deleted_at", "updated_at", "place"])
 
 
 def restore(instance: Instance, *, actor: Actor) -> None:
-    """Out of the recycle bin; nothing happened when it is not there."""
-    Instance.objects.filter(pk=instance.pk).update(deleted_at=None, updated_at=clock.now())
-    instance.refresh_from_db(fields=["deleted_at", "updated_at"])
+    """Out of the recycle bin; nothing happened when it is not there. Raises as ``check_place`` when another instance
+    has its place by now.
+    """
+
+    def write() -> None:
+        stored = Instance.objects.select_for_update().get(pk=instance.pk)
+        if stored.deleted_at is None:
+            return
+        check_place(stored, actor=actor)
+        stored.deleted_at, stored.updated_at = None, clock.now()
+        _store(stored, actor, update_fields=["deleted_at", "place", "updated_at"])
+
+    in_transaction(write)
+    instance.refresh_from_db(fields=["deleted_at", "updated_at", "place"])
 
 
 def test_connection(instance: Instance, *, actor: Actor) -> ServerReading:
@@ -230,9 +272,10 @@ def named(names: list[str] | None, viewer: Viewer = None) -> list[Instance]:
     return _named(rows, names, _("There is no active instance {name}."))
 
 
-def present(names: list[str] | None) -> list[Instance]:
+def present(names: list[str] | None, viewer: Viewer = None) -> list[Instance]:
     """As ``named``, but also instances that are not active: what is known of them can still be worked on."""
-    return _named(Instance.objects.present().order_by("name"), names, _("There is no instance {name}."))
+    rows = Instance.objects.present().visible_to(viewer).select_related("credential").order_by("name")
+    return _named(rows, names, _("There is no instance {name}."))
 
 
 def _named(rows: InstanceQuerySet, names: list[str] | None, sentence: str) -> list[Instance]:

@@ -5,14 +5,14 @@ Where the database has none (SQLite), the tables are plain, this room says so, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db import connection, connections, models
+from django.db import DatabaseError, connection, connections, models
 from django.db.models import Max, Min
 from django.utils.translation import gettext as _
 
@@ -40,6 +40,8 @@ OVERSIZE_BYTES = 20 * 1024**3
 #: Oldest month for which an upgrade makes a partition of its own, counted from this one.
 MOST_MONTHS = 240
 
+Result = TypeVar("Result")
+
 HEALTHY, WARNING, CRITICAL = "healthy", "warning", "critical"
 
 
@@ -54,6 +56,13 @@ class Report:
     rows: int = 0
     freed_bytes: int = 0
     message: str = ""
+    #: What the database's user may not do, as sentences, and the statements that would let it.
+    refused: list[str] = field(default_factory=list)
+    statements: list[str] = field(default_factory=list)
+
+    def refuse(self, sentence: str, statements: list[str]) -> None:
+        self.refused.append(sentence)
+        self.statements += [one for one in statements if one not in self.statements]
 
     def as_result(self) -> dict[str, Any]:
         return asdict(self)
@@ -67,6 +76,12 @@ class Health:
     created: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     message: str = ""
+    #: What would let the database's user make, drop and upgrade partitions, where it may not. No problem by itself:
+    #: somebody else may look after them.
+    statements: list[str] = field(default_factory=list)
+
+    def refuse(self, sentence: str, statements: list[str]) -> None:
+        self.note(WARNING, sentence)
 
     def note(self, state: str, sentence: str) -> None:
         self.problems.append(sentence)
@@ -86,7 +101,7 @@ def is_supported() -> bool:
 def create_ahead(*, today: date, ahead: int) -> Report:
     """Makes the partitions of this month and the next ``ahead`` ones where they are missing.
 
-    Plain tables stay plain (``upgrade``), and the message says so.
+    Plain tables stay plain (``upgrade``), and the message says so. What the database's user may not do is told.
     """
     statements = sql.partitions(connection)
     report = Report(statements.supported, message=_plain() if not statements.supported else "")
@@ -94,14 +109,16 @@ def create_ahead(*, today: date, ahead: int) -> Report:
         if not statements.is_partitioned(table):
             report.message = _("%s is a plain table: upgrade it first.") % table
             continue
-        report.created += _create(statements, table, months_ahead(today, ahead))
+        work = partial(_create, statements, table, months_ahead(today, ahead))
+        report.created += _as_far_as_allowed(report, statements, table, work) or []
     return report
 
 
 def cleanup(*, today: date, keep_months: int) -> Report:
     """Drops the partitions that lie wholly before the first of this month less ``keep_months``, none of the future.
 
-    Rows of that age that lie in no month's partition are deleted in small steps, as all are where tables are plain.
+    Rows of that age that lie in no month's partition are deleted in small steps, as all are where tables are plain,
+    or where the database's user may not drop partitions.
     """
     statements = sql.partitions(connection)
     before = add_months(today.replace(day=1), -keep_months)
@@ -112,9 +129,12 @@ def cleanup(*, today: date, keep_months: int) -> Report:
         for one in statements.listed(table):
             if one.end is not None and one.end <= before:
                 current_run().check_cancelled()
-                report.rows += statements.count(table, one.name)
+                rows = statements.count(table, one.name)
+                work = partial(in_transaction, partial(_drop, statements, table, one.name))
+                if not _as_far_as_allowed(report, statements, table, work):
+                    break
+                report.rows += rows
                 report.freed_bytes += one.bytes
-                in_transaction(partial(statements.drop, table, one.name))
                 report.dropped.append(one.name)
         report.rows += _delete_before(model, before)
     return report
@@ -124,7 +144,7 @@ def upgrade(*, today: date, ahead: int) -> Report:
     """Gives plain tables partitions, with every row in its own; one that has them already is left alone.
 
     A table at a time, each all or nothing: after an interruption it can simply be called again. Writers of a table
-    wait while it is rebuilt.
+    wait while it is rebuilt. A table that the database's user may not rebuild stays plain, and that is told.
     """
     report = Report(is_supported(), message=_plain() if not is_supported() else "")
     for number, model in enumerate(MODELS if report.supported else ()):
@@ -134,9 +154,11 @@ def upgrade(*, today: date, ahead: int) -> Report:
             if statements.is_partitioned(table):
                 continue
             current_run().check_cancelled()
-            work = partial(statements.upgrade, table, COLUMN, _months_of(model, today, ahead))
+            rebuild = partial(_upgrade, statements, table, _months_of(model, today, ahead))
             # MySQL commits such a statement by itself; elsewhere all of them are one transaction.
-            in_transaction(work) if statements.connection is connection else work()
+            work = partial(in_transaction, rebuild) if statements.connection is connection else rebuild
+            if not _as_far_as_allowed(report, statements, table, work):
+                continue
         report.rows += model._default_manager.count()
         report.upgraded.append(table)
     return report
@@ -153,20 +175,27 @@ def check(*, today: date, ahead: int, oversize_bytes: int = OVERSIZE_BYTES, mend
         health.message = _plain()
         return health
     for table in _tables():
+        health.statements += statements.missing_rights(table)
         if not statements.is_partitioned(table):
             health.note(CRITICAL, _("%s is a plain table: upgrade it.") % table)
             continue
-        if not mend:
-            if missing := _missing(statements, table, months_ahead(today, ahead)):
-                months = ", ".join(f"{month:%Y-%m}" for month in missing)
+        missing = _missing(statements, table, months_ahead(today, ahead))
+        if mend and missing:
+            work = partial(_create, statements, table, missing)
+            if created := _as_far_as_allowed(health, statements, table, work):
+                health.created += created
                 health.note(
-                    WARNING,
-                    _("%(table)s has no partitions for %(months)s.") % {"table": table, "months": months},
+                    WARNING, _("Partitions were missing and have been made: %s.") % ", ".join(created)
                 )
-        elif created := _create(statements, table, months_ahead(today, ahead)):
-            health.created += created
-            health.note(WARNING, _("Partitions were missing and have been made: %s.") % ", ".join(created))
+                missing = []
+        if missing:
+            months = ", ".join(f"{month:%Y-%m}" for month in missing)
+            health.note(
+                WARNING, _("%(table)s has no partitions for %(months)s.") % {"table": table, "months": months}
+            )
         _look(health, statements, table, today, oversize_bytes)
+    # A right on the schema is missing for both tables.
+    health.statements = list(dict.fromkeys(health.statements))
     return health
 
 
@@ -215,8 +244,41 @@ def _missing(statements: Partitions, table: str, months: list[date]) -> list[dat
 
 
 def _create(statements: Partitions, table: str, months: list[date]) -> list[str]:
+    """Those that it has made: two of the built-in tasks make them, and may do so at the same moment."""
     missing = _missing(statements, table, months)
-    return in_transaction(lambda: statements.create(table, COLUMN, missing)) if missing else []
+    try:
+        return in_transaction(lambda: statements.create(table, COLUMN, missing)) if missing else []
+    except DatabaseError:
+        if _missing(statements, table, months):
+            raise
+        return []  # somebody else was faster
+
+
+def _drop(statements: Partitions, table: str, name: str) -> bool:
+    statements.drop(table, name)
+    return True
+
+
+def _upgrade(statements: Partitions, table: str, months: list[date]) -> bool:
+    statements.upgrade(table, COLUMN, months)
+    return True
+
+
+def _as_far_as_allowed(
+    told: Report | Health, statements: Partitions, table: str, work: Callable[[], Result]
+) -> Result | None:
+    """What the work gives; None, and told with what would help, where the database's user may not do it."""
+    try:
+        return work()
+    except DatabaseError as error:
+        if not statements.is_refusal(error):
+            raise
+        told.refuse(
+            _("The database refuses to change the partitions of %(table)s: %(error)s.")
+            % {"table": table, "error": str(error.args[-1]).partition("\n")[0].removesuffix(".")},
+            statements.missing_rights(table),
+        )
+        return None
 
 
 def _look(health: Health, statements: Partitions, table: str, today: date, oversize_bytes: int) -> None:

@@ -99,6 +99,17 @@ SESSIONS = Sheet(
     },
     ("created_by",),
 )  # fmt: skip
+STATEMENTS = Sheet(
+    "statements",
+    ("-id",),
+    {
+        "id": "id", "at": "at", "by": "by.username", "source": "source", "statement": "shortened",
+        "writes": "writes", "database": "database", "instances": "instances", "outcome": "outcome",
+        "errors": "errors", "rows": "rows", "changed": "changed", "duration_seconds": "duration_seconds",
+        "execution": "execution_id",
+    },
+    ("by",),
+)  # fmt: skip
 BACKUPS = Sheet(
     "backups",
     ("-id",),

@@ -113,20 +113,23 @@ def as_csv(table: Table) -> str:
 def as_spreadsheet(answers: list[Answer]) -> str:
     """CSV for people, of all instances: the first column names them, and what failed is said in its place.
 
-    A text that a spreadsheet would take for a formula stands behind an apostrophe.
+    A text that a spreadsheet would take for a formula stands behind an apostrophe. An answer that was cut ends in a
+    line that says so.
     """
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\r\n")
     columns: tuple[str, ...] | None = None
     for answer in answers:
-        table = answer.table
+        table, name = answer.table, guarded(answer.instance.name)
         if table is None:
-            writer.writerow([answer.instance.name, _cell(answer.error)])
+            writer.writerow([name, _cell(answer.error)])
             continue
         if table.columns != columns:  # the same statement can mean other columns elsewhere
             columns = table.columns
-            writer.writerow([_("instance"), *(_cell(name) for name in columns)])
-        writer.writerows([answer.instance.name, *(_cell(value) for value in row)] for row in table.rows)
+            writer.writerow([_("instance"), *(_cell(column) for column in columns)])
+        writer.writerows([name, *(_cell(value) for value in row)] for row in table.rows)
+        if table.cut:
+            writer.writerow([name, _("# Cut after %d rows: there are more.") % len(table.rows)])
     return output.getvalue()
 
 

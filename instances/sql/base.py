@@ -65,6 +65,16 @@ class Partitions:
         """The months of rows that fit nowhere else."""
         raise NotImplementedError
 
+    def is_refusal(self, error: Exception) -> bool:
+        """Whether the database says by this error that its user has not the right."""
+        return False
+
+    def missing_rights(self, table: str) -> list[str]:
+        """The statements by which somebody with more rights would let this user make, drop and upgrade the table's
+        partitions; empty when it may.
+        """
+        return []
+
     # --- For the classes above ---------------------------------------------------------------------------------
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

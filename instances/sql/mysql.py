@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from datetime import date
 from typing import ClassVar
 
+from instances.dialects import mysql_access, mysql_grants
+from instances.dialects.grants import Grant
+from instances.dialects.mysql import MY_GRANTS, MY_GRANTS_BY_ROLES, MY_ROLES, NO_ROLES, literal
 from instances.sql.base import Partition, Partitions, default_name, month_after, partition_name
 
 LISTED = """
@@ -19,6 +22,13 @@ ORDER BY PARTITION_ORDINAL_POSITION
 
 #: MySQL 8 keeps its statistics for a day.
 FRESH_STATISTICS = "SET SESSION information_schema_stats_expiry = 0"
+
+
+#: What it takes: the second to drop a partition. In this order in what is said to be missing.
+NEEDED = ("ALTER", "DROP")
+
+#: The database's, the table's, the column's, and a right on everything.
+REFUSALS = {1044, 1142, 1143, 1227}
 
 
 class MySQLPartitions(Partitions):
@@ -75,6 +85,31 @@ class MySQLPartitions(Partitions):
         default, key = self.name(default_name(table)), self.name(column)
         statement = f"SELECT DISTINCT YEAR({key}), MONTH({key}) FROM {self.name(table)} PARTITION ({default})"
         return sorted(date(year, month, 1) for year, month in self.rows(statement))
+
+    def is_refusal(self, error: Exception) -> bool:
+        return bool(error.args) and error.args[0] in REFUSALS
+
+    def missing_rights(self, table: str) -> list[str]:
+        grants = self._my_grants()
+        database = str(self.connection.settings_dict["NAME"])
+        held = mysql_access.throughout(grants, database) | {
+            grant.right for grant in grants if grant.category == "table" and grant.on == (database, table)
+        }
+        missing = [right for right in NEEDED if right not in held]
+        if not missing or "ALL PRIVILEGES" in held:
+            return []
+        name, _at, host = str(self.rows("SELECT CURRENT_USER()")[0][0]).rpartition("@")
+        where = f"{self.name(database)}.{self.name(table)}"
+        return [f"GRANT {', '.join(missing)} ON {where} TO {literal(name)}@{literal(host)};"]
+
+    def _my_grants(self) -> set[Grant]:
+        """Its own, and those of the roles in force."""
+        statement = MY_GRANTS
+        if not self.connection.mysql_is_mariadb and self.connection.mysql_version >= (8,):
+            ((roles,),) = self.rows(MY_ROLES)
+            if roles != NO_ROLES:
+                statement = MY_GRANTS_BY_ROLES.format(roles=roles)
+        return mysql_grants.parse_all(str(row[0]) for row in self.rows(statement))
 
     def _part(self, table: str, month: date) -> str:
         return (

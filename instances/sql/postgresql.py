@@ -12,7 +12,8 @@ from instances.sql.base import Partition, Partitions, default_name, month_after,
 KIND = "SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass(%s)"
 
 LISTED = """
-SELECT c.relname::text, pg_get_expr(c.relpartbound, c.oid), c.reltuples::bigint, pg_total_relation_size(c.oid)
+SELECT c.relname::text, pg_get_expr(c.relpartbound, c.oid),
+       CASE pg_relation_size(c.oid) WHEN 0 THEN 0 ELSE c.reltuples::bigint END, pg_total_relation_size(c.oid)
 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = to_regclass(%s)
 ORDER BY c.relname
@@ -30,9 +31,32 @@ SELECT c.conname::text, pg_get_constraintdef(c.oid) FROM pg_constraint c
 WHERE c.conrelid = to_regclass(%s) AND c.contype IN ('u', 'c')
 """
 GRANTS = """
-SELECT a.privilege_type, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END
+SELECT a.privilege_type, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+       a.is_grantable
 FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = to_regclass(%s) AND a.grantee <> c.relowner
 """
+
+#: Who shall own what is made for the table: its owner, when that is somebody else who may make tables here.
+OWNER = """
+SELECT quote_ident(r.rolname) FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
+WHERE c.oid = to_regclass(%s) AND r.rolname <> current_user
+  AND has_schema_privilege(r.oid, c.relnamespace, 'CREATE')
+"""
+
+#: PostgreSQL asks for the right on a partition of whoever names it, not of whoever reads it by its table.
+MAY_READ = "SELECT has_table_privilege(to_regclass(%s), 'SELECT'), pg_relation_size(to_regclass(%s))"
+
+#: The schema in which this user may make no table, and the table and its partitions as far as it does not own them.
+NOT_MINE = """
+SELECT quote_ident(n.nspname), NULL FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = to_regclass(%s) AND NOT has_schema_privilege(n.oid, 'CREATE')
+UNION ALL
+SELECT NULL, c.oid::regclass::text FROM pg_class c
+WHERE (c.oid = to_regclass(%s) OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass(%s)))
+  AND NOT pg_has_role(c.relowner, 'USAGE')
+ORDER BY 1 NULLS LAST, 2
+"""
+REFUSED = "42501"
 
 #: Whoever waits for our lock makes everybody behind wait as well: give up early, and come again.
 PATIENCE = "SET LOCAL lock_timeout = '5s'"
@@ -46,12 +70,12 @@ class PostgreSQLPartitions(Partitions):
         return bool(found and found[0][0])
 
     def listed(self, table: str) -> list[Partition]:
-        found = [self._partition(*row) for row in self.rows(LISTED, [self.name(table)])]
+        found = [self._partition(table, *row) for row in self.rows(LISTED, [self.name(table)])]
         return sorted(found, key=lambda one: (one.is_default, one.start or date.min))
 
-    def _partition(self, name: str, bound: str, rows: int, size: int) -> Partition:
+    def _partition(self, table: str, name: str, bound: str, rows: int, size: int) -> Partition:
         if rows < 0:  # never analysed
-            rows = self.count("", name)
+            rows = self.count(table, name)
         bounds = BOUNDS.match(bound)
         start, end = (
             (date.fromisoformat(day) if day else None for day in bounds.groups()) if bounds else (None, None)
@@ -65,6 +89,7 @@ class PostgreSQLPartitions(Partitions):
         indexes = [row[0] for row in self.rows(INDEXES, [new])]
         constraints = self.rows(CONSTRAINTS, [new])
         grants = self.rows(GRANTS, [new])
+        owner = self.rows(OWNER, [new])
         self.rows(f"ALTER TABLE {new} RENAME TO {old}")
         self.rows(
             f"CREATE TABLE {new} (LIKE {old} INCLUDING DEFAULTS INCLUDING IDENTITY INCLUDING COMMENTS)"
@@ -85,8 +110,10 @@ class PostgreSQLPartitions(Partitions):
             self.rows(f"ALTER TABLE {new} ADD CONSTRAINT {self.name(name)} {definition}")
         for definition in indexes:
             self.rows(definition)
-        for right, who in grants:
-            self.rows(f"GRANT {right} ON {new} TO {who}")
+        for part in [table, *(one.name for one in self.listed(table))] if owner else ():
+            self.rows(f"ALTER TABLE {self.name(part)} OWNER TO {owner[0][0]}")
+        for right, who, grantable in grants:
+            self.rows(f"GRANT {right} ON {new} TO {who}{' WITH GRANT OPTION' if grantable else ''}")
 
     def _attach_new(self, table: str, month: date) -> None:
         """An empty partition, while nothing else can have rows of its month."""
@@ -96,6 +123,7 @@ class PostgreSQLPartitions(Partitions):
     def create(self, table: str, column: str, months: Sequence[date]) -> list[str]:
         self.rows(PATIENCE)
         covered = {one.start for one in self.listed(table)}
+        owner = self.rows(OWNER, [self.name(table)])
         created = []
         for month in months:
             if month in covered:
@@ -113,6 +141,8 @@ class PostgreSQLPartitions(Partitions):
                 f" RETURNING *) INSERT INTO {own} SELECT * FROM moved"
             )
             self.rows(f"ALTER TABLE {parent} ATTACH PARTITION {own} {_values(month)}")
+            if owner:
+                self.rows(f"ALTER TABLE {own} OWNER TO {owner[0][0]}")
             created.append(name)
         return created
 
@@ -121,14 +151,36 @@ class PostgreSQLPartitions(Partitions):
         self.rows(f"DROP TABLE {self.name(name)}")
 
     def count(self, table: str, name: str) -> int:
-        return int(self.rows(f"SELECT count(*) FROM {self.name(name)}")[0][0])
+        source, values = self._source(table, name)
+        return int(self.rows(f"SELECT count(*) FROM {source}", values)[0][0])
 
     def months_in_default(self, table: str, column: str) -> list[date]:
-        default, key = self.name(default_name(table)), self.name(column)
-        return sorted(
-            month
-            for (month,) in self.rows(f"SELECT DISTINCT date_trunc('month', {key})::date FROM {default}")
-        )
+        source, values = self._source(table, default_name(table))
+        statement = f"SELECT DISTINCT date_trunc('month', {self.name(column)})::date FROM {source}"
+        return sorted(month for (month,) in self.rows(statement, values))
+
+    def _source(self, table: str, name: str) -> tuple[str, list[str]]:
+        """The partition after FROM; where only its table may be read, by that one."""
+        own = self.name(name)
+        ((may_read, size),) = self.rows(MAY_READ, [own, own])
+        if may_read:
+            return own, []
+        if not size:
+            return f"{self.name(table)} WHERE false", []
+        return f"{self.name(table)} WHERE tableoid = to_regclass(%s)", [own]
+
+    def is_refusal(self, error: Exception) -> bool:
+        return getattr(error.__cause__ or error, "pgcode", None) == REFUSED
+
+    def missing_rights(self, table: str) -> list[str]:
+        name = self.name(table)
+        ((user,),) = self.rows("SELECT quote_ident(current_user)")
+        return [
+            f"GRANT CREATE ON SCHEMA {schema} TO {user};"
+            if schema
+            else f"ALTER TABLE {part} OWNER TO {user};"
+            for schema, part in self.rows(NOT_MINE, [name, name, name])
+        ]
 
 
 def _values(month: date) -> str:

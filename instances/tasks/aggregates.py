@@ -90,17 +90,21 @@ def cleanup_old_aggregations(
     week_months: Months = 25,
     month_months: Months = 120,
     quarter_months: Months = 240,
+    jump_months: Months = 25,
 ) -> dict[str, Any]:
-    """Removes periods that ended longer ago than so many months, in small steps.
+    """Removes periods that ended, and jumps in size that were found, longer ago than so many months; in small steps.
 
     Args:
         day_months: Months that days stay.
         week_months: Months that weeks stay.
         month_months: Months that months stay.
         quarter_months: Months that quarters stay.
+        jump_months: Months that jumps in size stay.
     """
     keep = {"day": day_months, "week": week_months, "month": month_months, "quarter": quarter_months}
-    removed = aggregate_retention.cleanup(keep, today=sizes.day_of(clock.now()))
+    today = sizes.day_of(clock.now())
+    removed = aggregate_retention.cleanup(keep, today=today)
+    removed["jump"] = aggregate_retention.cleanup_jumps(jump_months, today=today)
     return {"removed": removed, "total": sum(removed.values())}
 
 

@@ -27,6 +27,7 @@ def create_database_size_partitions(months_ahead: Ahead = partitions.AHEAD) -> d
     """
     report = partitions.create_ahead(today=_today(), ahead=months_ahead)
     _say(report)
+    _fail_where_refused(report)
     return report.as_result()
 
 
@@ -59,6 +60,8 @@ def upgrade_database_size_tables(months_ahead: Ahead = partitions.AHEAD) -> dict
     current_run().log(
         _("Tables upgraded: %(tables)s; %(rows)d rows.") % {"tables": upgraded, "rows": report.rows}
     )
+    _say_statements(report.statements)
+    _fail_where_refused(report)
     return report.as_result()
 
 
@@ -76,8 +79,10 @@ def monitor_partition_health(
     health = partitions.check(today=_today(), ahead=months_ahead, oversize_bytes=oversize_bytes)
     for problem in health.problems:
         current_run().log(problem, "WARNING")
+    if health.problems:
+        _say_statements(health.statements)
     if health.state == partitions.CRITICAL:
-        raise PartitionsUnhealthy(" ".join(health.problems))
+        raise PartitionsUnhealthy("\n".join([" ".join(health.problems), *health.statements]))
     return health.as_result()
 
 
@@ -104,3 +109,20 @@ def _say(report: partitions.Report) -> None:
         _("%(created)d partitions made, %(dropped)d dropped; %(rows)d rows and %(bytes)d bytes freed.")
         % numbers
     )
+    for sentence in report.refused:
+        current_run().log(sentence, "WARNING")
+    _say_statements(report.statements)
+
+
+def _say_statements(statements: list[str]) -> None:
+    """A line each, as they are to be typed."""
+    if statements:
+        current_run().log(
+            "\n".join([_("These statements would let the database's user change partitions:"), *statements]),
+            "WARNING",
+        )
+
+
+def _fail_where_refused(report: partitions.Report) -> None:
+    if report.refused:
+        raise PartitionsUnhealthy("\n".join([*report.refused, *report.statements]))

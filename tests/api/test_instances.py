@@ -109,10 +109,57 @@ class TestInstance:
         good, bad = of_server(postgres, "good"), make_instance("bad", host="127.0.0.1", port=1)
         answer = api.post(f"instances/{good.pk}/test/").data
         assert (answer["ok"], answer["product"], answer["code"]) == (True, "PostgreSQL", "")
+        assert answer["rights"]["found"]
+        assert api.get(f"instances/{good.pk}/").data["rights"] == answer["rights"]
         answer = api.post(f"instances/{bad.pk}/test/").data
         assert (answer["ok"], answer["code"], bool(answer["error"])) == (False, "unreachable", True)
         assert api.get(f"instances/{bad.pk}/").data["status"] == "failed"
         assert api.get(f"instances/{good.pk}/test/").status_code == 405
+        assert api.get(f"instances/{bad.pk}/").data["rights"] is None
+        api.delete(f"instances/{bad.pk}/")
+        assert "Restore" in errors(api.post(f"instances/{bad.pk}/test/"))["non_field_errors"]
+
+    def test_several_connections_at_once(
+        self, api: Api, of_server: Any, make_instance: Any, postgres: Any
+    ) -> None:
+        of_server(postgres, "good")
+        make_instance("bad", host="127.0.0.1", port=1, active=False)
+        told = {
+            row["instance"]: row for row in api.post("instances/test/", {"instances": ["good", "bad"]}).data
+        }
+        assert (told["good"]["ok"], told["bad"]["ok"], told["bad"]["code"]) == (True, False, "unreachable")
+        assert told["good"]["rights"]["missing"] == []
+        answer = api.post("instances/test/", {"instances": ["good", "bda"]})
+        assert "'bda'. Did you mean 'bad'" in errors(answer)["instances"]
+        assert "50" in errors(api.post("instances/test/", {"instances": ["x"] * 51}))["instances"]
+
+    def test_rights_that_are_missing_come_with_the_statement(
+        self, api: Api, of_server: Any, postgres: Any
+    ) -> None:
+        postgres.run(["CREATE ROLE jobsite_poor LOGIN"])
+        try:
+            instance = of_server(postgres, "poor", username="jobsite_poor", password="")
+            answer = api.post(f"instances/{instance.pk}/test/").data
+        finally:
+            postgres.run(["DROP ROLE jobsite_poor"])
+        assert [one["statement"] for one in answer["rights"]["missing"]] != []
+        assert all(one["statement"].startswith("GRANT ") for one in answer["rights"]["missing"])
+
+    def test_tags_are_made_used_and_taken_away(self, api: Api, make_instance: Any) -> None:
+        place = f"instances/{make_instance().pk}/"
+        assert "no tag" in errors(api.patch(place, {"tags": ["red"]}))["tags"]
+        answer = api.post("tags/", {"name": "red", "label": "Red ones", "category": "team"})
+        assert (answer.status_code, answer.data["colour"]) == (201, "#6b7280")
+        assert list(errors(api.post("tags/", {"name": "red", "colour": "red"}))) == ["name", "colour"]
+        assert api.patch(place, {"tags": ["red"]}).data["tags"] == ["red"]
+        assert api.patch("tags/red/", {"name": "blue"}).data["label"] == "Red ones"
+        assert api.get(place).data["tags"] == ["blue"]
+        assert [row["name"] for row in api.get("tags/").data["results"]] == ["blue"]
+        assert api.delete("tags/blue/").status_code == 204
+        assert api.get(place).data["tags"] == []
+
+    def test_a_kind_that_does_not_exist_is_no_filter(self, api: Api) -> None:
+        assert list(errors(api.get("instances/", dialect="postgre"))) == ["dialect"]
 
     def test_a_collection_is_an_execution(self, api: Api, make_instance: Any) -> None:
         place = f"instances/{make_instance().pk}/sync-sizes/"

@@ -19,7 +19,9 @@ from instances.models import (
     InstanceSizeAggregate,
     SizeAnomaly,
     SizeLimit,
+    StatementRun,
     SyncSession,
+    Tag,
 )
 from instances.services import credentials, instances, sessions
 from jobsite import tokens
@@ -56,7 +58,7 @@ CALLS: dict[str, Call] = {
     "PUT groups/{key}/": Call(200, {"key": "night", "name": "N"}),
     "PATCH groups/{key}/": Call(200, {"name": "N"}),
     "DELETE groups/{key}/": Call(409),  # in use
-    "POST instances/": Call(201, INSTANCE, ("instances.use_credential",)),
+    "POST instances/": Call(201, INSTANCE | {"port": 2}, ("instances.use_credential",)),
     "PUT instances/{pk}/": Call(200, INSTANCE | {"name": "one"}),
     "PATCH instances/{pk}/": Call(200, {"description": "x"}),
     "DELETE instances/{pk}/": Call(204),
@@ -65,6 +67,11 @@ CALLS: dict[str, Call] = {
     "POST instances/import/": Call(
         200, {"format": "yaml", "dry_run": True, "text": "instances: [{name: x, dialect: sqlite}]"}
     ),
+    "POST instances/test/": Call(200, {"instances": ["one"]}),
+    "POST tags/": Call(201, {"name": "blue"}),
+    "PUT tags/{name}/": Call(200, {"name": "red", "label": "Red"}),
+    "PATCH tags/{name}/": Call(200, {"label": "Red"}),
+    "DELETE tags/{name}/": Call(204),
     "POST sync-sessions/{pk}/cancel/": Call(202),
     "POST size-limits/": Call(201, {"instance": "one", "database": "b", "limit_bytes": 5}),
     "PUT size-limits/{pk}/": Call(200, {"instance": "one", "limit_bytes": 5}),
@@ -122,6 +129,11 @@ for _place in (
         "account-changes/",
         "backups/",
         "backups/{pk}/",
+        "tags/",
+        "tags/{name}/",
+        "statements/",
+        "statements/{pk}/",
+        "statements/export/",
         "databases/",
         "aggregations/",
         "aggregations/totals/",
@@ -205,6 +217,7 @@ def build() -> None:
     credentials.create(credential, password="hunter2", actor=TRUSTED)
     values = {"dialect": "postgresql", "host": "127.0.0.1", "port": 1, "credential": credential}
     instance = instances.create(Instance(name="one", **values), actor=TRUSTED)
+    Tag.objects.create(name="red")
     sessions.create("size", "api", [instance], actor=TRUSTED)
     day = date(2026, 6, 1)
     DatabaseSize.objects.create(instance=instance, database="a", date=day, total_bytes=1, collected_at=now)
@@ -219,6 +232,10 @@ def build() -> None:
         instance=instance, database="a", file="1-one/a.dump", size_bytes=1, sha256="0" * 64, started_at=now,
         finished_at=now,
     )  # fmt: skip
+    run = StatementRun.objects.create(
+        at=now, source="api", statement="SELECT 1", writes=False, instances=["one"], errors={}, run_ms=1
+    )
+    run.asked_of.set([instance])
     numbers = dict.fromkeys(("first_bytes", "last_bytes", "min_bytes", "max_bytes", "average_bytes"), 1)
     dates = dict.fromkeys(("start", "end", "first_date", "last_date"), day)
     of_day = {"instance": instance, "period": "day", "samples": 1, "final": True, "computed_at": now}
@@ -237,7 +254,7 @@ def address(door: Door, user: Any) -> str:
     models = {
         "credentials": Credential, "instances": Instance, "executions": Execution, "nodes": Node,
         "sync-sessions": SyncSession, "accounts": InstanceAccount, "backups": Backup,
-        "size-limits": SizeLimit,
+        "size-limits": SizeLimit, "statements": StatementRun,
     }  # fmt: skip
     first = place.split("/")[0]
     if "{pk}" in place:
@@ -254,6 +271,7 @@ def address(door: Door, user: Any) -> str:
         "queues": "default",
         "calendars": "cn",
         "templates": "log_cleanup",
+        "tags": "red",
     }
     key = tokens.make(user)[0].token_key if "tokens/{" in place else keys.get(first, "")
     return re.sub(r"\{\w+\}", key, place)

@@ -16,7 +16,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from instances.models import Instance
+from instances.models import AccountChange, Instance
 from jobsite import exports
 from scheduling.models import Execution, Task
 from scheduling.services import history, tasks
@@ -34,6 +34,7 @@ LISTS = {
     "sizes/totals": "instances_instancesize", "size-limits": "instances_sizelimit",
     "anomalies": "instances_sizeanomaly", "backups": "instances_backup", "sync-sessions": "instances_syncsession",
     "aggregations": "instances_databasesizeaggregate", "aggregations/totals": "instances_instancesizeaggregate",
+    "statements": "instances_statementrun",
 }  # fmt: skip
 
 
@@ -71,6 +72,16 @@ def test_page_and_api_give_the_same_file(place: str, api: Api) -> None:
         for name in same & {"id", "key", "name", "state", "kind", "date", "database", "active"}:
             said = shown[name]
             assert row[name] == (str(said).lower() if isinstance(said, bool) else str(said)), name
+
+
+def test_what_changed_of_an_account_is_said_in_the_same_words(api: Api) -> None:
+    world.build()
+    granted = [{"on": ["shop"], "rights": {"SELECT": False}}]
+    AccountChange.objects.update(
+        kind="privileges_changed", difference={"privileges": {"database": {"granted": granted}}}
+    )
+    (row,), (line,) = api.get("account-changes/").data["results"], rows(api.get("account-changes/export/"))
+    assert row["summary"] == line["summary"] != ""
 
 
 def test_every_list_that_has_a_sheet_is_among_them() -> None:

@@ -36,6 +36,7 @@ PLACES = {
     "backups": "instances_backup",
     "size-limits": "instances_sizelimit",
     "sync-sessions": "instances_syncsession",
+    "statements": "instances_statementrun",
     "credentials": "instances_credential",
 }
 #: Rows beside instances, for whoever may see their kind.
@@ -68,7 +69,7 @@ def hidden(clock: SettableClock, world: World) -> World:
     role = world.rows["auth_group"]
     place = {"dialect": "postgresql", "host": "127.0.0.1", "port": 2, "credential": Credential.objects.get()}
     instances.create(Instance(name="open", **place), actor=TESTER)
-    untouched = instances.create(Instance(name=f"{MARK} not collected", **place), actor=TESTER)
+    untouched = instances.create(Instance(name=f"{MARK} not collected", **place | {"port": 3}), actor=TESTER)
     for each in (instance, untouched):
         instances.restrict(Instance.objects.get(pk=each.pk), [role.name], actor=SYSTEM)
     return world

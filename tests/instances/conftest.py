@@ -137,13 +137,22 @@ def make_credential(db: None) -> MakeCredential:
 @pytest.fixture
 def make_instance(db: None, make_credential: MakeCredential) -> MakeInstance:
     def make(name: str = "one", **values: Any) -> Instance:
-        values = {"dialect": "postgresql", "host": "db.example.com"} | values
+        others = Instance.objects.count()
+        values = {"dialect": "postgresql", "host": f"db{others or ''}.example.com"} | values
         if values["dialect"] != "sqlite" and "credential" not in values:
             found = Credential.objects.filter(name="ops").first()
             values["credential"] = found or make_credential()
         return instances.create(Instance(name=name, **values), actor=TRUSTED)
 
     return make
+
+
+def spelled(host: str) -> str:
+    """Another spelling of the address for each instance: two may not point at one server."""
+    if not (others := Instance.objects.count()):
+        return host
+    *first, last = socket.gethostbyname(host).split(".")
+    return ".".join([*first, f"{'0' * others}{int(last):o}"])
 
 
 @pytest.fixture
@@ -154,7 +163,7 @@ def of_server(make_instance: MakeInstance, make_credential: MakeCredential) -> C
         username = values.pop("username", server.username)
         password = values.pop("password", server.password)
         credential = make_credential(f"for {name}", username=username, password=password)
-        values = {"host": server.host, "port": server.port, "database": server.database} | values
+        values = {"host": spelled(server.host), "port": server.port, "database": server.database} | values
         values.setdefault("options", {"connect_timeout_seconds": 20})  # the machine may be busy
         dialect = "postgresql" if isinstance(server, Postgres) else "mysql"
         return make_instance(name, dialect=dialect, credential=credential, **values)

@@ -15,7 +15,17 @@ from django.urls import reverse
 
 from instances.dialects.grants import Grant
 from instances.dialects.readings import AccountReading, AccountsReading, ServerReading
-from instances.models import AccountChange, Instance, InstanceAccount, InstanceDatabase, SyncSession, Tag
+from instances.models import (
+    AccountChange,
+    Instance,
+    InstanceAccount,
+    InstanceDatabase,
+    InstanceSize,
+    SizeLimit,
+    StatementRun,
+    SyncSession,
+    Tag,
+)  # fmt: skip
 from instances.services import accounts, partitions, sessions
 from scheduling import clock
 from scheduling.models import Execution
@@ -79,6 +89,56 @@ def test_a_change_line_by_line(admin_client: Any, account: InstanceAccount) -> N
     text = page(admin_client, "accountchange_change", change.pk)
     assert "granted INSERT with grant option on shop.&lt;i&gt;x&lt;/i&gt;" in text
     assert "privileges changed" in page(admin_client, "accountchange_changelist")
+
+
+def test_a_change_in_chinese(admin_client: Any, account: InstanceAccount) -> None:
+    text = str(
+        admin_client.get(
+            reverse("admin:instances_instanceaccount_change", args=[account.pk]),
+            headers={"accept-language": "zh-hans"},
+        ).content.decode()
+    )
+    assert "上的 INSERT" in text
+    assert "可登录：– → 是" in text
+    assert "超级用户：否 → 是" in text
+    for english in ("granted", "revoked", "superuser", "login:"):
+        assert english not in text.partition('id="history-title"')[2].partition("</section>")[0], english
+
+
+def test_a_name_is_shown_as_it_is_written(admin_client: Any, make_instance: Any) -> None:
+    """“sales” and “Sales” are two: the head of a page made one of them."""
+    instance = make_instance("sales")
+    head = page(admin_client, "instance_change", instance.pk).partition("<main")[0]
+    assert "Sales" not in head
+    assert "sales" in head
+
+
+def test_what_is_not_so_is_no_fault(admin_client: Any, account: InstanceAccount) -> None:
+    """A red cross at each account that is no superuser looked like one."""
+    text = page(admin_client, "instanceaccount_changelist")
+    cell = text.partition('class="field-locked')[2].partition("</td>")[0]
+    assert "–" in cell
+    assert "yes" in text.partition('class="field-superuser')[2].partition("</td>")[0]
+
+
+def test_a_statement_is_told_in_words(admin_client: Any, make_instance: Any) -> None:
+    instance = make_instance('pg "主库"')
+    row = StatementRun.objects.create(
+        at=NOON, source="page", statement="SELECT 1", writes=False, instances=[instance.name],
+        errors={instance.name: "no <b>"}, execution_id=7,
+    )  # fmt: skip
+    row.asked_of.add(instance)
+    text = page(admin_client, "statementrun_change", row.pk)
+    assert "<strong>pg &quot;主库&quot;</strong> no &lt;b&gt;" in text
+    assert "\\u" not in text
+    assert reverse("admin:scheduling_execution_change", args=[7]) in text
+
+
+def test_days_are_shown_as_days_are_shown_elsewhere(admin_client: Any, make_instance: Any) -> None:
+    InstanceSize.objects.create(
+        instance=make_instance(), date=NOON.date(), total_bytes=1, database_count=1, collected_at=NOON
+    )
+    assert "2026-06-01</span>" in page(admin_client, "instancesize_changelist")
 
 
 def test_partitions(admin_client: Any, client: Any, django_user_model: Any) -> None:
@@ -219,3 +279,13 @@ def test_the_page_that_says_who_can(admin_client: Client, make_instance: Any) ->
     assert (answer["next"], answer["not_collected"]) == (None, ["nothing known"])
     for query in ("", "action=write", "action=own&database=d", "action=read&database=d&databse=x"):
         assert admin_client.get(f"/api/v1/access/?{query}").status_code == 400, query
+
+
+def test_the_page_of_a_limit_names_what_it_is_of(admin_client: Any, make_instance: Any) -> None:
+    instance = make_instance("shop main")
+    for database in ("", "sales"):
+        limit = SizeLimit.objects.create(
+            instance=instance, database=database, limit_bytes=1, computed_at=NOON
+        )
+        head = page(admin_client, "sizelimit_change", limit.pk).partition("<main")[0]
+        assert ("shop main: sales" if database else "shop main") in head

@@ -37,6 +37,9 @@ class Scripted:
     def target_errors(self, _target: Any) -> dict[str, list[str]]:
         return {}
 
+    def place(self, target: Any) -> tuple[str, ...]:
+        return (target.host,)
+
     def database_sizes(self, target: Any) -> SizesReading:
         with self._lock:
             self._now += 1

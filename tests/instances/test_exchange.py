@@ -166,3 +166,13 @@ def test_the_commands(fleet: list[Instance], tmp_path: Path) -> None:
     assert not Instance.objects.exists()
     call_command("import_instances", str(path), stdout=output)
     assert Instance.objects.count() == 2
+
+
+def test_every_bad_value_of_a_row_is_named_at_once(make_credential: Any) -> None:
+    make_credential("ops")
+    head = "name,dialect,host,port,credential,environment"
+    ((fate, problems),) = load(f"{head}\nbad,oracel,h,x,nobody,moon")
+    assert fate == "refused"
+    for column in ("dialect", "port", "credential", "environment"):
+        assert f"{column}: " in problems, column
+    assert "host: " not in problems

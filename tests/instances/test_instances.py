@@ -276,7 +276,8 @@ class TestConnectionTest:
 
         options = {"connect_timeout_seconds": 1}
         chosen = [
-            make_instance(f"s{n}", host="127.0.0.1", port=silent_port, options=options) for n in range(6)
+            make_instance(f"s{n}", host="127.0.0.1", port=silent_port, database=f"d{n}", options=options)
+            for n in range(6)
         ]
         began = time.monotonic()
         outcomes = instances.test_connections(chosen, actor=TRUSTED)

@@ -263,7 +263,7 @@ class TestSession:
         assert ended["X-Ended"] == "1"
         assert "partly failed" in ended.content.decode()
         assert "hidden: GRANT &lt;all&gt;" in ended.content.decode()
-        assert '<td class="number">41</td>' in ended.content.decode()
+        assert 'data-label="Dropped">41</td>' in ended.content.decode()
 
     def test_who_may_not_look_is_refused(self, client: Client, session: SyncSession) -> None:
         client.force_login(User.objects.create_user("eve", is_staff=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from io import StringIO
@@ -59,6 +60,42 @@ def june(transactional_db: None) -> Iterator[None]:
         yield
     today = clocks.now().date()
     remake([f"{month:%Y-%m}" for month in partitions.months_ahead(today, 3)])
+
+
+@only_with_partitions
+def test_two_that_make_them_at_once_both_succeed(june: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has seen what is missing before either makes it."""
+    look, both, local = partitions._missing, threading.Barrier(2, timeout=20), threading.local()
+
+    def missing(*arguments: Any) -> Any:
+        found = look(*arguments)
+        if not getattr(local, "waited", False):
+            local.waited = True
+            both.wait()
+        return found
+
+    monkeypatch.setattr(partitions, "_missing", missing)
+    said: list[Any] = []
+
+    def make() -> None:
+        try:
+            said.append(partitions.create_ahead(today=date(2026, 8, 31), ahead=3).created)
+        except Exception as error:
+            said.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=make) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    made = [name for names in said for name in names]
+    assert sorted(made) == sorted(
+        partition_name(model._meta.db_table, date(2026, month, 1))
+        for model in partitions.MODELS
+        for month in (10, 11)
+    )
 
 
 def plain() -> None:

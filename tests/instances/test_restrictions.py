@@ -266,7 +266,7 @@ class TestFiles:
         assert fate("red", eve) == ("updated", "")
         assert fate("", eve)[0] == "unchanged"
 
-    def test_what_is_hidden_is_not_updated_and_no_reason_to_refuse_a_server(
+    def test_what_is_hidden_is_not_updated_and_not_named_where_its_server_is_taken(
         self, make_instance: Any, roles: dict[str, Group]
     ) -> None:
         hidden = make_instance("hidden", host="h1")
@@ -275,8 +275,10 @@ class TestFiles:
         text = "name,dialect,host,credential\nhidden,postgresql,h2,ops\nother,postgresql,h1,ops\n"
         eve = Actor(person("eve"), "admin")
         fates = exchange.load(text, "csv", actor=eve, update=True)
-        assert [row.fate for row in fates] == ["refused", "created"]
-        assert fates[0].problems == ["name: Instance with this Name already exists."]
+        assert [row.problems for row in fates] == [
+            ["name: Instance with this Name already exists."],
+            ["host: An instance that is not shown to you is the same server and database."],
+        ]
         hidden.refresh_from_db()
         assert hidden.host == "h1"
 

@@ -232,8 +232,8 @@ class TestRetry:
         from instances.services import requests
         from scheduling.exceptions import Refused
 
-        for name in ("dead", "gone", "fine"):
-            make_instance(name, host="127.0.0.1", port=1)
+        for port, name in enumerate(("dead", "gone", "fine"), start=1):
+            make_instance(name, host="127.0.0.1", port=port)
         with pytest.raises(CollectionFailed):
             tasks.collect_database_sizes()
         first = SyncSession.objects.get()

@@ -132,6 +132,17 @@ def test_one_failure_is_its_own(servers: list[Instance], make_instance: Any) -> 
         tasks.run_writing_sql(["dead", "pg"], "CREATE TABLE u (n int)")
 
 
+def test_a_mistake_is_told_without_our_own_words(servers: list[Instance], make_instance: Any) -> None:
+    """The line that PostgreSQL repeats began with the cursor that we declare, and its mark pointed nowhere."""
+    (answer,) = statements.run(servers[:1], "SELECT lenght(s) FROM t")
+    assert answer.error.startswith("function lenght(character varying) does not exist. No function matches")
+    assert "DECLARE" not in answer.error
+    assert "LINE" not in answer.error
+    assert "^" not in answer.error
+    (answer,) = statements.run([make_instance("away", host="127.0.0.1", port=1, database="x")], "SELECT 1")
+    assert "Connection refused. Is the server running" in answer.error
+
+
 def test_another_database(servers: list[Instance]) -> None:
     Instance.objects.update(database="")
     for answer in statements.run(list(Instance.objects.all()), "SELECT COUNT(*) FROM t", database=NAME):

@@ -139,7 +139,7 @@ def test_without_instances_it_succeeds_and_says_so() -> None:
 def test_it_collects_and_counts(of_server: Any, postgres: Any, make_instance: Any) -> None:
     of_server(postgres, "pg")
     make_instance("dead", host="127.0.0.1", port=1)
-    make_instance("asleep", host="127.0.0.1", port=1, active=False)
+    make_instance("asleep", host="127.0.0.1", port=2, active=False)
     result = tasks.collect_database_sizes()
     assert (result["status"], result["total"], result["succeeded"], result["failed"]) == (
         "partly_failed",

@@ -119,12 +119,10 @@ VERBS: dict[str, Faces] = {
         "form instances.instance", "PATCH instances/{pk}/", "import_instances"
     ),
     "instances.tags.save": Faces(
-        "form instances.tag",
-        "- an instance's tags come with the instance",
-        "- an instance's tags come by import",
+        "form instances.tag", "PATCH tags/{name}/", "- an instance's tags come by import"
     ),
     "instances.tags.delete": Faces(
-        "delete instances.tag", "- an unused tag harms nobody", "- an unused tag harms nobody"
+        "delete instances.tag", "DELETE tags/{name}/", "- an unused tag harms nobody"
     ),
     "instances.limits.save": Faces("form instances.sizelimit", "POST size-limits/", "instance limit"),
     "instances.limits.delete": Faces(
@@ -166,6 +164,7 @@ INSIDE = {
     "instances.credentials.require_password": "instances.credentials.edit",
     "instances.credentials.require_permission": "instances.credentials.edit",
     "instances.instances.check_connection": "instances.instances.edit",
+    "instances.instances.check_place": "instances.instances.edit",
     "instances.instances.check_restriction": "instances.instances.restrict",
     "instances.instances.test_connections": "instances.instances.test_connection",
     "instances.viewers.is_operator": "instances.instances.restrict",

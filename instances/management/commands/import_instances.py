@@ -28,16 +28,12 @@ class Command(BaseCommand):
             "--dry-run", action="store_true", help=_("Say what would be done, and do nothing.")
         )
         parser.add_argument("--update", action="store_true", help=_("Change instances that exist already."))
-        parser.add_argument(
-            "--same-server", action="store_true",
-            help=_("Take also what another instance already points at."),
-        )  # fmt: skip
 
     def handle(self, *, file: Path, dry_run: bool, **options: Any) -> None:
         try:
             fates = exchange.load(
                 file.read_text(encoding="utf-8"), options["format"] or format_of(file), dry_run=dry_run,
-                update=options["update"], same_server=options["same_server"], actor=Actor(source="command"),
+                update=options["update"], actor=Actor(source="command"),
             )  # fmt: skip
         except (OSError, UnicodeDecodeError, FileNotUnderstood) as error:
             raise CommandError(f"{file}: {error}") from error

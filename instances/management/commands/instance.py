@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -77,8 +78,11 @@ class Command(VerbCommand):
             outcome = outcomes[name]
             if isinstance(outcome, BaseException):
                 raise CommandError(visits.sentence(outcome))
-            more = {"latency_ms": outcome.latency_ms, "product": outcome.product}
-            return self.told(by_name[name], options, **more)
+            rights = None if outcome.rights is None else dataclasses.asdict(outcome.rights)
+            more = {"latency_ms": outcome.latency_ms, "product": outcome.product, "rights": rights}
+            missing = [] if rights is None or options["json"] else rights["missing"]
+            lines = [f"  {_('missing:')} {one['purpose']}: {one['statement']}" for one in missing]
+            return "\n".join([self.told(by_name[name], options, **more), *lines])
 
         self.each(by_name, work)
 

@@ -44,6 +44,7 @@ class Command(BaseCommand):
             found = partitions.upgrade(today=today, ahead=ahead).as_result()
         else:
             found = partitions.cleanup(today=today, keep_months=keep_months).as_result()
+        refused = verb != "status" and found.get("refused", [])
         if options["json"]:
             self.stdout.write(json.dumps(found, ensure_ascii=False))
         elif verb == "status":
@@ -52,6 +53,8 @@ class Command(BaseCommand):
             self._report(found)
         if verb == "health" and found["state"] == partitions.CRITICAL:
             raise CommandError(" ".join(found["problems"]))
+        if verb in ("create", "upgrade") and refused:
+            raise CommandError(_("The database's user may not do this."))
 
     def _status(self, tables: list[dict[str, Any]]) -> None:
         for table in tables:
@@ -65,6 +68,12 @@ class Command(BaseCommand):
                 )
 
     def _report(self, found: dict[str, Any]) -> None:
+        statements, refused = found.pop("statements"), found.pop("refused", [])
+        for sentence in refused:
+            self.stdout.write(sentence)
         for name, value in found.items():
             if value or name == "state":
                 self.stdout.write(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
+        if statements:
+            self.stdout.write(_("These statements would let the database's user change partitions:"))
+            self.stdout.write("\n".join(f"  {one}" for one in statements))

@@ -54,6 +54,8 @@ def test_tests_go_on_after_one_that_fails(make_instance: Any, of_server: Any, po
     assert set(Instance.objects.values_list("name", "status")) == {("good", "ok"), ("bad", "failed")}
     (row,) = objects("test", "good")
     assert (row["product"], row["status"]) == ("PostgreSQL", "ok")
+    assert row["rights"]["found"]
+    assert row["rights"]["missing"] == []
 
 
 def test_limit_is_set_changed_and_taken_away(make_instance: Any) -> None:

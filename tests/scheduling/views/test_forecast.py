@@ -53,7 +53,13 @@ def world(clock: clocks.SettableClock, make_task: MakeTask) -> None:
         )  # fmt: skip
     for name, host in (("one", "db1.example"), ("two", "db1.example"), ("three", "db2.example")):
         Instance.objects.create(
-            name=name, dialect="postgresql", host=host, active=True, created_at=clock.at, updated_at=clock.at
+            name=name,
+            dialect="postgresql",
+            host=host,
+            database=name,
+            active=True,
+            created_at=clock.at,
+            updated_at=clock.at,
         )
     make_task(
         "sizes", function="collect_database_sizes", parameters={"instances": ["one", "two"]},
