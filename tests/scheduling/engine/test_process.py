@@ -23,7 +23,8 @@ from scheduling.engine import silence
 from scheduling.engine.process import DEAD, FAILED, STOPPED, Options, Process, status_path
 from scheduling.models import Execution, ExecutionLog, Node
 from scheduling.registry import Registry, task
-from scheduling.services import admission, executions, nodes, tasks
+from scheduling.services import admission, executions, nodes, results, tasks
+from scheduling.services.results import Recorded
 from tests.conftest import TESTER, await_, new_task
 from tests.own_server import instead
 from tests.proxy import Proxy
@@ -279,6 +280,18 @@ def test_a_tick_that_stands_still_ends_the_process(node: Running, monkeypatch: M
     node.start()
     monkeypatch.setattr(process_module, "STANDSTILL_SECONDS", 0.5)
     monkeypatch.setattr(admission, "tasks_waiting", lambda *_a, **_k: stuck.wait(30) and [])
+    assert node.end() == DEAD
+    stuck.set()
+
+
+def test_results_that_are_stored_no_more_end_the_process(node: Running, monkeypatch: MonkeyPatch) -> None:
+    """Pain 43: also where they are stored beside the tick, which goes on."""
+    stuck = threading.Event()
+    node.start()
+    monkeypatch.setattr(process_module, "STANDSTILL_SECONDS", 0.5)
+    monkeypatch.setattr(results, "record", lambda *_a: stuck.wait(30) and Recorded())
+    node.let_go.set()
+    ask("stubborn")
     assert node.end() == DEAD
     stuck.set()
 
