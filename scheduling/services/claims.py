@@ -123,9 +123,8 @@ def claim_one(node_id: uuid.UUID, claim_id: uuid.UUID, execution_id: int, now: d
             return _before(Candidate(*mine.values_list(*COLUMNS)[0]))
         pool_id = Execution.objects.filter(pk=execution_id).values_list("pool_id", flat=True).first()
         room = _hold_pools(now) if pool_id else {}
-        rows = Execution.objects.select_for_update(skip_locked=True).filter(
-            pk=execution_id, state=State.QUEUED
-        )
+        # Not passed by while somebody looks at it: the message is used up, and the next one comes after a minute.
+        rows = Execution.objects.select_for_update().filter(pk=execution_id, state=State.QUEUED)
         found = [Candidate(*row) for row in rows.values_list(*COLUMNS)]
         if not found:
             return None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connections, transaction
 
 from scheduling.clock import SettableClock
 from scheduling.exceptions import NodeIsDead
@@ -61,6 +64,30 @@ def test_a_node_takes_from_its_own_queues_only(clock: SettableClock, make_task: 
         tasks.run_now(make_task(queue, queue=queue).pk, actor=ACTOR)
     taken = claim(node, clock, queues=("default", "reports"))
     assert {candidate.queue for candidate in taken} == {"default", "reports"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_of_one_row_waits_for_whoever_holds_it(
+    clock: SettableClock, make_task: MakeTask, node: Node
+) -> None:
+    """A worker has one message for it: passed by, the run would lie for a minute until the next one."""
+    execution = tasks.run_now(make_task().pk, actor=ACTOR)
+
+    def ask() -> Candidate | None:
+        try:
+            return claims.claim_one(node.pk, uuid.uuid4(), execution.pk, clock.at)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            Execution.objects.select_for_update().get(pk=execution.pk)
+            asked = threads.submit(ask)
+            with contextlib.suppress(TimeoutError):
+                asked.result(0.5)
+        taken = asked.result(20)
+    assert taken is not None
+    assert taken.id == execution.pk
 
 
 def test_a_claim_writes_owner_attempt_and_deadline(
