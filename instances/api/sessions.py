@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import django_filters
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.response import Response
@@ -15,6 +15,7 @@ from instances.api.filters import changed_since
 from instances.models import SyncRecord, SyncSession
 from instances.models.restriction import of_visible
 from instances.services import requests, sheets
+from jobsite.rest.filters import StrictFilters
 from jobsite.rest.idempotency import key_of, once
 from jobsite.rest.permissions import of_model
 from jobsite.rest.schema import IDEMPOTENT
@@ -60,6 +61,17 @@ class SessionFilters(django_filters.FilterSet):
         fields = ("category", "origin", "since", "status")
 
 
+class RecordFilters(django_filters.FilterSet):
+    # A number, not a choice of instances: which there are is not told to those who may not see them.
+    instance = django_filters.NumberFilter(
+        field_name="instance_id", min_value=1, max_value=2**63 - 1, decimal_places=0
+    )
+
+    class Meta:
+        model = SyncRecord
+        fields = ("instance", "state")
+
+
 class SessionViewSet(Lists, Shows, Exports, HouseViewSet):
     sheet = sheets.SESSIONS
     queryset = SyncSession.objects.select_related("created_by")
@@ -77,12 +89,24 @@ class SessionViewSet(Lists, Shows, Exports, HouseViewSet):
         "records": ("instances.view_syncsession", "instances.view_syncrecord"),
     }
 
-    @extend_schema(responses=RecordSerializer(many=True), filters=False)
-    @action(detail=True, methods=["get"], orderings={"id": ("id",), "-id": ("-id",)})
+    @extend_schema(
+        responses=RecordSerializer(many=True),
+        filters=False,
+        parameters=[
+            OpenApiParameter("instance", int),
+            OpenApiParameter("state", str, enum=SyncRecord.State.values),
+        ],
+    )
+    @action(
+        detail=True,
+        methods=["get"],
+        orderings={"id": ("id",), "-id": ("-id",)},
+        filterset_class=RecordFilters,
+    )
     def records(self, request: Any, pk: str) -> Response:
         """What came of each instance that the caller may see; the session's numbers are of all of them."""
         rows = SyncRecord.objects.filter(session=self.get_object()).select_related("instance")
-        rows = of_visible(rows, request.user)
+        rows = StrictFilters().checked(request, of_visible(rows, request.user), self).qs
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(RecordSerializer(page, many=True).data)
 

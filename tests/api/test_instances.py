@@ -216,8 +216,14 @@ class TestHistory:
         (session,) = api.get("sync-sessions/", status="completed").data["results"]
         assert (session["succeeded"], session["category"]) == (1, "size")
         assert api.get(f"sync-sessions/{session['id']}/").data == session
-        (record,) = api.get(f"sync-sessions/{session['id']}/records/").data["results"]
+        records = f"sync-sessions/{session['id']}/records/"
+        (record,) = api.get(records).data["results"]
         assert (record["instance"], record["state"]) == ("pg", "completed")
+        assert api.get(records, state="completed").data["results"] == [record]
+        assert api.get(records, state="failed").data["results"] == []
+        assert api.get(records, instance=Instance.objects.get().pk).data["results"] == [record]
+        for query in ({"state": "lost"}, {"instance": "x"}, {"status": "failed"}):
+            assert set(errors(api.get(records, **query))) == set(query)
         assert json.dumps(record["details"])
 
 
