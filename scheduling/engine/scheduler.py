@@ -1,6 +1,6 @@
 """The tick: admit what is due, store what has ended, claim what is queued, hand it over; then wait.
 
-Everything this node writes for the engine is written by the one thread that ticks (its beat and a rush of what is due
+Everything this node writes for the engine is written by the one thread that ticks (its beat and the tick's companions
 apart), in short transactions, and never while a task runs in it.
 """
 
@@ -227,17 +227,19 @@ class TaskScheduler(BackgroundScheduler):
         transaction. Whether it did.
         """
         if self._recording.has_news:
-            self.node.idle_ticks = (
-                0  # before it is taken: whoever sees neither may believe that nothing is left
-            )
+            # Before it is taken: whoever sees neither may believe that nothing is left.
+            self.node.idle_ticks = 0
         for stored in self._recording.news():
             self._after_storing(*stored, now)
         if self.node.doubtful_claim is not None:
             self._recover_claim(self.node.doubtful_claim, now)
+        # A seat that becomes free from here on ends the wait, until it is known that it need not.
+        self._hungry = True
+        full = self.node.runs.some_are_full()
         free = self.node.runs.free() if self.node.may_claim and not self._recording.behind else {}
         # Asked before results are taken: should the database not answer, they are still where they were.
         wanted = claims.queued_for(self.node.open_queues, free, idle=not self.node.runs.number())
-        self._hungry = bool(wanted) or self.node.runs.some_are_full()
+        self._hungry = bool(wanted) or full
         group = Group() if self._recording.started else self._recording.take()
         if not group and not wanted:
             return False
