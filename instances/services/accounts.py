@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from django.conf import settings
@@ -100,7 +101,9 @@ class _Save:
                 account.privileges = with_names(account.privileges, names)
         self._rename(stored, gone, names)
         fresh, seen, changed = [], [], 0
-        for name, reading in self._readings.items():
+        for name, reading in sorted(
+            self._readings.items(), key=itemgetter(0)
+        ):  # a server's own order may differ
             if (row := stored.get(name)) is None:
                 fresh.append(self._add(name, reading))
             else:
