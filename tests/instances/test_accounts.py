@@ -56,7 +56,7 @@ def last(prefix: str = "") -> dict[str, Any]:
 def test_it_is_added_once_and_then_unchanged(sync: Any) -> None:
     assert sync(account("app", SELECT), account("App")) == RowCounts(created=2)
     assert sync(account("app", SELECT), account("App")) == RowCounts(unchanged=2)
-    assert changes() == [("app", "added"), ("App", "added")]
+    assert changes() == [("App", "added"), ("app", "added")]
     row = InstanceAccount.objects.get(name="app")
     assert row.privileges == {"table": [{"on": ["shop", "public", "orders"], "rights": {"SELECT": False}}]}
     assert (row.first_seen_at, row.last_seen_at) == (NOON, NOON + timedelta(hours=1))
