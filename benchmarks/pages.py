@@ -140,10 +140,13 @@ def superuser() -> Any:
     from django.contrib.auth import get_user_model
     from django.test import Client
 
+    from jobsite.memory import keep_what_is_loaded
+
     users = get_user_model()._default_manager
     user = users.filter(username="benchmark").first() or users.create_superuser("benchmark", password=None)
     client = Client(raise_request_exception=False, SERVER_NAME="localhost")
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    keep_what_is_loaded()  # as each process of a web server does
     return client
 
 
