@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
                 ('version', models.CharField(blank=True, editable=False, max_length=300, verbose_name='version')),
                 ('main_version', models.CharField(blank=True, editable=False, max_length=50, verbose_name='main version')),
                 ('rights', models.JSONField(default=dict, editable=False, verbose_name='rights')),
-                ('place', models.CharField(editable=False, max_length=64, null=True, unique=True, verbose_name='place')),
+                ('taken_place', models.CharField(editable=False, max_length=64, null=True, unique=True, verbose_name='place')),
                 ('created_at', models.DateTimeField(editable=False, verbose_name='created')),
                 ('updated_at', models.DateTimeField(editable=False, verbose_name='updated')),
                 ('deleted_at', models.DateTimeField(editable=False, null=True, verbose_name='deleted')),

@@ -34,8 +34,8 @@ class PlaceField(CharField):
 
     def pre_save(self, model_instance: models.Model, add: bool) -> str | None:
         assert isinstance(model_instance, Instance)  # noqa: S101  (for mypy)
-        model_instance.place = model_instance.taken_place()
-        return model_instance.place
+        model_instance.taken_place = model_instance.own_place()
+        return model_instance.taken_place
 
     def deconstruct(self) -> Any:
         """To migrations it is text like other text."""
@@ -111,7 +111,7 @@ class Instance(models.Model):
     rights = models.JSONField(_("rights"), default=dict, editable=False)
     # A digest of the server and database that it points at, since an index holds no texts of that length: two
     # requests at once cannot both take a place. NULL in the recycle bin, where it holds none.
-    place = PlaceField(_("place"), max_length=64, null=True, unique=True, editable=False)
+    taken_place = PlaceField(_("place"), max_length=64, null=True, unique=True, editable=False)
     created_at = models.DateTimeField(pgettext_lazy("moment", "created"), editable=False)
     updated_at = models.DateTimeField(pgettext_lazy("moment", "updated"), editable=False)
     # In the recycle bin since; the name stays taken, so that restoring cannot collide.
@@ -155,7 +155,7 @@ class Instance(models.Model):
         words = json.dumps([self.dialect, *kind.place(target)])
         return hashlib.sha256(words.encode()).hexdigest()
 
-    def taken_place(self) -> str | None:
+    def own_place(self) -> str | None:
         """The place that nobody else can have; None: it lies in the recycle bin."""
         return None if self.deleted_at else self.place_key()
 

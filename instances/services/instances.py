@@ -76,7 +76,7 @@ def edit(instance: Instance, *, actor: Actor, password: str = "") -> Instance:
             raise ValidationError(_("The instance “{name}” is in the recycle bin.").format(name=stored.name))
         check_place(instance, actor=actor)
         check_connection(stored, instance, actor=actor, password=password)
-        fields = [*EDITABLE, "place", "updated_at"]
+        fields = [*EDITABLE, "taken_place", "updated_at"]
         if changed_connection(stored, instance):
             instance.status, instance.last_error = Instance.Status.UNKNOWN, ""
             fields += ["status", "last_error"]
@@ -105,7 +105,7 @@ def check_place(instance: Instance, *, actor: Actor) -> None:
     """
     place = instance.place_key()
     others = Instance.objects.present().exclude(pk=instance.pk)
-    if place is None or (other := others.filter(place=place).first()) is None:
+    if place is None or (other := others.filter(taken_place=place).first()) is None:
         return
     if Instance.objects.visible_to(viewer_of(actor)).filter(pk=other.pk).exists():
         sentence = _("“%s” is the same server and database.") % other
@@ -199,8 +199,8 @@ def check_connection(stored: Instance | None, wanted: Instance, *, actor: Actor,
 def delete(instance: Instance, *, actor: Actor) -> None:
     """Into the recycle bin; nothing happened when it is there already."""
     now = clock.now()
-    Instance.objects.present().filter(pk=instance.pk).update(deleted_at=now, updated_at=now, place=None)
-    instance.refresh_from_db(fields=["deleted_at", "updated_at", "place"])
+    Instance.objects.present().filter(pk=instance.pk).update(deleted_at=now, updated_at=now, taken_place=None)
+    instance.refresh_from_db(fields=["deleted_at", "updated_at", "taken_place"])
 
 
 def restore(instance: Instance, *, actor: Actor) -> None:
@@ -214,10 +214,10 @@ def restore(instance: Instance, *, actor: Actor) -> None:
             return
         check_place(stored, actor=actor)
         stored.deleted_at, stored.updated_at = None, clock.now()
-        _store(stored, actor, update_fields=["deleted_at", "place", "updated_at"])
+        _store(stored, actor, update_fields=["deleted_at", "taken_place", "updated_at"])
 
     in_transaction(write)
-    instance.refresh_from_db(fields=["deleted_at", "updated_at", "place"])
+    instance.refresh_from_db(fields=["deleted_at", "updated_at", "taken_place"])
 
 
 def test_connection(instance: Instance, *, actor: Actor) -> ServerReading:

@@ -6,7 +6,6 @@ with it, the tick asks for; so that this process's own state, its log and its ev
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -17,8 +16,6 @@ from typing import Generic, TypeVar
 from scheduling import sql
 from scheduling.engine import silence
 from scheduling.sql.transactions import drop_connection
-
-logger = logging.getLogger(__name__)
 
 News = TypeVar("News")
 
@@ -61,6 +58,11 @@ class Companion(ABC, Generic[News]):
         if self._thread is not None:
             self._wake()
             self._thread.join(END_SECONDS)
+
+    @property
+    def has_died(self) -> bool:
+        """Its thread has ended though nobody asked it to: by what no ``except`` catches."""
+        return self._thread is not None and not self._thread.is_alive() and not self._stop_asked.is_set()
 
     def seen_alive(self) -> float:
         """Monotonic: now, unless it is at work and stands still."""

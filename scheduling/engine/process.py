@@ -195,7 +195,7 @@ class Process:
             if self._dead.is_set():
                 self._abandon(state, "declared dead by another node")
                 return DEAD
-            if not self.scheduler.running or not self.scheduler._thread.is_alive():
+            if self.scheduler.has_died:
                 self._abandon(state, "the tick has died")
                 return DEAD
             still = time.monotonic() - state.last_tick

@@ -15,10 +15,15 @@ from scheduling.services.admission import Admitted
 
 #: Live rows that the tick takes by itself, so that the first of many start at once. As many are a rush.
 FIRST_ROWS = 100
+#: Batches that the tick has not asked for yet. With as many a rush is over, so that they do not fill the memory.
+MOST_UNTOLD = 20
 
 
 class Rush(Companion[Admitted]):
-    """One node's. It begins when it is told to, and is over when nothing is due any more."""
+    """One node's. It begins when it is told to, and is over when nothing is due any more.
+
+    What is left then, because the tick stood still, is the tick's again.
+    """
 
     name = "rush"
 
@@ -53,7 +58,7 @@ class Rush(Companion[Admitted]):
             while more and not self._stop_asked.is_set():
                 admitted = self._step(batch)
                 self._strangers |= set(admitted.strangers)
-                more = admitted.taken == admission.BATCH
+                more = admitted.taken == admission.BATCH and self._news.qsize() < MOST_UNTOLD
         finally:
             self.at_work = False
             self._told()  # what comes due next is the tick's again

@@ -163,6 +163,12 @@ class TaskScheduler(BackgroundScheduler):
             self.wakeup()
 
     @property
+    def has_died(self) -> bool:
+        """Whether the ticking thread or one beside it has ended by itself."""
+        died = self._rush.has_died or self._recording.has_died
+        return died or not self.running or not self._thread.is_alive()
+
+    @property
     def has_news(self) -> bool:
         """Whether something was done beside the tick that it has not followed up yet."""
         return self._rush.has_news or self._recording.has_news

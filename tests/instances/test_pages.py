@@ -89,6 +89,8 @@ class TestInstancePage:
 
     def test_the_list_shows_state_size_and_curve(self, admin_client: Client, grown: Instance) -> None:
         page = admin_client.get(url("instance_changelist")).content.decode()
+        assert f">{grown.host}:{grown.effective_port}<" in page or f">{grown.database}<" in page
+        assert str(grown.taken_place) not in page
         assert "20.0 GiB" in page
         assert "never reached" in page
         assert page.count("<polyline") == 2  # before and after the gap

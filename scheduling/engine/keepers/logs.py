@@ -10,6 +10,7 @@ from scheduling.engine.state import NodeState
 from scheduling.services import executions
 from scheduling.sql.transactions import in_transaction
 
+#: The tick waits no longer than this for a group of results that is just being stored.
 LONGEST_WAIT_SECONDS = 0.05
 
 

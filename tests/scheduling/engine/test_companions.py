@@ -17,6 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from pytest import MonkeyPatch
 
 from scheduling.context import current_run
+from scheduling.engine import rush as rush_module
 from scheduling.engine import scheduler as scheduler_module
 from scheduling.models import Execution, ExecutionLog, Task
 from scheduling.registry import task
@@ -128,6 +129,20 @@ def test_a_rush_is_admitted_beside_the_tick(node: HandNode) -> None:
     node.settle()
     assert set(Execution.objects.values_list("state", "attempt")) == {("succeeded", 1)}
     assert Execution.objects.values("task_id").distinct().count() == DUE
+
+
+@pytest.mark.usefixtures("_server")
+def test_a_rush_does_not_run_away_from_a_tick_that_stands_still(
+    node: HandNode, monkeypatch: MonkeyPatch
+) -> None:
+    """What it has done is kept until the tick asks for it: so it is over after so many batches, and begins again."""
+    monkeypatch.setattr(rush_module, "MOST_UNTOLD", 1)
+    many_due()
+    node.tick()
+    await_(lambda: not node.scheduler._rush.at_work, what="it is over")
+    assert Execution.objects.count() == FIRST + BATCH
+    go_on(node)
+    assert Execution.objects.filter(state="succeeded").count() == DUE
 
 
 @pytest.mark.usefixtures("_server")

@@ -55,7 +55,11 @@ class Running:
     def start(self) -> None:
         self._thread.start()
         await_(
-            lambda: Node.objects.filter(state="active") or self.code is not None, what="the node is active"
+            lambda: (
+                (Node.objects.filter(state="active") and hasattr(self.process, "scheduler"))
+                or self.code is not None
+            ),
+            what="the node is active",
         )
 
     def end(self, seconds: float = 30) -> int | None:
@@ -294,6 +298,22 @@ def test_results_that_are_stored_no_more_end_the_process(node: Running, monkeypa
     ask("stubborn")
     assert node.end() == DEAD
     stuck.set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_beside_the_tick_that_dies_ends_the_process(node: Running, monkeypatch: MonkeyPatch) -> None:
+    """Pain 6: results that nobody would store any more."""
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer at a time: the tick stores them")
+
+    def fall(*_args: object) -> Recorded:
+        raise SystemExit
+
+    monkeypatch.setattr(results, "record", fall)
+    node.start()
+    node.let_go.set()
+    ask("stubborn")
+    assert node.end() == DEAD
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
