@@ -2,10 +2,13 @@
 // many. A button of a form then submits it; pages that act by themselves import `confirmed`. data-yes: what a button
 // without words would say.
 
+let drop = () => {}; // the question before this one
+
 /** Whether the person says yes. What is not to be confirmed is a yes. */
 export function confirmed(button) {
   const dialog = document.getElementById("confirm");
   if (!dialog || !button.dataset.title) return Promise.resolve(true);
+  drop();
   dialog.querySelector("h2").textContent = button.dataset.title;
   dialog.querySelector("p").textContent = button.dataset.text ?? "";
   const yes = dialog.querySelector("[value=yes]");
@@ -16,7 +19,15 @@ export function confirmed(button) {
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+    const asked = new AbortController();
+    const answer = (said) => {
+      asked.abort();
+      resolve(said);
+    };
+    drop = () => answer(false);
+    // The event comes some time after the dialog was closed: by then it may be open again, for this question.
+    const closed = () => dialog.open || answer(dialog.returnValue === "yes");
+    dialog.addEventListener("close", closed, { signal: asked.signal });
   });
 }
 

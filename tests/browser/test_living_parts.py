@@ -313,6 +313,23 @@ def test_the_switch_of_a_task_asks_before_it_cancels(task: Task, person: Callabl
     assert (task.enabled, task.version) == (True, 3)
 
 
+def test_who_asks_again_at_once_is_answered(task: Task, person: Callable[..., Person]) -> None:
+    """The browser tells later that a dialog was closed: by then the same dialog may be asking again."""
+    page = person().visit("/admin/scheduling/task/")
+    switch = page.get_by_role("switch")
+    switch.click()
+    page.evaluate(
+        """() => {
+            document.getElementById("confirm").close();
+            document.querySelector("[role=switch]").click();
+        }"""
+    )
+    page.locator("#confirm").get_by_role("button", name="Disable").click()
+    expect(switch).to_have_attribute("aria-checked", "false")
+    task.refresh_from_db()
+    assert (task.enabled, task.version) == (False, 2)
+
+
 def test_after_no_answer_a_button_of_the_board_may_be_pressed_again(
     task: Task, person: Callable[..., Person]
 ) -> None:
