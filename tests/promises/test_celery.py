@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -45,23 +45,35 @@ def broker(request: pytest.FixtureRequest, settings: object) -> str:
 
 
 @pytest.fixture
-def worker(nodes: Nodes, broker: str, tmp_path: Path) -> Iterator[NodeProcess]:
-    """A worker of two processes on a queue of this test's own."""
-    log = tmp_path / "worker.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, str(ROOT / "manage.py"), "runceleryworker", "--queues", queue_of(tmp_path),
-             "--processes", "2"],
-            cwd=ROOT,
-            env=nodes.environment(JOBSITE_CELERY_BROKER=broker, **SHORT),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )  # fmt: skip
-    yield NodeProcess(process, log)
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait(10)
+def hire(nodes: Nodes, broker: str, tmp_path: Path) -> Iterator[Callable[[int], NodeProcess]]:
+    """``hire(2)``: a worker of two processes on a queue of this test's own."""
+    hired: list[NodeProcess] = []
+
+    def start(processes: int) -> NodeProcess:
+        log = tmp_path / f"worker{len(hired)}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, str(ROOT / "manage.py"), "runceleryworker", "--queues", queue_of(tmp_path),
+                 "--processes", str(processes)],
+                cwd=ROOT,
+                env=nodes.environment(JOBSITE_CELERY_BROKER=broker, **SHORT),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
+        hired.append(NodeProcess(process, log))
+        return hired[-1]
+
+    yield start
+    for worker in hired:
+        if worker.process.poll() is None:
+            os.killpg(worker.process.pid, signal.SIGKILL)
+        worker.process.wait(10)
+
+
+@pytest.fixture
+def worker(hire: Callable[[int], NodeProcess]) -> NodeProcess:
+    return hire(2)
 
 
 def queue_of(folder: Path) -> str:
@@ -115,3 +127,19 @@ def test_a_workers_runs_are_recorded_as_any_other(
         lambda: not Node.objects.filter(state__in=Node.LIVE).exists(), 5, "its processes have said goodbye"
     )
     assert story.count(state="running") == 0
+
+
+def test_two_workers_of_one_host_work_side_by_side(
+    nodes: Nodes, hire: Callable[[int], NodeProcess], broker: str, tmp_path: Path
+) -> None:
+    """Under one name RabbitMQ turned the second one away, and it died."""
+    workers = [hire(1), hire(1)]
+    await_(lambda: Node.objects.filter(kind="worker", state="active").count() == 2, 60, "both are nodes")
+    mine = {"executor": "celery", "queue": queue_of(tmp_path)}
+    both = [run("sleep", {"seconds": 5}, key=f"run-{number}", **mine) for number in range(2)]
+    nodes.start_ready("--queues", queue_of(tmp_path), **SHORT, JOBSITE_CELERY_BROKER=broker)
+    for execution in both:
+        assert ended(execution, 60).state == "succeeded", [worker.said() for worker in workers]
+    assert [worker.process.poll() for worker in workers] == [None, None], [each.said() for each in workers]
+    ran_by = set(Execution.objects.values_list("node_id", flat=True))
+    assert len(ran_by) == 2

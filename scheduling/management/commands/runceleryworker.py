@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import uuid
 from typing import Any
 
 from django.conf import settings
@@ -38,14 +39,10 @@ class Command(BaseCommand):
             except ValidationError as error:
                 raise CommandError(f"--queues: {queue!r}: {queue_validator.message}") from error
         worker.take_from(queues)
+        # A name of its own: with Celery's, which is the host's, RabbitMQ turns the second worker of a host away.
+        name = f"jobsite-{uuid.uuid4().hex[:12]}@%h"
         arguments = [
-            "worker",
-            "--pool",
-            "prefork",
-            "--concurrency",
-            str(processes),
-            "--queues",
-            ",".join(queues),
-        ]
-        arguments += ["--loglevel", "WARNING", "--without-gossip", "--without-mingle"]
+            "worker", "--hostname", name, "--pool", "prefork", "--concurrency", str(processes),
+            "--queues", ",".join(queues), "--loglevel", "WARNING", "--without-gossip", "--without-mingle",
+        ]  # fmt: skip
         app.make_app().worker_main(arguments)
