@@ -118,10 +118,10 @@ def test_a_run_with_a_live_heartbeat_is_never_rescued(nodes: Nodes) -> None:
 
 def test_a_frozen_node_wakes_up_dead(nodes: Nodes) -> None:
     """P2, pain 11: SIGSTOP beyond the lease, then SIGCONT; its result is refused and it ends with 70."""
-    execution = run(parameters={"seconds": 3})
     frozen = nodes.start_ready(**SHORT_LEASE)
+    nodes.start_ready("--queues", "others", **SHORT_LEASE)
+    execution = run(parameters={"seconds": 3})
     running(execution)
-    nodes.start_ready(**SHORT_LEASE)
     os.kill(frozen.process.pid, signal.SIGSTOP)
     try:
         row = ended(execution)
