@@ -497,7 +497,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='execution',
-            index=models.Index(fields=['state', 'id'], name='execution_outcome'),
+            index=models.Index(condition=models.Q(('state', 'succeeded'), ('state', 'failed'), ('state', 'timed_out'), ('state', 'cancelled'), ('state', 'skipped'), ('state', 'missed'), ('state', 'lost'), _connector='OR'), fields=['state', 'id'], name='execution_outcome'),
         ),
         migrations.AddIndex(
             model_name='execution',

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F
+from django.db.models import F
 
 from scheduling import sql
 from scheduling.models import ACTIVE, NEVER, Execution, Origin, Reason, State, Task
@@ -143,13 +143,7 @@ def _admit(due: list[tuple[str, datetime]], now: datetime) -> Admitted:
 def count_active(task_ids: Iterable[int]) -> dict[int, Load]:
     """What is active of each of those tasks. The caller holds their live rows."""
     loads = {task_id: Load() for task_id in task_ids}
-    counts = (
-        Execution.objects.filter(task_id__in=list(loads), state__in=ACTIVE)
-        .order_by()
-        .values_list("task_id", "state", "reason")
-        .annotate(number=Count("id"))
-    )
-    for task_id, state, reason, number in counts if loads else ():
+    for task_id, state, reason, number in sql.count_active(list(loads)):
         if state != State.WAITING or reason == Reason.RETRY:
             loads[task_id].counted += number
         elif reason == Reason.OVERLAP:

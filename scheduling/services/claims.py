@@ -163,7 +163,7 @@ def queued_for(queues: Sequence[str], free: Mapping[str, int], *, idle: bool = T
     able = tuple(name for name, seats in free.items() if seats > 0)
     if not able or not queues:
         return {}
-    heads = {executor for (executor,) in HEADS.rows(tuple(queues), able)}
+    heads = {executor for (executor,) in HEADS.rows(tuple(queues), (None, *able) if idle else able)}
     found = {name: free[name] for name in able if name in heads}
     if heads and not found and idle:
         unknown = Execution.objects.filter(state=State.QUEUED, queue__in=queues).exclude(executor__in=free)
@@ -171,8 +171,8 @@ def queued_for(queues: Sequence[str], free: Mapping[str, int], *, idle: bool = T
     return found
 
 
-def _heads(queues: tuple[str, ...], able: tuple[str, ...]) -> list[Query]:
-    """Of each queue the first of all, and the first of each executor.
+def _heads(queues: tuple[str, ...], executors: tuple[str | None, ...]) -> list[Query]:
+    """Of each queue the first of each executor (None: the first of all).
 
     Each looks along the index of claims: after a burst, when the statistics still tell of many queued rows,
     PostgreSQL would otherwise look for the first one through the whole table.
@@ -183,7 +183,7 @@ def _heads(queues: tuple[str, ...], able: tuple[str, ...]) -> list[Query]:
         .filter(queue=queue)
         .values_list("executor")[:1]
         for queue in queues
-        for executor in (None, *able)
+        for executor in executors
     ]
 
 

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -76,6 +77,11 @@ def finish_executions(rows: list[Row]) -> set[int]:
     Returns the ids whose row took the result; the others were no longer this attempt's to write.
     """
     return statements().finish_executions(sorted(rows, key=lambda row: row["id"])) if rows else set()
+
+
+def count_active(task_ids: list[int]) -> list[tuple[Any, ...]]:
+    """How many executions of those tasks are active: (task, state, reason, number)."""
+    return statements().count_active(task_ids) if task_ids else []
 
 
 def keep_journal_short() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,6 +82,7 @@ MOVED: dict[str, str] = {"id": "text", "next_run_time": "moment"}
 NAMES = {"id", "task_id", "attempt"}
 
 EXECUTION = "scheduling_execution"
+ACTIVE = "'waiting', 'queued', 'running'"
 LIVE_ROW = "django_apscheduler_djangojob"
 
 
@@ -148,6 +149,14 @@ class Statements(ABC):
     def move(self, batch: Batch) -> None:
         """Sets the next times of live rows, of ``MOVED``."""
 
+    def count_active(self, task_ids: list[int]) -> list[tuple[Any, ...]]:
+        """(task, state, reason, number) of those tasks' active executions."""
+        return self.query(
+            f"SELECT task_id, state, reason, COUNT(*) FROM {EXECUTION} WHERE task_id IN ({marks(task_ids)})"
+            f" AND state IN ({ACTIVE}) GROUP BY task_id, state, reason",
+            *task_ids,
+        )
+
     @abstractmethod
     def finish_executions(self, rows: list[Row]) -> set[int]: ...
 
@@ -188,7 +197,7 @@ class Statements(ABC):
             f"UPDATE {EXECUTION} SET state = 'running', node_id = %s, claim_id = %s, attempt = attempt + 1,"
             f" started_at = {self.moment_mark}, overdue = {self.false},"
             f" deadline_at = {deadline if deadlines else 'NULL'}"
-            f" WHERE id IN ({', '.join(['%s'] * len(ids))})",
+            f" WHERE id IN ({marks(ids)})",
             uuid_value(node),
             uuid_value(claim),
             self.moment(at),
@@ -252,6 +261,11 @@ class Statements(ABC):
                 # The driver itself refuses NUL or lone surrogates: a fault of the value, as if the server had.
                 raise DataError(str(error)) from error
             yield cursor
+
+
+def marks(values: Sequence[Any]) -> str:
+    """A place for each of them in a list of parameters."""
+    return ", ".join(["%s"] * len(values))
 
 
 def uuid_value(value: UUID) -> str:

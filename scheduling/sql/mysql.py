@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from django.db import connection
 
-from scheduling.sql.base import CONSTANT, EXECUTION, FINISHED, LIVE_ROW, NAMED, Batch, Row, Statements
+from scheduling.sql.base import CONSTANT, EXECUTION, FINISHED, LIVE_ROW, NAMED, Batch, Row, Statements, marks
 
 TYPES = {"bigint": "BIGINT", "int": "INT", "moment": "DATETIME(6)", "bool": "TINYINT"}
 #: Texts up to this length are not LONGTEXT, which a temporary table has to keep on the disk.
@@ -59,10 +59,9 @@ class MySQL(Statements):
 
     def finish_executions(self, rows: list[Row]) -> set[int]:
         # There is no UPDATE … RETURNING: lock and look first, in the order of ids, then write what is still ours.
-        marks = ", ".join(["%s"] * len(rows))
         held = dict(
             self.query(
-                f"SELECT id, attempt FROM {EXECUTION} WHERE id IN ({marks}) AND state = 'running'"
+                f"SELECT id, attempt FROM {EXECUTION} WHERE id IN ({marks(rows)}) AND state = 'running'"
                 " ORDER BY id FOR UPDATE",
                 *[row["id"] for row in rows],
             )
@@ -85,7 +84,7 @@ class MySQL(Statements):
             assignments.append(self.assignment(column, text))
             values += given
         self.execute(
-            f"UPDATE {EXECUTION} SET {', '.join(assignments)} WHERE id IN ({', '.join(['%s'] * len(ids))})"
+            f"UPDATE {EXECUTION} SET {', '.join(assignments)} WHERE id IN ({marks(ids)})"
             " AND state = 'running'",
             *values,
             *ids,

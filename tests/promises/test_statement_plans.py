@@ -19,6 +19,7 @@ from scheduling import clock, sql
 from scheduling.models import Node, Pool, Task
 from scheduling.services import admission, claims, executions, liverows, nodes
 from scheduling.services.plans import plans
+from scheduling.sql.base import FINISHED
 from tests.conftest import new_task
 
 TASKS = 2_000
@@ -34,8 +35,11 @@ WHOLE_TABLE = ("Seq Scan", "ALL", *(f"SCAN {table}" for table in BUSY_TABLES))
 Statement = tuple[str, Any]
 
 
-def fill(now: datetime) -> list[int]:
-    """A long history, a long queue over two queues and three pools, and many tasks, half of them due."""
+def fill(now: datetime, *, statistics_know: bool = True) -> list[int]:
+    """A long history, a long queue over two queues and three pools, and many tasks, half of them due.
+
+    Mostly the database's statistics are taken while nothing is queued (``statistics_know=False``).
+    """
     pools = [None, *(Pool.objects.create(key=f"pool-{number}", capacity=50) for number in range(2))]
     common = {"anchor_at": now, "created_at": now, "updated_at": now}
     Task.objects.bulk_create(
@@ -61,20 +65,27 @@ def fill(now: datetime) -> list[int]:
         def value(self) -> str:
             return str(self)
 
-    wanted = [
-        *(row(number, Named("succeeded")) for number in range(HISTORY)),
-        *(row(number, Named("queued")) for number in range(QUEUED)),
-        *(row(number, Named("waiting"), "overlap") for number in range(WAITING)),
-    ]
-    for start in range(0, len(wanted), BATCH):
-        sql.insert_executions(wanted[start : start + BATCH])
+    def insert(rows: list[sql.Row]) -> None:
+        for start in range(0, len(rows), BATCH):
+            sql.insert_executions(rows[start : start + BATCH])
+
     liverows.create_many((id, now + timedelta(seconds=id % 2 * 3600 - 1)) for id in ids)
+    insert([row(number, Named("succeeded")) for number in range(HISTORY)])
+    if not statistics_know:
+        take_statistics()
+    insert([row(number, Named("queued")) for number in range(QUEUED)])
+    insert([row(number, Named("waiting"), "overlap") for number in range(WAITING)])
+    if statistics_know:
+        take_statistics()
+    return ids
+
+
+def take_statistics() -> None:
     with connection.cursor() as cursor:
         for table in (*BUSY_TABLES, "scheduling_task"):
             cursor.execute(f"ANALYZE {'TABLE ' if connection.vendor == 'mysql' else ''}{table}")
             if connection.vendor == "mysql":
                 cursor.fetchall()
-    return ids
 
 
 @pytest.fixture
@@ -140,24 +151,32 @@ def sqlite(text: str, params: Any) -> Iterator[str]:
             yield detail
 
 
-def test_no_statement_of_a_tick_sorts_or_reads_a_whole_table(
-    transactional_db: None, sent: Callable[[Callable[[], Any]], list[Statement]]
-) -> None:
-    now = clock.refresh()
-    ids = fill(now)
+def active_node(now: datetime) -> uuid.UUID:
     node = nodes.register(
         now, queues=["default", "reports"], functions=[], seats={"thread": 64}, lease_seconds=15
     )
     nodes.set_state(node.pk, Node.State.ACTIVE, now)
+    return node.pk
+
+
+@pytest.mark.parametrize("statistics_know", [True, False], ids=["fresh statistics", "of an empty queue"])
+def test_no_statement_of_a_tick_sorts_or_reads_a_whole_table(
+    transactional_db: None,
+    sent: Callable[[Callable[[], Any]], list[Statement]],
+    statistics_know: bool,
+) -> None:
+    now = clock.refresh()
+    ids = fill(now, statistics_know=statistics_know)
+    node = active_node(now)
     queues = ["default", "reports"]
     asked: dict[str, Callable[[], Any]] = {
-        "claim": lambda: claims.claim(node.pk, uuid.uuid4(), queues, 64, now),
+        "claim": lambda: claims.claim(node, uuid.uuid4(), queues, 64, now),
         "what is queued for it": lambda: claims.queued_for(queues, {"thread": 4, "process": 1}),
         "lock what is due": lambda: liverows.lock_due(now, 500),
         "what is due next": lambda: liverows.earliest(),
         "which tasks wait": lambda: admission.tasks_waiting(now, after=ids[50]),
         "what is active": lambda: admission.count_active(ids[:200]),
-        "what this node runs": lambda: executions.running_on(node.pk),
+        "what this node runs": lambda: executions.running_on(node),
     }
     wrong = {}
     for name, work in asked.items():
@@ -165,3 +184,43 @@ def test_no_statement_of_a_tick_sorts_or_reads_a_whole_table(
         assert statements, f"{name}: nothing was sent"
         wrong[name] = [fault for statement in statements for fault in faults(statement)]
     assert {name: found for name, found in wrong.items() if found} == {}
+
+
+def test_what_ran_before_is_not_gone_through_again(transactional_db: None) -> None:
+    """On PostgreSQL an index keeps what is over until the next vacuum: who asks for the state first reads all of it.
+
+    So results are stored by id, and what is active of a task is asked for by task and state.
+    """
+    if connection.vendor != "postgresql":
+        pytest.skip("how PostgreSQL keeps what is over")
+    now = clock.refresh()
+    ids = fill(now, statistics_know=False)
+    node = active_node(now)
+    with transaction.atomic():
+        taken = claims.claim(node, uuid.uuid4(), ["default"], 64, now)
+    same = {column: "" if kind == "text" else None for column, kind in FINISHED.items()}
+    same |= {"state": "succeeded", "finished_at": now, "result_altered": False}
+    rows = [same | {"id": each.id, "attempt": each.attempt + 1} for each in taken]
+    used = indexes_of(lambda: sql.finish_executions(rows)), indexes_of(lambda: sql.count_active(ids[:200]))
+    assert used == ({"scheduling_execution_pkey"}, {"execution_task_state"})
+
+
+def indexes_of(work: Callable[[], Any]) -> set[str]:
+    """Through which indexes, or how else, the statements of something read executions (PostgreSQL)."""
+    found: set[str] = set()
+
+    def note(execute: Any, text: str, params: Any, many: bool, context: Any) -> Any:
+        with connection.cursor() as cursor:
+            cursor.cursor.execute(f"EXPLAIN (FORMAT JSON) {text}", params)
+            steps = [cursor.cursor.fetchone()[0][0]["Plan"]]
+        while steps:
+            step = steps.pop()
+            steps += step.get("Plans", [])
+            if "Index Name" in step or step["Node Type"] == "Seq Scan":
+                found.add(step.get("Index Name", "Seq Scan"))
+        return execute(text, params, many, context)
+
+    with transaction.atomic(), connection.execute_wrapper(note):
+        work()
+        transaction.set_rollback(True)
+    return found
