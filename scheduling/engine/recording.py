@@ -58,13 +58,17 @@ class Recording(Companion[Stored]):
         super().__init__(told)
         self._node = node
 
-    @property
-    def behind(self) -> bool:
-        """As many results wait as the node has threads: until some are stored, nothing more should be begun.
+    def room(self) -> int:
+        """How many more may be begun, so that what a crash leaves in doubt stays bounded.
 
-        So what a crash leaves in doubt stays bounded, at twice the seats.
+        What runs on threads and what has ended and is not stored are together never more than twice the threads:
+        while a group is being stored, as many again run. A claim of the tick that stores them itself comes after.
         """
-        return self.started and len(self._node.recorder) >= self._node.runs.seats_of("thread")
+        runs = self._node.runs
+        if not self.started:
+            return 2 * runs.seats_of("thread")
+        running = runs.number("thread")  # first: one that ends now is counted twice rather than not at all
+        return 2 * runs.seats_of("thread") - running - len(self._node.recorder)
 
     def ripe_in(self) -> float | None:
         """Seconds until a group should be stored; None when there is nothing."""

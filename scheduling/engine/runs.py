@@ -56,9 +56,11 @@ class Runs:
     def running(self) -> dict[Key, RunOrder]:
         return {order.key: order for executor in self._executors.values() for order in executor.running()}
 
-    def number(self) -> int:
-        """How many run."""
-        return sum(len(executor.running()) for executor in self._executors.values())
+    def number(self, name: str | None = None) -> int:
+        """How many run, on that executor or on all of them."""
+        return sum(
+            len(executor.running()) for key, executor in self._executors.items() if name in (None, key)
+        )
 
     def some_are_full(self) -> bool:
         """Whether an executor has no seat left, so that the end of a run makes room for another."""

@@ -242,7 +242,8 @@ class TaskScheduler(BackgroundScheduler):
         # A seat that becomes free from here on ends the wait, until it is known that it need not.
         self._hungry = True
         full = self.node.runs.some_are_full()
-        free = self.node.runs.free() if self.node.may_claim and not self._recording.behind else {}
+        room = self._recording.room()
+        free = self.node.runs.free() if self.node.may_claim and room > 0 else {}
         # Asked before results are taken: should the database not answer, they are still where they were.
         wanted = claims.queued_for(self.node.open_queues, free, idle=not self.node.runs.number())
         self._hungry = bool(wanted) or full
@@ -254,7 +255,12 @@ class TaskScheduler(BackgroundScheduler):
         def work() -> tuple[Recorded, list[Candidate]]:
             recorded = group.store(now)
             return recorded, claims.claim(
-                self.node.node_id, claim_id, self.node.open_queues, sum(wanted.values()), now, wanted
+                self.node.node_id,
+                claim_id,
+                self.node.open_queues,
+                min(sum(wanted.values()), room),
+                now,
+                wanted,
             )
 
         try:
