@@ -61,7 +61,7 @@ MUTANTS = (
     ),
     Mutant(
         "attempt check", "P2",
-        {"scheduling/sql/postgresql.py": [(" AND v.attempt = e.attempt", "")]},
+        {"scheduling/sql/postgresql.py": [(" AND l.attempt = v.attempt", "")]},
         (RESULTS,), ("postgresql",),
     ),
     Mutant(
@@ -117,7 +117,7 @@ MUTANTS = (
         {
             "scheduling/services/admission.py": [
                 ("    sql.insert_executions(admitted.rows)\n", "    transaction.on_commit(lambda: sql.insert_executions(admitted.rows))\n"),
-                ("from django.db.models import Count, F\n", "from django.db import transaction\nfrom django.db.models import Count, F\n"),
+                ("from django.db.models import F\n", "from django.db import transaction\nfrom django.db.models import F\n"),
             ]
         },
         (FAILPOINTS,), steps="admit_due:[0-9]+ COMMIT",

@@ -71,14 +71,23 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steady-seconds", type=float, default=20)
     parser.add_argument("--steady-rates", nargs="+", type=int, default=list(works.LADDER))
     parser.add_argument("--idle-tasks", nargs="+", type=int, default=[10_000])
-    parser.add_argument("--only", nargs="+", help="names of contestants, or parts of them; 'jobsite' is one")
+    parser.add_argument("--only", nargs="+", help="contestants, by their names or by parts of names")
     return parser.parse_args()
 
 
 def entered(scratch: Path, only: list[str] | None, vendor: str) -> list[Contestant]:
     """Who takes part, ready to start."""
     kinds = [contest.Jobsite, *contest.RIVALS]
-    kinds = [kind for kind in kinds if not only or any(part in kind.name.lower() for part in only)]
+    names = {kind.name.lower() for kind in kinds}
+    if only:
+        kinds = [
+            kind
+            for kind in kinds
+            if any(
+                word == kind.name.lower() or (word not in names and word in kind.name.lower())
+                for word in only
+            )
+        ]
     if not kinds:
         sys.exit(f"nobody is called {only}")
     made = [kind(scratch) for kind in kinds if vendor in getattr(kind, "databases", (vendor,))]

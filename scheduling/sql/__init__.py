@@ -89,6 +89,11 @@ def keep_journal_short() -> None:
     statements().keep_journal_short()
 
 
+def upkeep_trouble() -> str:
+    """What keeps the database from cleaning up after the scheduler, once that costs time; empty while nothing does."""
+    return statements().upkeep_trouble()
+
+
 def why_no_writes() -> str:
     """Why the database takes no writes, as far as reading can tell; empty when nothing speaks against it.
 

@@ -170,6 +170,10 @@ class Statements(ABC):
     def keep_journal_short(self) -> None:  # noqa: B027  (servers see to it themselves)
         """See ``sql.keep_journal_short``."""
 
+    def upkeep_trouble(self) -> str:
+        """See ``sql.upkeep_trouble``."""
+        return ""
+
     @abstractmethod
     def why_no_writes(self) -> str: ...
 

@@ -17,6 +17,7 @@ from scheduling.engine.keepers.notices import Notices
 from scheduling.engine.keepers.overdue import Overdue
 from scheduling.engine.keepers.queues import Queues
 from scheduling.engine.keepers.tallies import Tallies
+from scheduling.engine.keepers.upkeep import Upkeep
 from scheduling.engine.keepers.waiting import Waiting
 
 
@@ -37,6 +38,7 @@ def keepers() -> list[Keeper]:
         Tallies(),
         Events(),
         Notices(),
+        Upkeep(),
         Ahead(),
     ]
 

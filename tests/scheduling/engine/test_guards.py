@@ -10,10 +10,11 @@ import pytest
 from django.db import OperationalError, connection
 from pytest import MonkeyPatch
 
-from scheduling import clock
+from scheduling import clock, sql
 from scheduling.engine.keepers import guards
 from scheduling.models import Execution, Node
 from scheduling.services import explain, health, nodes, tasks
+from scheduling.sql import postgresql
 from tests.conftest import TESTER
 from tests.scheduling.engine.conftest import HandNode, stored
 
@@ -158,3 +159,44 @@ def test_a_database_that_is_read_only_loses_nothing(node: HandNode) -> None:
 def test_a_folder_that_is_not_there_yet_has_the_room_of_its_parent(settings: Any, tmp_path: Path) -> None:
     settings.VAR_DIR = tmp_path / "not" / "yet"
     assert guards.free_mb() > 0
+
+
+def test_a_database_that_does_not_clean_up_is_told(node: HandNode, monkeypatch: MonkeyPatch) -> None:
+    """Pain of every queue on PostgreSQL: what is over piles up where claims look, and nobody says so."""
+    if connection.vendor != "postgresql":
+        pytest.skip("MariaDB and SQLite keep nothing that is over where claims look")
+    monkeypatch.setattr(postgresql, "MOST_DEAD_ROWS", 0)
+    node.tick()
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW autovacuum")
+        is_off = cursor.fetchone() == ("off",)
+    warning = Node.objects.get(pk=node.id).warning
+    assert warning.startswith("PostgreSQL has not cleaned up scheduling_execution for long")
+    assert warning.endswith(": autovacuum is off") == is_off
+    assert any(warning in said for said in health.check().warnings)
+
+
+def test_who_keeps_a_database_from_cleaning_up_is_named(
+    transactional_db: None, monkeypatch: MonkeyPatch
+) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("MariaDB and SQLite keep nothing that is over where claims look")
+    monkeypatch.setattr(postgresql, "MOST_DEAD_ROWS", 0)
+    monkeypatch.setattr(postgresql, "LONG_SECONDS", 0.0)
+    query = postgresql.PostgreSQL.query
+    monkeypatch.setattr(
+        postgresql.PostgreSQL,
+        "query",
+        lambda self, text, *values: query(
+            self, text.replace("current_setting('autovacuum')", "'on'"), *values
+        ),
+    )
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            cursor.execute("SELECT pg_backend_pid() FROM scheduling_node RIGHT JOIN (SELECT 1) one ON true")
+            (pid,) = cursor.fetchone()
+        assert f"process {pid} has a transaction open since " in sql.upkeep_trouble()
+    finally:
+        other.close()
