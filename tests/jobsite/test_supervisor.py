@@ -103,7 +103,7 @@ def test_a_second_signal_ends_the_waiting(tmp_path: Path) -> None:
         send(signal.SIGINT, after=0.5)()
 
     assert Supervisor([deaf], say=lambda _: None).run(twice) == 1
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_a_large_log_is_set_aside_when_its_program_starts(

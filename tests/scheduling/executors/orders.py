@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -36,8 +37,10 @@ class Returned:
 
     def __init__(self) -> None:
         self.outcomes: list[tuple[int, Outcome]] = []
+        self.threads: list[str] = []  # by name
 
     def __call__(self, order: RunOrder, outcome: Outcome) -> None:
+        self.threads.append(threading.current_thread().name)
         self.outcomes.append((order.execution_id, outcome))
 
     def wait(self, count: int, seconds: float = 30) -> list[tuple[int, Outcome]]:

@@ -182,16 +182,15 @@ def test_cancelling_wakes_it_and_lets_it_clean_up(executor: ProcessExecutor, ret
 
 
 def test_a_run_that_nobody_may_record_any_more_is_killed_at_once(
-    executor: ProcessExecutor, returned: Returned, tmp_path: Path
+    executor: ProcessExecutor, returned: Returned, tmp_path: Path, settings: Any
 ) -> None:
+    settings.SCHEDULER = settings.SCHEDULER | {"kill_grace_seconds": 600}
     path = tmp_path / "pids"
     order = new_order(function="ignore", parameters={"path": str(path)})
     executor.submit(order)
     await_(lambda: path.exists() and path.read_text(), 20)
-    began = time.monotonic()
     executor.cancel(*order.key, "lost")
     assert returned.wait(1)[0][1].reason == "lost"
-    assert time.monotonic() - began < 1.5
 
 
 def test_nonsense_in_the_report_ends_the_run_and_nothing_else(do: Any) -> None:

@@ -160,20 +160,22 @@ def test_what_takes_too_long_is_ended_and_not_known(well: Task, monkeypatch: pyt
             cursor.execute(SLOW[connection.vendor])
         yield Broken("it came to its end")
 
-    monkeypatch.setattr(doctor, "MOST_SECONDS", 0.3)
+    monkeypatch.setattr(doctor, "MOST_SECONDS", 1)
     monkeypatch.setitem(examinations.KINDS, "due", Kind("P3", "something slow", slow))
     begun = time.monotonic()
     made = doctor.examine(actor=TESTER)
-    assert time.monotonic() - begun < 4
-    assert (made.broken, made.unknown, made.is_healthy) == (0, 1, False)
+    assert time.monotonic() - begun < 30
     [finding] = [each for each in doctor.findings(made) if each.name == "due"]
-    assert "longer than 0.3 s" in finding.found[0].text
+    assert finding.state == "unknown"
+    assert "longer than 1 s" in finding.found[0].text
+    states = [each.state for each in doctor.findings(made)]  # a busy machine may cut off another one as well
+    assert (made.broken, made.unknown, made.is_healthy) == (0, states.count("unknown"), False)
     monkeypatch.setattr(doctor, "MOST_SECONDS_TOGETHER", 0)
     assert {finding.state for finding in doctor.look(made.at)} == {"unknown"}
 
 
 SLOW = {
-    "postgresql": "SELECT pg_sleep(5)",
+    "postgresql": "SELECT pg_sleep(60)",
     "mysql": "SELECT COUNT(*) FROM information_schema.columns WHERE SLEEP(0.1) = 0",
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1e9) SELECT max(i) FROM n",
 }
