@@ -17,11 +17,12 @@ from urllib.parse import quote
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.db.models import Count
 from django.utils import translation
 
 from jobsite import belief
 from scheduling import clock as clocks
-from scheduling.models import Task
+from scheduling.models import Execution, Task
 from scheduling.services import health, tasks
 from scheduling.services.actor import Actor
 from scheduling.services.plans import plans
@@ -194,11 +195,26 @@ class Nodes:
         assert node.process.poll() is None, node.said()
         return node
 
+    def tell(self) -> None:
+        """Prints how the executions stand, and what each process has said and does."""
+        states = Execution.objects.order_by().values_list("state", "reason", "attempt")
+        print("executions:", *states.annotate(number=Count("id")))
+        for number, node in enumerate(self.started):
+            if node.process.poll() is None:
+                node.process.send_signal(signal.SIGUSR1)
+                end = time.monotonic() + 5
+                while "Current thread" not in node.said() and time.monotonic() < end:
+                    time.sleep(0.05)
+            print(f"--- node {number}, exit code {node.process.poll()}:\n{node.said()}")
+
 
 @pytest.fixture
-def nodes(transactional_db: None, tmp_path: Path) -> Iterator[Nodes]:
+def nodes(transactional_db: None, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Nodes]:
     running = Nodes(tmp_path)
+    failed = request.session.testsfailed
     yield running
+    if request.session.testsfailed > failed:
+        running.tell()
     for node in running.started:
         if node.process.poll() is None:
             node.kill()

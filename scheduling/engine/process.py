@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import logging
 import os
@@ -44,6 +45,8 @@ STANDSTILL_SECONDS = 30.0
 GRACE_SECONDS = 5.0
 #: How often the main thread looks and writes its status file.
 LOOK_SECONDS = 1.0
+#: Where stacks are written: the file itself, whatever ``sys.stderr`` is.
+STDERR = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +203,7 @@ class Process:
                 return DEAD
             still = time.monotonic() - state.last_tick
             if still > STANDSTILL_SECONDS:
+                faulthandler.dump_traceback(STDERR)  # where it stands is not known afterwards
                 self._abandon(state, f"the tick has stood still for {still:.0f} s")
                 return DEAD
             self._write_status(state, "running")
@@ -328,8 +332,12 @@ def status_path(node_id: object) -> Path:
 
 
 def main(options: Options) -> int:
-    """Runs a node in this process, stopped by SIGTERM and SIGINT; returns the exit code."""
+    """Runs a node in this process, stopped by SIGTERM and SIGINT; returns the exit code.
+
+    SIGUSR1 writes to standard error where each thread is, and disturbs nothing.
+    """
     process = Process(options)
+    faulthandler.register(signal.SIGUSR1, STDERR)
     signal.signal(signal.SIGTERM, process.ask_to_stop)
     signal.signal(signal.SIGINT, process.ask_to_stop)
     return process.run()

@@ -85,6 +85,16 @@ def test_a_node_asked_from_elsewhere_to_drain_lets_its_runs_end_and_stops(nodes:
         node_services.drain(node_id, actor=TESTER)
 
 
+def test_a_signal_asks_where_each_thread_is(nodes: Nodes) -> None:
+    """For somebody at 3 a.m. who sees a node that does nothing, and may not yet end it."""
+    node = nodes.start_ready()
+    node.process.send_signal(signal.SIGUSR1)
+    for function in ("_wait", "_main_loop"):  # of the main thread and of the one that ticks
+        await_(lambda function=function: f"in {function}\n" in node.said(), what=f"it names {function}")
+    story.await_another(story.steady_task(nodes))
+    assert node.stop() == 0
+
+
 def test_drain_lets_runs_end_and_starts_nothing_new(nodes: Nodes) -> None:
     execution = run(parameters={"seconds": 5})
     node = nodes.start_ready()

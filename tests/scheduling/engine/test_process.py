@@ -278,14 +278,19 @@ def test_a_node_that_others_have_given_up_ends_itself(node: Running) -> None:
     assert Node.objects.get().state == "dead"
 
 
-def test_a_tick_that_stands_still_ends_the_process(node: Running, monkeypatch: MonkeyPatch) -> None:
-    """Pain 43: never alive but silent."""
+def test_a_tick_that_stands_still_ends_the_process(
+    node: Running, monkeypatch: MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Pain 43: never alive but silent; and where it stood is told."""
     stuck = threading.Event()
     node.start()
     monkeypatch.setattr(process_module, "STANDSTILL_SECONDS", 0.5)
     monkeypatch.setattr(admission, "tasks_waiting", lambda *_a, **_k: stuck.wait(30) and [])
     assert node.end() == DEAD
     stuck.set()
+    told = capfd.readouterr().err
+    assert "in _tick\n" in told
+    assert "in _main_loop\n" in told
 
 
 def test_results_that_are_stored_no_more_end_the_process(node: Running, monkeypatch: MonkeyPatch) -> None:
