@@ -352,6 +352,9 @@ SCHEDULER: dict[str, Any] = {
     "coroutines": environment.whole("JOBSITE_COROUTINES", 500, least=1, most=10_000),
     # With less free space in JOBSITE_VAR a node claims nothing.
     "least_free_mb": environment.whole("JOBSITE_LEAST_FREE_MB", 64, least=0, most=1_000_000),
+    # Nor while the load average of the last minute is higher for each core, or less memory is free; 0: never asked.
+    "most_load": environment.number("JOBSITE_MOST_LOAD", 0, least=0, most=1_000),
+    "least_free_memory_mb": environment.whole("JOBSITE_LEAST_FREE_MEMORY_MB", 0, least=0, most=100_000_000),
     # What is asked to end in a process of its own is killed after this.
     "kill_grace_seconds": environment.number("JOBSITE_KILL_GRACE_SECONDS", 5, least=0, most=600),
     # How long a run's programs (run_command, run_code) may take where its task has no timeout of its own; 0: for ever.

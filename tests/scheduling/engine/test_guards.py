@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,67 @@ def test_a_clock_that_is_wrong_stops_claims(node: HandNode, monkeypatch: MonkeyP
     claims_nothing(node, asked, f"by {seconds:+d} s")
     monkeypatch.undo()
     goes_on(node, asked)
+
+
+def test_a_busy_machine_leaves_the_work_to_others(
+    node: HandNode, settings: Any, monkeypatch: MonkeyPatch
+) -> None:
+    settings.SCHEDULER = settings.SCHEDULER | {"most_load": 2}
+    monkeypatch.setattr("os.getloadavg", lambda: (2.1 * (os.cpu_count() or 1), 0.0, 0.0))
+    node.tick()
+    asked = ask()
+    claims_nothing(node, asked, "claims nothing: this machine's load is 2.1 a core, 2 is allowed")
+    assert "2.1 a core, 2 is allowed" in " ".join(explain.of(asked).facts)
+    settings.SCHEDULER = settings.SCHEDULER | {"most_load": 0}
+    goes_on(node, asked)
+
+
+def test_a_machine_without_memory_leaves_the_work_to_others(
+    node: HandNode, settings: Any, monkeypatch: MonkeyPatch
+) -> None:
+    settings.SCHEDULER = settings.SCHEDULER | {"least_free_memory_mb": 512}
+    free: list[int | None] = [511, None]
+    monkeypatch.setattr(guards, "free_memory_mb", lambda: free[0])
+    node.tick()
+    asked = ask()
+    claims_nothing(node, asked, "claims nothing: 511 MB of memory are free, 512 MB are needed")
+    free.pop(0)
+    goes_on(node, asked)
+    node.tick()
+    assert "cannot be told" in Node.objects.get(pk=node.id).warning
+
+
+MEMINFO = "MemTotal: 8000000 kB\nMemFree: 1000 kB\nMemAvailable: 4096000 kB\n"
+
+
+@pytest.mark.parametrize(
+    ("limit", "free"),
+    [("max", 4_000), (str(3_000 * 2**20), 1_500), (str(500 * 2**20), 0), (str(9_000 * 2**20), 4_000), (None, 4_000)],
+)  # fmt: skip
+def test_free_memory_is_what_a_container_has_left(
+    db: None, tmp_path: Path, monkeypatch: MonkeyPatch, limit: str | None, free: int
+) -> None:
+    """2 000 MB are used, of which 500 are files that nobody uses."""
+    group = tmp_path / "system.slice" / "jobsite.service"
+    for name, text in (
+        ("meminfo", MEMINFO), ("self/cgroup", "0::/system.slice/jobsite.service\n"),
+        ("system.slice/jobsite.service/memory.stat", f"anon 1\ninactive_file {500 * 2**20}\n"),
+        ("system.slice/jobsite.service/memory.current", f"{2_000 * 2**20}\n"),
+    ):  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    if limit is not None:
+        (group / "memory.max").write_text(f"{limit}\n")
+    monkeypatch.setattr(guards, "PROC", tmp_path)
+    monkeypatch.setattr(guards, "CGROUPS", tmp_path)
+    assert guards.free_memory_mb() == free
+    (tmp_path / "meminfo").unlink()
+    assert guards.free_memory_mb() is None
+
+
+def test_this_machine_tells_of_itself(db: None) -> None:
+    assert guards.load_per_core() >= 0
+    assert (guards.free_memory_mb() or 0) > 10
 
 
 def test_a_reason_that_could_not_be_written_is_written_later(
