@@ -136,7 +136,7 @@ class RunContext:
         self._deadline = _monotonic_deadline(deadline_at, timeout_seconds)
         self._deadline_detail = ""
         self._cancel: _Cancel | None = None
-        self._wake = threading.Event()
+        self._wake: threading.Event | None = None  # made when somebody sleeps: most runs never do
         self._on_cancel: Callable[[], None] | None = None
         self._progress: Progress | None = None
 
@@ -193,6 +193,7 @@ class RunContext:
     def sleep(self, seconds: float) -> None:
         """Sleeps that long, but raises RunCancelled at once when the run should end meanwhile."""
         end = time.monotonic() + seconds
+        wake = self._awakening()  # before the look: whoever cancels looks for it after having said so
         while True:
             self.check_cancelled()
             wait = end - time.monotonic()
@@ -200,7 +201,7 @@ class RunContext:
                 return
             if self._deadline is not None:
                 wait = min(wait, max(self._deadline - time.monotonic(), 0))
-            self._wake.wait(min(wait, threading.TIMEOUT_MAX))
+            wake.wait(min(wait, threading.TIMEOUT_MAX))
 
     def retry_at(self, at: datetime, why: str = "") -> NoReturn:
         """Ends this attempt and asks for another one at ``at`` (aware); past the times allowed, it has failed.
@@ -249,7 +250,8 @@ class RunContext:
         """Asks the run to end. The first reason stays, except that ``lost`` goes before any."""
         if self._cancel is None or reason == LOST:
             self._cancel = _Cancel(reason, detail)
-        self._wake.set()
+        if self._wake is not None:
+            self._wake.set()
         if self._on_cancel is not None:
             self._on_cancel()
 
@@ -281,6 +283,12 @@ class RunContext:
             self.cpu_ms = (self.cpu_ms or 0) + cpu_ms
         if peak_memory_bytes is not None:
             self.peak_memory_bytes = max(self.peak_memory_bytes or 0, peak_memory_bytes)
+
+    def _awakening(self) -> threading.Event:
+        with active_lock:  # threads of one run may fall asleep at the same time
+            if self._wake is None:
+                self._wake = threading.Event()
+            return self._wake
 
     def _write(self, level: str, text: str) -> None:
         self.log_buffer.append(clock.now(), level, text)

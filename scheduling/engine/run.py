@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Set
+from collections.abc import Iterable, Sequence, Set
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
@@ -16,7 +16,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.db import Error as DatabaseError
-from django.db import close_old_connections, connections
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.translation import gettext as _
 
@@ -52,16 +52,18 @@ def run(order: RunOrder, log: RunLog | None = None) -> Outcome:
         function = registry.get(order.function)
     except UnknownFunction as error:
         return Outcome.hand_back("function_missing", _detail(str(error)))
-    _recycle_connections()
-    entangled = _aliases_in_transaction()
+    opened = _opened()
+    _recycle(opened)
+    entangled = _in_transaction(opened)
     context = RunContext.of(order, log or runlog.open_new())
     try:
         # In a copy of the context variables, so that a language, a time zone or a decimal precision that the
         # task sets is gone with it.
         return copy_context().run(_Run(function, context).outcome)
     finally:
-        _end_transactions(context, entangled)
-        _recycle_connections()
+        opened = _opened()
+        _end_transactions(context, _in_transaction(opened) - entangled)
+        _recycle(opened)
 
 
 async def run_coroutine(order: RunOrder, log: RunLog | None = None) -> Outcome:
@@ -76,7 +78,7 @@ async def run_coroutine(order: RunOrder, log: RunLog | None = None) -> Outcome:
         return await _Run(function, RunContext.of(order, log or runlog.open_new())).outcome_of_coroutine()
     finally:
         # Where Django's asynchronous methods do their work; one that was never used has nothing to close.
-        await sync_to_async(_recycle_connections)()
+        await sync_to_async(lambda: _recycle(_opened()))()
 
 
 def _cancel_soon(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
@@ -230,29 +232,31 @@ def _traceback(error: BaseException) -> str:
 # --- The thread's database connections -----------------------------------------------------------------
 
 
-def _recycle_connections() -> None:
-    """Costs next to nothing in a thread that has opened none."""
-    try:
-        close_old_connections()
-    except DatabaseError:
-        # A connection that cannot even be closed is gone; the run's outcome must not go with it.
-        logger.warning("A database connection could not be closed", exc_info=True)
+def _opened() -> Sequence[BaseDatabaseWrapper]:
+    """Those of this thread. Asked for once before the function and once after it: a thread mostly has none."""
+    return connections.all(initialized_only=True)
 
 
-def _aliases_in_transaction() -> Set[str]:
-    return {
-        connection.alias
-        for connection in connections.all(initialized_only=True)
-        if connection.in_atomic_block
-    }
+def _recycle(opened: Iterable[BaseDatabaseWrapper]) -> None:
+    """Closes those that are too old or broken, as Django does around each request."""
+    for connection in opened:
+        try:
+            connection.close_if_unusable_or_obsolete()
+        except DatabaseError:
+            # A connection that cannot even be closed is gone; the run's outcome must not go with it.
+            logger.warning("A database connection could not be closed", exc_info=True)
 
 
-def _end_transactions(context: RunContext, before: Set[str]) -> None:
+def _in_transaction(opened: Iterable[BaseDatabaseWrapper]) -> Set[str]:
+    return {connection.alias for connection in opened if connection.in_atomic_block}
+
+
+def _end_transactions(context: RunContext, left_open: Set[str]) -> None:
     """Throws away connections on which the task left a transaction open: the next run would work inside it.
 
     Not those that were in one before the run: then the caller called it from inside a transaction (tests).
     """
-    for alias in _aliases_in_transaction() - before:
+    for alias in left_open:
         connection = connections[alias]
         del connections[
             alias

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -397,6 +398,31 @@ def test_past_its_deadline_a_run_hears_it_when_it_asks(
     outcome = run(order(deadline_at=clock.now() + timedelta(seconds=0.03)))
     assert (outcome.state, outcome.reason) == ("timed_out", "timeout")
     assert outcome.detail
+
+
+def test_a_cancel_wakes_all_threads_of_a_run(order: Order, function: Function) -> None:
+    all_begin = threading.Barrier(4)
+    woken: list[str] = []
+
+    def doze() -> None:
+        all_begin.wait(30)
+        try:
+            current_run().sleep(60)
+        except RunCancelled as error:
+            woken.append(error.reason)
+
+    def several() -> None:
+        threads = [threading.Thread(target=copy_context().run, args=(doze,)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        all_begin.wait(30)
+        context.cancel(7, 2, "requested")
+        for thread in threads:
+            thread.join(30)
+
+    function(several)
+    run(order())
+    assert woken == ["requested"] * 3
 
 
 def test_a_sleeper_wakes_at_its_deadline(order: Order, function: Function) -> None:
