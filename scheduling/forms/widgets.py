@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +43,8 @@ class ParametersWidget(JsonWidget):
     template_name = "scheduling/forms/parameters.html"
     #: The id of the input by which the function is chosen; "" when it is fixed.
     chooser = ""
+    #: The fields beside it that begin with what the function declares, as long as nobody has said otherwise.
+    takes: Sequence[str] = ()
     #: Set by the form: the function's name, and whether what is wrong is to be told.
     function: Callable[[], str] = staticmethod(lambda: "")
     check: Callable[[], bool] = staticmethod(lambda: False)
@@ -56,7 +58,7 @@ class ParametersWidget(JsonWidget):
             context["parameters"] = [
                 replace(each, required=False, default="") for each in context["parameters"]
             ]
-        return context | {"chooser": self.chooser}
+        return context | {"chooser": self.chooser, "takes": " ".join(self.takes)}
 
 
 def parameters_context(function: str, text: Any, *, check: bool) -> dict[str, Any]:

@@ -50,6 +50,12 @@ class Parameters {
     this.text = root.querySelector("textarea[name]");
     this.chooser = root.dataset.chooser ? document.getElementById(root.dataset.chooser) : null;
     this.kept = new Map(); // what was typed for functions chosen before
+    // Fields beside these: what stands in them as long as nobody has typed in them.
+    this.takes = new Map();
+    for (const name of root.dataset.takes.split(" ").filter(Boolean)) {
+      const input = document.getElementById(`id_${name}`);
+      if (input) this.takes.set(input, input.value);
+    }
     this.shown = this.wanted = this.chooser?.value;
     this.fields.hidden = false;
     this.fields.addEventListener("input", (event) => this.fieldChanged(event.target));
@@ -123,6 +129,7 @@ class Parameters {
     const before = this.value() ?? {};
     this.shown = wanted;
     this.fields.innerHTML = html;
+    this.take(JSON.parse(this.fields.querySelector("[data-declared]")?.dataset.declared ?? "{}"));
     if (this.kept.has(wanted)) {
       this.text.value = this.kept.get(wanted);
     } else {
@@ -131,6 +138,16 @@ class Parameters {
       this.text.value = JSON.stringify(left, null, 2);
     }
     this.fill();
+  }
+
+  /** What the function declares goes into the fields in which nobody has typed. */
+  take(declared) {
+    for (const [input, given] of this.takes) {
+      const name = input.id.replace(/^id_/, "");
+      if (input.value !== given || !(name in declared)) continue;
+      input.value = declared[name] ?? "";
+      this.takes.set(input, input.value);
+    }
   }
 }
 

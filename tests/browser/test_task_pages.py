@@ -105,6 +105,23 @@ def test_a_task_is_made_corrected_and_run(person: Callable[..., Person]) -> None
     assert task.executions.get().parameters == {"folders": ["/var/log", "/srv/log"]}
 
 
+def test_what_a_function_declares_stands_where_nobody_has_typed(person: Callable[..., Person]) -> None:
+    """As in YAML and in the API, where what is not said is the function's word."""
+    page = person().visit(f"{TASKS}add/")
+    timeout, retries = page.locator("#id_timeout_seconds"), page.locator("#id_retries")
+    page.select_option("#id_function", "http_request")
+    expect(page.locator("[data-declared]")).to_have_text("The function declares: timeout (seconds): 120.")
+    expect(timeout).to_have_value("120")
+    page.select_option("#id_function", "sleep")
+    expect(page.locator('[data-parameter="seconds"]')).to_be_visible()
+    expect(timeout).to_have_value("")
+    page.evaluate("document.getElementById('id_timeout_seconds').value = '7'")
+    page.select_option("#id_function", "http_request")
+    expect(page.locator('[data-parameter="url"]')).to_be_visible()
+    expect(timeout).to_have_value("7")
+    expect(retries).to_have_value("0")
+
+
 def test_filters_open_by_keyboard(person: Callable[..., Person]) -> None:
     tasks.create(new_task("nightly"), actor=TESTER)
     somebody = person()

@@ -15,7 +15,7 @@ from scheduling import clock, registry, triggers
 from scheduling.exceptions import InvalidTrigger
 from scheduling.forms.widgets import ParametersWidget, ScheduleWidget
 from scheduling.models import Task
-from scheduling.services import tasks
+from scheduling.services import definitions, tasks
 
 SECTIONS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (None, ("name", "key", "function", "parameters")),
@@ -108,6 +108,8 @@ class TaskForm(ServiceForm[Task]):
         parameters.chooser = "id_function" if "function" in self.fields else ""
         parameters.function = lambda: self._said("function")
         parameters.check = lambda: self.is_bound
+        if not self.instance.pk and not self.is_bound:  # what a person has said stays
+            parameters.takes = definitions.DECLARED
         schedule.task_id = self.instance.pk
 
     def _said(self, name: str) -> str:

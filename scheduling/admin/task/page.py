@@ -29,7 +29,7 @@ from scheduling.admin.task.filters import CategoryFilter, GroupFilter, QueueFilt
 from scheduling.admin.task.form import SECTIONS, TaskForm
 from scheduling.admin.task.verbs import TaskVerbs
 from scheduling.models import Task
-from scheduling.services import dependencies, sheets, tasks
+from scheduling.services import definitions, dependencies, sheets, tasks
 
 SEEN = ("schedule_error", "built_in", "versions", "created_at", "updated_at")
 #: Sections that most people leave as they are; one with a fault stands open.
@@ -127,6 +127,11 @@ class TaskAdmin(TaskColumns, TaskVerbs, ServiceAdmin[Task]):
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Versions instead of the admin's own log, which knows nothing of other doors."""
         return history_page.show(self, request, object_id)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """A link may name fields of the new task, its function among them, whose own word then counts for the rest."""
+        given: dict[str, Any] = super().get_changeform_initial_data(request)
+        return definitions.function_defaults(str(given.get("function", ""))) | given
 
     def get_fieldsets(self, request: HttpRequest, obj: Task | None = None) -> Any:
         fieldsets = list(super().get_fieldsets(request, obj))

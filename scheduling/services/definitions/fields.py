@@ -193,6 +193,10 @@ def set_moment(task: Task, name: str, entry: Entry) -> list[Problem]:
     return []
 
 
+#: The fields of a task that a function has a say in.
+DECLARED = ("timeout_seconds", "executor", "queue", "retries")
+
+
 def _take_function_defaults(task: Task, entry: Entry) -> None:
     """What the function declares, where the file says nothing."""
     for name, value in function_defaults(task.function).items():
@@ -201,15 +205,11 @@ def _take_function_defaults(task: Task, entry: Entry) -> None:
 
 
 def function_defaults(name: str) -> dict[str, Any]:
-    """The fields that a function has a say in, with what it says; empty when it is not registered here."""
+    """``DECLARED`` with what the function says of it; empty when it is not registered here."""
     try:
         defaults = registry.get(name).defaults
     except UnknownFunction:
         return {}
     seconds = None if defaults.timeout_seconds is None else max(1, round(defaults.timeout_seconds))
-    return {
-        "timeout_seconds": seconds,
-        "executor": defaults.executor,
-        "queue": defaults.queue,
-        "retries": defaults.retries,
-    }
+    said = (seconds, defaults.executor, defaults.queue, defaults.retries)
+    return dict(zip(DECLARED, said, strict=True))

@@ -86,6 +86,26 @@ def test_functions_without_parameters_or_unknown_ones_say_so(admin_client: Clien
     assert "Choose a function" in text_of(admin_client.get(FIELDS, {"function": "<script>"}))
 
 
+def test_what_a_function_declares_is_told_when_it_is_chosen(admin_client: Client) -> None:
+    page = admin_client.get(FIELDS, {"function": "http_request"})
+    declared = re.findall(r'data-declared="([^"]*)"', page.content.decode())
+    assert json.loads(unescape(declared[0])) == {
+        "timeout_seconds": 120, "executor": "thread", "queue": "default", "retries": 0,
+    }  # fmt: skip
+    assert "The function declares: timeout (seconds): 120." in text_of(page)
+    assert "The function declares" not in text_of(admin_client.get(FIELDS, {"function": "noop"}))
+    assert "data-declared" not in admin_client.get(FIELDS, {"function": "none"}).content.decode()
+
+
+def test_a_link_to_a_new_task_of_a_function_begins_with_what_that_declares(admin_client: Client) -> None:
+    page = admin_client.get(f"{TASKS}add/", {"function": "http_request", "queue": "slow"})
+    form = page.context["adminform"].form
+    said = {name: form[name].value() for name in ("function", "timeout_seconds", "executor", "queue")}
+    assert said == {
+        "function": "http_request", "timeout_seconds": 120, "executor": "thread", "queue": "slow",
+    }  # fmt: skip
+
+
 def test_what_is_wrong_with_a_parameter_is_said_at_its_field(admin_client: Client) -> None:
     form = GOOD_FORM | {"function": "sleep", "parameters": '{"seconds": "long", "speed": 3}'}
     page = admin_client.post(f"{TASKS}add/", form).content.decode()
