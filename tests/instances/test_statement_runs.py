@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from instances.dialects.tables import Table
@@ -187,3 +188,60 @@ class TestRows:
         assert text.splitlines() == [
             "instance,n,'+m", f"{name},'-1,-2", f"{name},no",
         ]  # fmt: skip
+
+
+# --- manage.py list_statements
+
+
+def listed(*arguments: str) -> list[dict[str, Any]]:
+    out = io.StringIO()
+    call_command("list_statements", *arguments, "--json", stdout=out)
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], ["open", "failed", "done"]),
+        (["--limit", "1"], ["open"]),
+        (["--outcome", "failed"], ["failed"]),
+        (["--outcome", "not_ended"], ["open"]),
+        (["--by", "bob"], ["failed"]),
+        (["--instance", "good"], ["failed", "done"]),
+        (["--environment", "production"], ["open", "failed"]),
+        (["--tag", "red", "--instance", "good"], []),
+        (["--source", "command"], ["open"]),
+        (["--writes"], []),
+        (["--since", "2026-01-02T00:00:00Z"], ["failed", "done"]),
+        (["--until", "2026-01-02T08:00:00+08:00"], ["open"]),
+    ],
+)
+def test_the_command_narrows_as_the_list_does(
+    ran: dict[str, int], arguments: list[str], expected: list[str]
+) -> None:
+    assert [row["id"] for row in listed(*arguments)] == [ran[name] for name in expected]
+
+
+def test_the_command_tells_all_of_it_as_json_and_a_line_in_words(ran: dict[str, int], api: Api) -> None:  # noqa: F811
+    (row,) = listed("--by", "bob")
+    assert row == api.get(f"statements/{ran['failed']}/").json() | {"at": row["at"]}
+    out = io.StringIO()
+    call_command("list_statements", "--by", "bob", stdout=out)
+    (line,) = out.getvalue().splitlines()
+    assert line.startswith(f"#{ran['failed']} ")
+    assert line.endswith(f"bob (api) failed good,bad: SELECT {'2' * 73}…")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--instance", "goood"], "Did you mean 'good'"),
+        (["--since", "2026-02-30"], "--since: '2026-02-30' is no time"),
+        (["--until", "2026-02-01"], "--until: the time needs a zone"),
+        (["--limit", "100001"], "--limit"),
+        (["--outcome", "well"], "not_ended"),
+    ],
+)
+def test_the_command_names_what_is_wrong(ran: dict[str, int], arguments: list[str], words: str) -> None:
+    with pytest.raises(CommandError, match=words):
+        call_command("list_statements", *arguments)

@@ -6,14 +6,12 @@ import argparse
 from datetime import date
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.utils.translation import gettext as _
 
-from instances.dialects import DIALECTS
-from instances.exceptions import UnknownInstance
-from instances.models import Instance, SizeAnomaly
+from instances.management import choosing
+from instances.models import SizeAnomaly
 from instances.services import growth
-from instances.services import instances as fleet
 from scheduling.management.arguments import bounded
 from scheduling.management.json_rows import line
 
@@ -36,13 +34,8 @@ class Command(BaseCommand):
     help = _("Lists jumps in the size of databases beyond what is usual for them, newest first.")
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument(
-            "--instance", action="append", metavar="NAME", help=_("Only of this instance (may be repeated).")
-        )
+        choosing.add_arguments(parser)
         parser.add_argument("--database", default="", help=_("Only of databases of this name."))
-        parser.add_argument("--dialect", choices=sorted(DIALECTS), default="")
-        parser.add_argument("--environment", choices=Instance.Environment.values, default="")
-        parser.add_argument("--tag", default="", help=_("Only on instances with this tag."))
         parser.add_argument("--jump", choices=growth.JUMPS, help=_("Only to more, or to less."))
         parser.add_argument("--since", type=day, metavar="DAY", help=_("Not before this day."))
         parser.add_argument("--until", type=day, metavar="DAY", help=_("Not after this day."))
@@ -59,29 +52,12 @@ class Command(BaseCommand):
         rows = SizeAnomaly.objects.filter(**{name: value for name, value in wanted.items() if value})
         if options["jump"]:
             rows = rows.filter(growth.jumped(options["jump"]))
-        instances = self._instances(options)
+        instances = choosing.chosen(options)
         if instances is not None:
             rows = rows.filter(instance__in=[instance.pk for instance in instances])
         newest = rows.order_by("-date", "-instance", "-id").prefetch_related("instance")
         for row in newest[: options["limit"]].iterator(chunk_size=1_000):
             self.stdout.write(self._told(row, as_json=options["json"]))
-
-    def _instances(self, options: dict[str, Any]) -> list[Instance] | None:
-        """Those that the options name; None: all of them."""
-        try:
-            named = fleet.present(options["instance"]) if options["instance"] else None
-        except UnknownInstance as error:
-            raise CommandError(str(error)) from error
-        words = {
-            "dialect": options["dialect"],
-            "environment": options["environment"],
-            "tags__name": options["tag"],
-        }
-        kinds = {name: word for name, word in words.items() if word}
-        if not kinds:
-            return named
-        rows = Instance.objects.filter(**kinds)
-        return list(rows if named is None else rows.filter(pk__in=[instance.pk for instance in named]))
 
     def _told(self, row: SizeAnomaly, *, as_json: bool) -> str:
         if as_json:
