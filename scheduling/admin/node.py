@@ -56,8 +56,8 @@ class NodeAdmin(HistoryAdmin[Node]):
     list_before_template = "scheduling/parts/act.html"
     change_form_outer_before_template = "scheduling/parts/node_page.html"
     fields = (
-        "id", "kind", "host", "pid", "version", "standing", "seen", "began", "ended", "lease_seconds", "beat",
-        "seats_used", "queue_names", "detail", "warning", "drain_asked", "event_counts", "function_names",
+        "standing", "detail", "warning", "seen", "seats_used", "queue_names", "kind", "host", "pid", "version", "id",
+        "began", "ended", "drain_asked", "lease_seconds", "beat", "event_counts", "function_names",
     )  # fmt: skip
     readonly_fields = fields
 
