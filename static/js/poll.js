@@ -16,6 +16,7 @@ const MOST = 10_000;
 const AFTER_ACTS = 1_000;
 const AFTER_LOOKS = 5_000;
 const PATIENCE = 15_000; // for one answer
+const LONGEST_PRESS = 1_000; // that an answer waits for: a button that is replaced while it is pressed is not clicked
 
 class Live {
   constructor(element) {
@@ -27,6 +28,9 @@ class Live {
     this.sent = 0;
     this.asking = this.again = false;
     this.refreshed = 0;
+    this.pressed = false;
+    this.letGo = () => {};
+    element.addEventListener("pointerdown", () => (this.pressed = true));
     element.addEventListener("jobsite:refresh", () => this.refresh());
     this.schedule();
   }
@@ -81,7 +85,9 @@ class Live {
         return;
       }
       if (answer.status === 200) {
-        this.show(await answer.text(), answer);
+        const html = await answer.text();
+        if (this.pressed) await this.released();
+        this.show(html, answer);
         this.wait = this.least;
       } else if (answer.status === 204) {
         this.wait = Math.max(this.least, Math.min(this.wait * 1.5, MOST));
@@ -96,6 +102,13 @@ class Live {
       this.stale(true);
       this.wait = MOST;
     }
+  }
+
+  released() {
+    return new Promise((resolve) => {
+      this.letGo = resolve;
+      setTimeout(resolve, LONGEST_PRESS); // let go outside the window, perhaps
+    });
   }
 
   end() {
@@ -135,6 +148,18 @@ document.addEventListener("visibilitychange", () => {
     else part.catchUp();
   }
 });
+
+for (const type of ["pointerup", "pointercancel"]) {
+  addEventListener(type, () =>
+    // After the click, which follows in the same breath.
+    setTimeout(() => {
+      for (const part of parts) {
+        part.pressed = false;
+        part.letGo();
+      }
+    }),
+  );
+}
 
 function showAges() {
   for (const part of parts) {

@@ -52,6 +52,22 @@ def test_a_task_is_run_paused_resumed_and_deleted(locale: str, person: Callable[
     assert not Task.objects.present().exists()
 
 
+def test_a_button_is_not_replaced_while_it_is_pressed(person: Callable[..., Person]) -> None:
+    """The board is made anew every few seconds: a press in that moment would come to nothing."""
+    task = tasks.create(new_task("nightly", trigger_params={"expression": "0 3 1 1 *"}), actor=TESTER)
+    page = person().visit("/scheduler/")
+    box = page.locator(f"#pause-{task.pk}").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    with page.expect_response(lambda answer: "fresh=1" in answer.url) as answered:
+        page.evaluate("""document.getElementById("cards").dispatchEvent(new Event("jobsite:refresh"))""")
+    answered.value.finished()
+    page.evaluate("new Promise((soon) => setTimeout(soon, 50))")  # in which the page would show it
+    page.mouse.up()
+    expect(page.locator(f'[aria-labelledby="task-{task.pk}"] .state-paused').first).to_be_visible()
+
+
 def test_loading_again_says_what_it_would_do_and_does_it(person: Callable[..., Person]) -> None:
     page = person().visit("/scheduler/")
     page.click('a[href$="/scheduler/reload/"]')
