@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,15 @@ from django.utils.translation import gettext as _
 
 from scheduling.models import Task
 from scheduling.words import did_you_mean
+
+#: Rows that a listing command gives at the most.
+MOST_LISTED = 100_000
+
+
+def add_listing(parser: argparse.ArgumentParser) -> None:
+    """How many rows, and in which form."""
+    parser.add_argument("--limit", type=int, default=50, help=_("At most so many (default 50, most 100000)."))
+    parser.add_argument("--json", action="store_true", help=_("One JSON object a line."))
 
 
 def task_by_key(key: str) -> Task:

@@ -41,9 +41,8 @@ def make_due(number: int, due: datetime, nodes: Nodes, **values: Any) -> list[in
         for index in range(number)
     ]
     made[0].full_clean()
-    with (
-        transaction.atomic()
-    ):  # or a node finds tasks without live rows, and mends them: what is past is not due any more
+    # In one, or a node finds tasks without live rows and mends them: what is past is not due any more.
+    with transaction.atomic():
         Task.objects.bulk_create(made, batch_size=500)
         ids = list(Task.objects.filter(key__startswith=f"due-{due:%H%M%S%f}-").values_list("pk", flat=True))
         liverows.create_many((pk, due) for pk in ids)

@@ -12,10 +12,9 @@ from django.utils.translation import gettext as _
 from instances.management import choosing
 from instances.models import SizeAnomaly
 from instances.services import growth
-from scheduling.management.arguments import bounded
+from scheduling.management.arguments import MOST_LISTED, add_listing, bounded
 from scheduling.management.json_rows import line
 
-MOST = 100_000
 #: What the API tells of each, beside its number and its instance.
 FIELDS = (
     "database", "date", "before_date", "before_bytes", "after_bytes", "daily_bytes", "usual_bytes", "tolerance_bytes",
@@ -39,13 +38,10 @@ class Command(BaseCommand):
         parser.add_argument("--jump", choices=growth.JUMPS, help=_("Only to more, or to less."))
         parser.add_argument("--since", type=day, metavar="DAY", help=_("Not before this day."))
         parser.add_argument("--until", type=day, metavar="DAY", help=_("Not after this day."))
-        parser.add_argument(
-            "--limit", type=int, default=50, help=_("At most so many (default 50, most 100000).")
-        )
-        parser.add_argument("--json", action="store_true", help=_("One JSON object a line."))
+        add_listing(parser)
 
     def handle(self, **options: Any) -> None:
-        bounded("--limit", options["limit"], 1, MOST)
+        bounded("--limit", options["limit"], 1, MOST_LISTED)
         wanted = {
             "database": options["database"], "date__gte": options["since"], "date__lte": options["until"],
         }  # fmt: skip

@@ -10,10 +10,9 @@ from django.utils.translation import gettext as _
 
 from instances.management import choosing
 from instances.models import Instance, StatementRun
-from scheduling.management.arguments import bounded, moment
+from scheduling.management.arguments import MOST_LISTED, add_listing, bounded, moment
 from scheduling.management.json_rows import line
 
-MOST = 100_000
 #: What the API tells of each, beside its number, who ran it and the execution.
 FIELDS = (
     "at", "source", "statement", "writes", "database", "instances", "outcome", "errors", "rows", "changed",
@@ -38,13 +37,10 @@ class Command(BaseCommand):
         )
         parser.add_argument("--since", metavar="TIME", help=_("Not before this time."))
         parser.add_argument("--until", metavar="TIME", help=_("Not after this time."))
-        parser.add_argument(
-            "--limit", type=int, default=50, help=_("At most so many (default 50, most 100000).")
-        )
-        parser.add_argument("--json", action="store_true", help=_("One JSON object a line."))
+        add_listing(parser)
 
     def handle(self, **options: Any) -> None:
-        bounded("--limit", options["limit"], 1, MOST)
+        bounded("--limit", options["limit"], 1, MOST_LISTED)
         wanted = {
             "by__username": options["by"],
             "source": options["source"],

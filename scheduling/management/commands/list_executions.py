@@ -8,11 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils.translation import gettext as _
 
-from scheduling.management.arguments import bounded, one_of, task_by_key
+from scheduling.management.arguments import MOST_LISTED, add_listing, bounded, one_of, task_by_key
 from scheduling.management.json_rows import execution_row, line
 from scheduling.models import Execution, State
-
-MOST = 100_000
 
 
 class Command(BaseCommand):
@@ -21,13 +19,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--task", metavar="KEY", help=_("Only those of this task."))
         parser.add_argument("--state", help=_("Only those in this state."))
-        parser.add_argument(
-            "--limit", type=int, default=50, help=_("At most so many (default 50, most 100000).")
-        )
-        parser.add_argument("--json", action="store_true", help=_("One JSON object a line."))
+        add_listing(parser)
 
     def handle(self, **options: Any) -> None:
-        bounded("--limit", options["limit"], 1, MOST)
+        bounded("--limit", options["limit"], 1, MOST_LISTED)
         rows = Execution.objects.order_by("-id")
         if options["task"]:
             rows = rows.filter(task_id=task_by_key(options["task"]).pk)
