@@ -93,6 +93,11 @@ def interpreter_name() -> str:
 
 
 def make_environment() -> None:
+    if VENV.is_symlink():  # it would be emptied where it is
+        raise SetupError(
+            f".venv is a link to {VENV.resolve()}, which is no environment of this folder.\n"
+            f"To make one anew would empty that. Type:  rm {VENV}   and run this command again."
+        )
     if importlib.util.find_spec("ensurepip") is None:
         install_venv_module()
     say(f"Making the virtual environment .venv (Python {sys.version.split()[0]})")

@@ -54,6 +54,18 @@ def test_an_old_python_is_told_of_a_newer_one_beside_it(
         environment.require_python()
 
 
+def test_an_environment_that_is_linked_here_is_not_emptied(environment: ModuleType, tmp_path: Path) -> None:
+    """``venv --clear`` follows the link, and takes away what another folder works with."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "jobsite.json").write_text(f'{{"folder": "{other}"}}')
+    environment.VENV.symlink_to(other)
+    with pytest.raises(environment.SetupError, match="is a link to") as error:
+        environment.make_environment()
+    assert str(environment.VENV) in str(error.value)
+    assert [path.name for path in other.iterdir()] == ["jobsite.json"]
+
+
 def test_requirements_are_read_through_other_files_without_comments(
     environment: ModuleType, tmp_path: Path
 ) -> None:
