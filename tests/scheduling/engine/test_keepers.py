@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from scheduling import clock
+from scheduling.engine.keepers import ahead
 from scheduling.engine.keepers import tallies as keeper
 from scheduling.models import Execution, Node, Tally
 from scheduling.services import liverows, nodes, stats, tallies, tasks
@@ -105,3 +107,23 @@ def test_what_soon_comes_due_is_read_ahead(node: HandNode) -> None:
         make_due(soon)
         node.settle()
         assert Execution.objects.get(task=soon).function == "noop"
+
+
+def test_many_are_read_ahead_a_part_at_a_time(node: HandNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What there was no time for is read at the next look, whatever was deleted meanwhile."""
+    monkeypatch.setattr(ahead, "TASKS", 2)
+    with clock.use(clock.SettableClock(clock.refresh())) as settable:
+        soon = [stored(f"soon-{number}") for number in range(5)]
+        liverows.move({task.pk: settable.now() + timedelta(seconds=10) for task in soon})
+        node.settle()
+        plans.forget()
+        keeper, ids = ahead.Ahead(), [task.pk for task in soon]
+        moments = iter(range(100))
+        look = SimpleNamespace(monotonic=lambda: 0.06 * next(moments))  # time for one part at each look
+        monkeypatch.setattr(ahead, "time", look)
+        keeper.keep(node.state, settable.now())
+        assert len(plans.unknown(ids)) == 3
+        tasks.delete(soon[2].pk, actor=TESTER)
+        keeper.keep(node.state, settable.now())
+        keeper.keep(node.state, settable.now())
+        assert plans.unknown(ids) == [soon[2].pk]
