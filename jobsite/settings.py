@@ -14,7 +14,7 @@ from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 from jobsite import environment
-from jobsite.sqlite import loses_commits
+from jobsite.sqlite import JOURNAL_PAGES, loses_commits
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -279,10 +279,11 @@ def database_settings() -> dict[str, Any]:
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
         }
-        if (
-            loses_commits()
-        ):  # then schedulers make the checkpoints, while nobody can write (scheduling/sql/sqlite.py)
+        if loses_commits():
+            # Then schedulers make the checkpoints, while nobody can write (scheduling/sql/sqlite.py).
             options["init_command"] += "; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=0"
+        else:
+            options["init_command"] += f"; PRAGMA wal_autocheckpoint={JOURNAL_PAGES}"
         Path(database["NAME"]).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     elif database["ENGINE"].endswith("mysql"):
         options |= {

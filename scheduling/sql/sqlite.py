@@ -15,13 +15,13 @@ from typing import Any
 
 from django.db import connection
 
-from jobsite.sqlite import loses_commits
+from jobsite.sqlite import JOURNAL_PAGES, loses_commits
 from scheduling.sql.base import CONSTANT, EXECUTION, FINISHED, LIVE_ROW, NAMED, Batch, Row, Statements
 
 logger = logging.getLogger(__name__)
 
-#: A journal as long as this gets a checkpoint: 1 000 pages, as by SQLite's own rule.
-JOURNAL_BYTES = 4 * 1024 * 1024
+#: A journal as long as this gets a checkpoint.
+JOURNAL_BYTES = JOURNAL_PAGES * 4_096
 #: Steps of SQLite's machine between two looks at the time: some milliseconds.
 STEPS_BETWEEN_LOOKS = 100_000
 #: A disk with less than this takes no transaction that is worth the name.
@@ -85,7 +85,7 @@ class SQLite(Statements):
             driver.set_progress_handler(None, 0)
 
     def keep_journal_short(self) -> None:
-        """A checkpoint, once the journal is as long as SQLite itself lets it become, with the writer's lock held.
+        """A checkpoint, once the journal is that long, with the writer's lock held.
 
         So nobody can begin the journal anew meanwhile: that is when versions with the WAL-reset bug lose commits.
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from jobsite import settings
 from jobsite.sqlite import loses_commits
 from scheduling import sql
 from scheduling.models import Group
@@ -29,6 +30,15 @@ HARMED = pytest.mark.skipif(not loses_commits(), reason="this SQLite makes its c
 def test_which_versions_have_the_fault(version: tuple[int, int, int], loses: bool) -> None:
     """By https://sqlite.org/wal.html#the_wal_reset_bug."""
     assert loses_commits(version) is loses
+
+
+def test_versions_without_the_fault_make_their_checkpoints_themselves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///:memory:")
+    monkeypatch.setattr(settings, "loses_commits", lambda: False)
+    said = settings.database_settings()["OPTIONS"]["init_command"]
+    assert "wal_autocheckpoint=4000" in said
 
 
 @pytest.fixture
