@@ -53,14 +53,15 @@ class ThreadExecutor(Executor):
         self._open = True
 
     def submit(self, order: RunOrder) -> None:
+        key = order.key
         with self._lock:
             if not self._open:
                 raise ExecutorClosed
-            if order.key in self._orders:
+            if key in self._orders:
                 raise ValueError(
                     f"execution {order.execution_id}, attempt {order.attempt} is in hand already"
                 )
-            self._orders[order.key] = order
+            self._orders[key] = order
             if len(self._orders) > len(self._threads) < self.seats:
                 self._hire(order)
         self._queue.put(order)

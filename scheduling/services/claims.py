@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import BigIntegerField, Sum
 
@@ -23,19 +23,11 @@ from scheduling.services import nodes
 from scheduling.sql.prepared import Param, Prepared, Query
 from scheduling.sql.transactions import in_transaction
 
-COLUMNS = (
-    "rank", "id", "weight", "attempt", "task_id", "task_key", "function", "parameters", "scheduled_for", "slot",
-    "origin", "executor", "timeout_seconds", "queue", "pool_id",
-    "memory_limit_mb", "cpu_limit_seconds",
-)  # fmt: skip
-
-
 #: With this already past, an execution is handed to a broker again after five seconds (of sixty).
 FULL_POOL_PAUSE = timedelta(seconds=55)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A queued execution under this transaction's lock; its order is the order of claims."""
 
     rank: int
@@ -56,6 +48,9 @@ class Candidate:
     pool_id: int
     memory_limit_mb: int | None
     cpu_limit_seconds: int | None
+
+
+COLUMNS = Candidate._fields
 
 
 def claim(
@@ -149,9 +144,7 @@ def claimed(node_id: uuid.UUID, claim_id: uuid.UUID) -> list[Candidate]:
 
 
 def _before(candidate: Candidate) -> Candidate:
-    from dataclasses import replace
-
-    return replace(candidate, attempt=candidate.attempt - 1)
+    return candidate._replace(attempt=candidate.attempt - 1)
 
 
 def queued_for(queues: Sequence[str], free: Mapping[str, int], *, idle: bool = True) -> dict[str, int]:
@@ -251,7 +244,7 @@ def _line(queue: str, executor: str, pool_id: int, most: int) -> Iterator[Candid
     """The head of one line in exact index order: sorting would lock every queued row on MySQL."""
     if most < 1:
         return iter(())
-    return iter([Candidate(*row) for row in LINE.rows(most, queue=queue, executor=executor, pool=pool_id)])
+    return map(Candidate._make, LINE.rows(most, queue=queue, executor=executor, pool=pool_id))
 
 
 LINE = Prepared(

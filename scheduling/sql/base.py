@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
@@ -17,6 +18,9 @@ Row = dict[str, Any]
 
 #: Kinds of values: each database file says how it spells them.
 KINDS = ("bigint", "int", "text", "json", "moment", "bool")
+
+#: Of these a value is its own spelling.
+AS_THEY_ARE = {"bigint", "int", "text"}
 
 #: Columns of a new execution that differ from row to row.
 INSERTED: dict[str, str] = {
@@ -100,14 +104,16 @@ class Batch:
         self.differing: dict[str, str] = {}
         self.values: dict[str, list[Any]] = {}
         for column, kind in columns.items():
-            values = [row.get(column) for row in rows]
+            values = list(map(itemgetter(column), rows))
             if kind == "json":  # as texts, since True and 1 are equal but not alike
                 values = [statements.encode(value, kind) for value in values]
             if column not in NAMES and values.count(values[0]) == len(values):
                 self.shared[column] = statements.encode(values[0], kind)
             else:
                 self.differing[column] = kind
-                self.values[column] = [statements.encode(value, kind) for value in values]
+                self.values[column] = (
+                    values if kind in AS_THEY_ARE else [statements.encode(value, kind) for value in values]
+                )
 
     @property
     def json(self) -> str:
@@ -220,7 +226,7 @@ class Statements(ABC):
 
     def moment(self, value: datetime) -> str:
         """A moment as this database reads it from text: as Django itself stores it."""
-        return str(value.astimezone(UTC).replace(tzinfo=None))
+        return value.astimezone(UTC).isoformat(" ").removesuffix("+00:00")
 
     def boolean(self, value: bool) -> Any:
         return int(value)

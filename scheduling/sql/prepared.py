@@ -6,11 +6,11 @@ a dozen for each batch. What differs from time to time stands in the query as a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import CharField, Expression, Field, QuerySet
+from django.db.models import CharField, DateTimeField, Expression, Field, QuerySet
 
 Query = QuerySet[Any, Any]
 Row = tuple[Any, ...]
@@ -33,7 +33,6 @@ class Param(Expression):
 class _Words(NamedTuple):
     text: str
     params: tuple[Any, ...]  # Param where a value is to be put
-    compiler: Any
     converters: Any
 
 
@@ -56,9 +55,7 @@ class Prepared:
         with connection.cursor() as cursor:
             cursor.execute(words.text, params)
             rows = list(cursor.fetchall())
-        if words.converters:
-            return [tuple(row) for row in words.compiler.apply_converters(rows, words.converters)]
-        return rows
+        return _converted(rows, words.converters) if rows and words.converters else rows
 
     def _put(self, shape: tuple[Hashable, ...]) -> _Words:
         built = self._build(*shape)
@@ -72,4 +69,25 @@ class Prepared:
             )
         first = compilers[0]
         converters = first.get_converters([column for column, _sql, _alias in first.select])
-        return _Words(text, tuple(each for part in params for each in part), first, converters)
+        return _Words(text, tuple(each for part in params for each in part), converters)
+
+
+def _converted(rows: list[Row], converters: Any) -> list[Row]:
+    """What Django makes of each value, column by column. Of equal moments one: a batch mostly shares them."""
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    for place, (steps, expression) in converters.items():
+        known: dict[Any, Any] = {}
+        may_share = isinstance(expression.output_field, DateTimeField)
+        made = []
+        for stored in columns[place]:
+            if may_share and stored in known:
+                value = known[stored]
+            else:
+                value = stored
+                for step in steps:
+                    value = step(value, expression, connection)
+                if may_share:
+                    known[stored] = value
+            made.append(value)
+        columns[place] = made
+    return list(zip(*columns, strict=True))
