@@ -93,6 +93,8 @@ LIVE_ROW = "django_apscheduler_djangojob"
 class Batch:
     """Rows for one statement: what all of them share is said once, the rest travels as one JSON text.
 
+    Each row has a value for every column, None where there is none.
+
     Most columns are alike in all rows of a batch. To say them again for each row costs more than to write them.
     """
 

@@ -15,6 +15,7 @@ from scheduling.clock import SettableClock
 from scheduling.models import Execution, State, Task
 from scheduling.services.admission import new_row
 from scheduling.services.plans import Plan, plans
+from scheduling.sql.base import FINISHED
 from scheduling.sql.prepared import Param, Prepared
 
 pytestmark = pytest.mark.django_db
@@ -66,8 +67,9 @@ def test_results_of_every_length_in_one_batch(clock: SettableClock, plan: Plan) 
         ("running", 1, node, deadline) for deadline in (deadlines[60], deadlines[90], None)
     ]
     words = ["short", "long " * 5_000, ""]
-    ended = [
-        {
+    ended: list[dict[str, Any]] = [
+        dict.fromkeys(FINISHED)
+        | {
             "id": row.pk,
             "attempt": 1,
             "state": "failed" if text else "succeeded",
