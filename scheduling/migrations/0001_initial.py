@@ -60,6 +60,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=200, verbose_name='name')),
                 ('description', models.TextField(blank=True, max_length=4000, verbose_name='description')),
                 ('paused', models.BooleanField(default=False, editable=False, verbose_name='paused')),
+                ('resumed_at', models.DateTimeField(editable=False, null=True)),
             ],
             options={
                 'verbose_name': 'group',
@@ -292,6 +293,7 @@ class Migration(migrations.Migration):
                 ('paused', models.BooleanField(default=False, editable=False, verbose_name='paused')),
                 ('schedule_error', models.CharField(default='', editable=False, max_length=500)),
                 ('version', models.IntegerField(default=1, editable=False)),
+                ('pruned_until', models.DateTimeField(editable=False, null=True)),
                 ('created_at', models.DateTimeField(editable=False)),
                 ('updated_at', models.DateTimeField(editable=False)),
                 ('deleted_at', models.DateTimeField(editable=False, null=True)),

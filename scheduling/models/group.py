@@ -16,6 +16,8 @@ class Group(models.Model):
     description = models.TextField(_("description"), blank=True, max_length=4_000)
     # While paused, no task of the group gets a scheduled occurrence.
     paused = models.BooleanField(_("paused"), default=False, editable=False)
+    # When it last ended to be paused: before that none of its tasks was due (services/accounted.py).
+    resumed_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = pgettext_lazy("of tasks", "group")

@@ -376,6 +376,8 @@ class Task(models.Model):
     # Why the engine could not compute a next time; empty while all is well. Saving the task clears it.
     schedule_error = models.CharField(max_length=500, default="", editable=False)
     version = models.IntegerField(default=1, editable=False)
+    # The newest scheduled occurrence that retention has removed from its history (services/accounted.py).
+    pruned_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(editable=False)
     updated_at = models.DateTimeField(editable=False)
     deleted_at = models.DateTimeField(null=True, editable=False)

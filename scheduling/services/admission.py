@@ -19,7 +19,7 @@ from django.db.models import F
 
 from scheduling import sql
 from scheduling.models import ACTIVE, NEVER, Execution, Origin, Reason, State, Task
-from scheduling.services import liverows, misfire, replacement
+from scheduling.services import accounted, liverows, misfire, replacement
 from scheduling.services.plans import Plan, plans
 from scheduling.sql.transactions import in_transaction
 
@@ -83,9 +83,12 @@ def admit_due(now: datetime, *, limit: int = BATCH, strangers: Iterable[str] = (
 def settle(task_id: int, now: datetime) -> None:
     """Admits what is due of one task whose live row the caller has locked, before the caller changes the task.
 
-    An edit therefore never makes an occurrence vanish that had come due under the old definition (P3).
+    An edit therefore never makes an occurrence vanish that had come due under the old definition (P3), not even
+    one whose live row was lost and has not been mended yet.
     """
     next_time = liverows.lock(task_id)
+    if next_time is None:
+        next_time = accounted.lost([task_id], now).get(task_id)
     if next_time is not None and next_time <= now:
         _report(_admit([(str(task_id), next_time)], now))
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from scheduling import clock, triggers
 from scheduling.exceptions import EditedMeanwhile, InvalidTrigger, Refused
 from scheduling.models import Calendar, Task
-from scheduling.services import admission, liverows
+from scheduling.services import accounted, admission, liverows
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 from scheduling.triggers.calendars import window_bounds
@@ -149,8 +149,9 @@ def _hold_tasks(calendar_id: int, but: frozenset[int] = frozenset()) -> frozense
 def _settle(task_ids: frozenset[int], now: datetime) -> None:
     """Admits what is due of those tasks, whose live rows are held."""
     times = liverows.times(task_ids)
+    lost = accounted.lost([task_id for task_id in task_ids if times.get(task_id) is None], now)
     for task_id in sorted(task_ids):
-        if task_id not in times or ((at := times[task_id]) is not None and at <= now):
+        if task_id not in times or task_id in lost or ((at := times[task_id]) is not None and at <= now):
             admission.settle(task_id, now)
 
 

@@ -8,7 +8,7 @@ from django_apscheduler.models import DjangoJob
 
 from scheduling.exceptions import InvalidTrigger
 from scheduling.models import ACTIVE, Execution, State, Task
-from scheduling.services import liverows
+from scheduling.services import accounted, liverows
 from scheduling.services.repair import AT_REST
 from scheduling.sql.transactions import in_transaction
 
@@ -55,10 +55,14 @@ def _follow(task_id: int, now: datetime) -> bool:
     ended: datetime | None = (
         runs.exclude(state__in=NEVER_RAN).order_by("-id").values_list("finished_at", flat=True).first()
     )
-    # From here on the schedule's steps are counted; one that has passed meanwhile is due at once.
-    task.anchor_at = ended or now
+    settled = accounted.settled_until([task_id])[task_id]
+    since = settled  # without any run, its live row was lost before the first one: that is due as it was
+    if (
+        ended is not None
+    ):  # from here on the schedule's steps are counted; one that has passed meanwhile is due at once
+        task.anchor_at, since = ended, max(ended, settled)
     try:
-        next_time = task.build_trigger().next_after(task.anchor_at)
+        next_time = task.build_trigger().next_after(since)
     except InvalidTrigger as error:
         Task.objects.filter(pk=task_id).update(schedule_error=str(error)[:500])
         return False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from scheduling import clock
 from scheduling.models import Group, Task
-from scheduling.services import admission, liverows
+from scheduling.services import accounted, admission, liverows, repair
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
 
@@ -37,14 +39,31 @@ def resume(group_id: int, *, actor: Actor) -> int:
 
 
 def _set_paused(group_id: int, paused: bool) -> int:
+    now = clock.refresh()
     # First the mark, then the tasks batch by batch: a task edited in between reads the mark and agrees with it.
-    Group.objects.filter(pk=group_id).update(paused=paused)
-    task_ids = list(
-        Task.objects.present().filter(group_id=group_id).order_by("pk").values_list("pk", flat=True)
-    )
-    for start in range(0, len(task_ids), BATCH):
-        in_transaction(lambda ids=task_ids[start : start + BATCH]: _apply(ids))  # type: ignore[misc]
-    return len(task_ids)
+    if paused:
+        for ids in _batches(group_id):
+            _mend_lost(ids, now)
+        Group.objects.filter(pk=group_id).update(paused=True)
+    else:  # one that is not paused is left as it is, so that nothing that came due of it is forgotten
+        Group.objects.filter(pk=group_id, paused=True).update(paused=False, resumed_at=now)
+    batches = _batches(group_id)
+    for ids in batches:
+        in_transaction(lambda ids=ids: _apply(ids))  # type: ignore[misc]
+    return sum(map(len, batches))
+
+
+def _batches(group_id: int) -> list[list[int]]:
+    rows = Task.objects.present().filter(group_id=group_id).order_by("pk")
+    task_ids = list(rows.values_list("pk", flat=True))
+    return [task_ids[start : start + BATCH] for start in range(0, len(task_ids), BATCH)]
+
+
+def _mend_lost(task_ids: list[int], now: datetime) -> None:
+    """Once the group is marked, nobody can tell any more what came due of tasks whose live rows were lost."""
+    times = liverows.times(task_ids)
+    for task_id in accounted.lost([task_id for task_id in task_ids if times.get(task_id) is None], now):
+        repair.mend(task_id, now)
 
 
 def _apply(task_ids: list[int]) -> None:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Set
-from contextlib import suppress
 from datetime import datetime
 
 from django.db.models import Q
 from django_apscheduler.models import DjangoJob
 
-from scheduling.exceptions import InvalidTrigger
 from scheduling.models import Task
-from scheduling.services import liverows
+from scheduling.services import accounted, liverows
 from scheduling.services.plans import plans
 from scheduling.sql.transactions import in_transaction
 
 #: Tasks without a next time that are looked at in one call; the others come later.
-LOOKED_AT = 10_000
+LOOKED_AT = 5_000
 
 AT_REST = Q(enabled=False) | Q(paused=True) | Q(group__paused=True)
 
@@ -25,6 +23,7 @@ AT_REST = Q(enabled=False) | Q(paused=True) | Q(group__paused=True)
 def mend_live_rows(now: datetime, ended: set[tuple[int, int]] | None = None) -> dict[str, int]:
     """Makes missing live rows, stops those of tasks at rest, starts those that should go on. Returns counts by kind.
 
+    What came due while a row was missing or stood still is due now: the next tick decides about it (P3).
     ``ended`` remembers, from call to call, the (task, version) that have no next time and need no second look.
     """
     ended = set() if ended is None else ended
@@ -36,7 +35,7 @@ def mend_live_rows(now: datetime, ended: set[tuple[int, int]] | None = None) -> 
     found["still"] = set(still) - {task_id for task_id, _version in over}
     for kind in ("missing", "restless", "still"):
         for task_id in sorted(found[kind]):
-            if in_transaction(lambda task_id=task_id: _mend(task_id, now)):  # type: ignore[misc]
+            if mend(task_id, now):
                 mended[kind] += 1
             elif kind == "still":
                 ended |= set(Task.objects.filter(pk=task_id).values_list("id", "version"))
@@ -50,10 +49,9 @@ def _over(task_ids: list[int], now: datetime) -> set[tuple[int, int]]:
     """Those whose schedule has ended, as (task, version): asked without a lock, since that is what most are."""
     over = set()
     for start in range(0, len(task_ids), 500):
-        for plan in plans.read(task_ids[start : start + 500]).values():
-            with suppress(InvalidTrigger):
-                if plans.trigger(plan).next_after(now) is None:
-                    over.add((plan.id, plan.version))
+        known = plans.read(task_ids[start : start + 500])
+        found, _broken = accounted.next_times(known, now)
+        over |= {(task_id, known[task_id].version) for task_id, at in found.items() if at is None}
     return over
 
 
@@ -78,24 +76,32 @@ def differences(ended: Set[tuple[int, int]] = frozenset()) -> dict[str, set[int]
     return {"missing": missing, "restless": restless, "still": still, "deleted": deleted}
 
 
+def mend(task_id: int, now: datetime) -> bool:
+    """Sets one task's live row to its first time that is not accounted for; whether that changed anything."""
+    return in_transaction(lambda: _mend(task_id, now))
+
+
 def _mend(task_id: int, now: datetime) -> bool:
-    """Sets the live row to what the task says, under its lock; whether that changed anything."""
+    """The same, under the row's lock."""
     existed = DjangoJob.objects.filter(pk=str(task_id)).exists()
     stored = liverows.lock(task_id)
     task = Task.objects.present().select_related("group", "calendar").filter(pk=task_id).first()
     if task is None:
         return False
-    try:
-        next_time = task.next_time(now)
-    except InvalidTrigger as error:
-        Task.objects.filter(pk=task_id).update(schedule_error=str(error)[:500])
+    if task.is_at_rest or task.has_run_enough:
+        if stored is not None:
+            liverows.move({task_id: None})
+        return stored is not None or not existed
+    # Somebody was faster, or it is for services/following.py to find its time.
+    if stored is not None or task.follows_end:
         return not existed
-    if next_time is not None and task.schedule_error:
-        Task.objects.filter(pk=task_id).update(schedule_error="")
-    if existed and (stored is None) == (next_time is None):
-        return False
-    liverows.move({task_id: next_time})
-    return True
+    found, broken = accounted.next_times(plans.read([task_id]), now)
+    error, next_time = broken.get(task_id, ""), found.get(task_id)
+    if error or (next_time is not None and task.schedule_error):
+        Task.objects.filter(pk=task_id).update(schedule_error=error)
+    if next_time is not None:
+        liverows.move({task_id: next_time})
+    return next_time is not None or not existed
 
 
 def strangers() -> list[str]:

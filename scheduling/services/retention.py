@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Max, Q
 
 from scheduling.models import ENDED, Attempt, Execution, ExecutionLog, Notice, State, Task
 from scheduling.services import answers
@@ -37,9 +38,9 @@ def prune(
     ``keep_other_days``; log lines ``keep_log_days``. An execution goes with its log, its attempts and its notice.
     """
     pruned = Pruned()
-    for ids in _batches(now, dry_run=dry_run):
+    for task_id, ids in _batches(now):
         if not dry_run:
-            in_transaction(lambda ids=ids: _remove(ids))  # type: ignore[misc]
+            in_transaction(lambda task_id=task_id, ids=ids: _remove(task_id, ids))  # type: ignore[misc]
             time.sleep(PAUSE_SECONDS)
         pruned.executions += len(ids)
         between(pruned)
@@ -54,15 +55,23 @@ def prune(
     return pruned
 
 
-def _remove(ids: list[int]) -> None:
+def _remove(task_id: int, ids: list[int]) -> None:
+    """Removes executions of one task; what they told of its schedule is noted there, so that it is not run again."""
+    newest = Execution.objects.filter(pk__in=ids, slot="").aggregate(
+        Max("scheduled_for"), Max("covers_until")
+    )
+    until = max((at for at in newest.values() if at is not None), default=None)
+    if until is not None:
+        task = Task.objects.filter(Q(pruned_until=None) | Q(pruned_until__lt=until), pk=task_id)
+        task.update(pruned_until=until)
     ExecutionLog.objects.filter(execution_id__in=ids).delete()
     Attempt.objects.filter(execution_id__in=ids).delete()
     Notice.objects.filter(execution_id__in=ids).delete()
     Execution.objects.filter(pk__in=ids).delete()
 
 
-def _batches(now: datetime, *, dry_run: bool) -> Iterator[list[int]]:
-    """The ids to remove, task by task, oldest first: each step reads one short range of an index."""
+def _batches(now: datetime) -> Iterator[tuple[int, list[int]]]:
+    """The task and the ids to remove, task by task, oldest first: each step reads one short range of an index."""
     days = settings.SCHEDULER
     succeeded_before = now - timedelta(days=days["keep_succeeded_days"])
     other_before = now - timedelta(days=days["keep_other_days"])
@@ -87,7 +96,7 @@ def _batches(now: datetime, *, dry_run: bool) -> Iterator[list[int]]:
                 )
             ]
             if old:
-                yield old
+                yield task_id, old
             if page[-1][2] is not None and page[-1][2] > max(succeeded_before, other_before):
                 break  # from here on everything is younger
 

@@ -19,7 +19,16 @@ from scheduling import clock
 from scheduling.exceptions import EditedMeanwhile, InvalidTrigger, Refused
 from scheduling.models import Calendar, Execution, Pool, Reason, Task, TaskVersion
 from scheduling.models.task import known_field
-from scheduling.services import admission, chains, dependencies, impact, liverows, permits, requests
+from scheduling.services import (
+    accounted,
+    admission,
+    chains,
+    dependencies,
+    impact,
+    liverows,
+    permits,
+    requests,
+)
 from scheduling.services.actor import Actor
 from scheduling.services.changes import record, version_of
 from scheduling.sql.transactions import in_transaction
@@ -129,8 +138,9 @@ def edit_many(edited: list[Task], *, actor: Actor) -> list[Task]:
         ids = [task.pk for task in edited]
         times = liverows.lock_many(ids, skip_locked=False)
         now = clock.refresh()
+        lost = accounted.lost([task_id for task_id in ids if times.get(task_id) is None], now)
         for task_id in ids:
-            if task_id not in times or ((at := times[task_id]) is not None and at <= now):
+            if task_id not in times or task_id in lost or ((at := times[task_id]) is not None and at <= now):
                 admission.settle(task_id, now)
         rows = Task.objects.present().select_for_update().filter(pk__in=ids)
         stored = {task.pk: task for task in rows.prefetch_related("group", "pool", "owner", "calendar")}
@@ -145,7 +155,7 @@ def edit_many(edited: list[Task], *, actor: Actor) -> list[Task]:
                 continue
             task = copy(given)  # the transaction may be repeated
             changes = difference(before, task)
-            task.run_count = before.run_count
+            task.run_count, task.pruned_until = before.run_count, before.pruned_until
             if not changes.keys().isdisjoint(Task.SCHEDULE):
                 task.anchor_at, task.run_count = task.start_at or now, 0
                 task.follows_end = task.waits_for_end

@@ -62,6 +62,17 @@ def moments_of(walk: Walk, places: Sequence[int]) -> list[tuple[int, datetime]]:
     return rows
 
 
+def rows_for(walk: Walk, wanted: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    """The rows of a walk with only such values in it, for each list of others in their places; in no order.
+
+    Put into words once, as above. The values are as the database takes them.
+    """
+    text, params = walk.statement
+    assert all(len(values) == len(params) for values in wanted), params  # noqa: S101
+    parts = [f"SELECT * FROM ({text}) AS part{number}" for number in range(len(wanted))]
+    return _run(" UNION ALL ".join(parts), _flat(map(tuple, wanted)))
+
+
 def counts_of(walks: Sequence[Walk]) -> list[int]:
     """How many rows each of those walks gives, in their order."""
     texts, params = _parts(walks)

@@ -77,8 +77,9 @@ class World:
         return self._task(key, trigger="interval", trigger_params=params, **values)
 
     def _differ_from_their_live_rows(self) -> None:
-        """What the keeper of live rows mends: one is missing, one goes on although its task rests, one is left over."""
+        """What the keeper of live rows mends: two are missing, one goes on while its task rests, one is left over."""
         liverows.delete(self._every(7_200, "missing").pk)
+        liverows.delete(self._every(1_500, "missing-and-due").pk)
         Task.objects.filter(pk=self._every(7_200, "restless").pk).update(paused=True)
         deleted = self._task("deleted", **BY_HAND)
         tasks.delete(deleted.pk, actor=TESTER)

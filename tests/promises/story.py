@@ -49,13 +49,11 @@ def make_due(number: int, due: datetime, nodes: Nodes, **values: Any) -> list[in
     return ids
 
 
-def steady_task(nodes: Nodes, seconds: int = 1) -> Task:
+def steady_task(nodes: Nodes, seconds: int = 1, key: str = "steady") -> Task:
     """A task that is due every so many seconds, and writes lines as those of ``make_due`` do."""
     parameters = {"path": str(lines_file(nodes)), "text": "{execution_id} {attempt}"}
     every = {"trigger": "cron", "trigger_params": {"expression": f"*/{seconds} * * * * *"}}
-    return tasks.create(
-        new_task("steady", function="append_line", parameters=parameters, **every), actor=TESTER
-    )
+    return tasks.create(new_task(key, function="append_line", parameters=parameters, **every), actor=TESTER)
 
 
 def await_another(task: Task, seconds: float = 10) -> None:
