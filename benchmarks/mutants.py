@@ -40,6 +40,7 @@ MODEL = "tests/promises/test_model.py"
 RESULTS = "tests/scheduling/services/test_claims_and_results.py"
 OPEN = "tests/promises/test_open_claims.py"
 FAILPOINTS = "tests/faults/test_failpoints.py"
+LOST_ROWS = "tests/scheduling/services/test_lost_live_rows.py"
 
 MUTANTS = (
     Mutant(
@@ -111,6 +112,21 @@ MUTANTS = (
         "missed rows", "P3",
         {"scheduling/services/admission.py": [("    if decision.missed:\n", "    if False and decision.missed:\n")]},
         (MODEL,),
+    ),
+    Mutant(
+        "mending from what is told", "P3",
+        {"scheduling/services/accounted.py": [("            if last is None:\n", "            if True:\n")]},
+        (LOST_ROWS,),
+    ),
+    Mutant(
+        "a pause in what is mended", "P3",
+        {"scheduling/services/accounted.py": [('versions.order_by("-version").values("at")', 'versions.order_by("version").values("at")')]},
+        (LOST_ROWS,),
+    ),
+    Mutant(
+        "what retention has removed", "P3",
+        {"scheduling/services/accounted.py": [('"changed_at", "pruned_until", "calendar', '"changed_at", "calendar')]},
+        (LOST_ROWS,),
     ),
     Mutant(
         "admission in one piece", "P3",

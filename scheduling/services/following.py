@@ -56,10 +56,9 @@ def _follow(task_id: int, now: datetime) -> bool:
         runs.exclude(state__in=NEVER_RAN).order_by("-id").values_list("finished_at", flat=True).first()
     )
     settled = accounted.settled_until([task_id])[task_id]
-    since = settled  # without any run, its live row was lost before the first one: that is due as it was
-    if (
-        ended is not None
-    ):  # from here on the schedule's steps are counted; one that has passed meanwhile is due at once
+    since = settled  # without any run its live row was lost before the first one, which is due as it was
+    if ended is not None:
+        # From here on the schedule's steps are counted; one that has passed meanwhile is due at once.
         task.anchor_at, since = ended, max(ended, settled)
     try:
         next_time = task.build_trigger().next_after(since)
