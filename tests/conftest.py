@@ -16,8 +16,10 @@ from urllib.parse import quote
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 from django.db.models import Count
+from django.test import TransactionTestCase
 from django.utils import translation
 
 from jobsite import belief
@@ -26,6 +28,7 @@ from scheduling.models import Execution, Task
 from scheduling.services import health, tasks
 from scheduling.services.actor import Actor
 from scheduling.services.plans import plans
+from tests.emptying import Emptying
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTER = Actor(source="command", reason="a test")
@@ -54,8 +57,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """PostgreSQL removes no database that a thread or a process which is just ending is still connected to."""
-    yield
+    """On PostgreSQL no commit of the tests waits for the disk: that outlives any death but the server's own.
+
+    Nor does it remove a database that a thread or a process which is just ending is still connected to.
+    """
+    with django_db_blocker.unblock():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                name = connection.ops.quote_name(connection.settings_dict["NAME"])
+                cursor.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+            connection.close()
+        emptying = Emptying()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _test: emptying.empty())
+        yield
     if connection.vendor == "postgresql":
         connection.close()  # a test may have had it ended by the server
         with django_db_blocker.unblock(), connection.cursor() as cursor:
@@ -63,6 +78,14 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_passwords() -> Iterator[None]:
+    """A million rounds are half a second for each account; one of few rounds is read by any process all the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PBKDF2PasswordHasher, "iterations", 1)
+        yield
 
 
 @pytest.fixture(autouse=True)
