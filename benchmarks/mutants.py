@@ -105,7 +105,7 @@ MUTANTS = (
     ),
     Mutant(
         "lost runs of a dead node", "P5",
-        {"scheduling/services/nodes.py": [('release_runs(node_id, now, Reason.NODE_DIED, f"node {node_id} died while it ran")', "0")]},
+        {"scheduling/services/nodes.py": [('release_runs(node_id, now, Reason.NODE_DIED, of_runs.NODE_DIED(node=node_id))', "0")]},
         (MODEL, RESULTS),
     ),
     Mutant(

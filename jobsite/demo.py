@@ -36,6 +36,7 @@ from instances.services import (
 )
 from scheduling import clock
 from scheduling.models import Execution, ExecutionLog, Group, Pool, Reason, State, Tally, Task
+from scheduling.sentences import of_runs
 from scheduling.services import groups, pools, tallies, tasks
 from scheduling.services.actor import Actor
 
@@ -184,11 +185,11 @@ def _row(task: Task, sample: Sample, at: datetime, chance: random.Random) -> Exe
         )
         took *= 0.3
     elif luck > 0.995:
-        row.state, row.reason, row.detail = State.TIMED_OUT, Reason.TIMEOUT, "ran longer than allowed"
+        row.state, row.reason, row.detail = State.TIMED_OUT, Reason.TIMEOUT, of_runs.OVER_TIME()
         took *= 4
     elif luck > 0.985:
         row.state, row.reason, row.attempt = State.SKIPPED, Reason.OVERLAP, 0
-        row.detail, row.finished_at = "as many runs as allowed were active at that moment", at + late
+        row.detail, row.finished_at = of_runs.SKIPPED(), at + late
         return row
     row.started_at = row.queued_at + timedelta(milliseconds=chance.uniform(5, 60))
     row.finished_at = row.started_at + timedelta(seconds=took)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from scheduling import clock
 from scheduling.runlog import LEVELS, RunLog, open_log
+from scheduling.sentences import of_runs
 from scheduling.text import storable_characters
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ class RunContext:
         """
         if at.tzinfo is None:
             raise ValueError("retry_at needs a time with a time zone")
-        raise RetryAsked(at.astimezone(UTC), why or "The function asked to be tried again.")
+        raise RetryAsked(at.astimezone(UTC), why or of_runs.AGAIN_IF_ASKED())
 
     def retry_in(self, seconds: float, why: str = "") -> NoReturn:
         """As ``retry_at``, that many seconds from now."""

@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from django.apps import apps
 from django.conf import settings
 from django.utils.module_loading import module_has_submodule
-from django.utils.translation import gettext as _
 
 from scheduling import docstrings, executors
 from scheduling.exceptions import UnknownExecutor, UnknownFunction
 from scheduling.parameters import DefaultsUnusable, Parameters, SignatureUnusable
+from scheduling.sentences import of_runs
 from scheduling.words import did_you_mean
 
 if TYPE_CHECKING:
@@ -133,8 +133,8 @@ class Registry:
         try:
             return self._functions[name]
         except KeyError:
-            near = did_you_mean(name, self._functions)
-            raise UnknownFunction(_("There is no registered function %r.") % name + near) from None
+            values = {"function": repr(name), "hint": did_you_mean(name, self._functions).strip()}
+            raise UnknownFunction(of_runs.FUNCTION_MISSING.in_words(values)) from None
 
     def functions(self) -> Mapping[str, RegisteredFunction]:
         self._look()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from django.utils.translation import gettext as _
+from scheduling.sentences import of_names
 
 _MOST_NAMES = 20
 
@@ -15,8 +15,8 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     names = sorted(allowed)
     near = get_close_matches(word, names, n=1)
     if near:
-        return " " + _("Did you mean %(name)s?") % {"name": repr(near[0])}
+        return " " + of_names.NEAREST.in_words({"name": repr(near[0])})
     if not names:
-        return " " + _("There are none.")
+        return " " + of_names.THERE_ARE_NONE.in_words({})
     shown = ", ".join(names[:_MOST_NAMES]) + (", …" if len(names) > _MOST_NAMES else "")
-    return " " + _("Allowed: %(names)s.") % {"names": shown}
+    return " " + of_names.ALLOWED.in_words({"names": shown})

@@ -24,6 +24,7 @@ from jobsite.admin_base import ServiceAdmin, actor_of, key_of, sentences
 from scheduling import clock
 from scheduling.exceptions import Refused
 from scheduling.models import Execution
+from scheduling.sentences import in_words
 
 MOST_DATABASES = 200
 MOST_SESSIONS = 10
@@ -152,7 +153,7 @@ class InstancePage(ServiceAdmin[Instance]):
             _("Asked for as run"),
             reverse("admin:scheduling_execution_change", args=[execution.pk]),
             execution.pk,
-            execution.detail,
+            in_words(execution.detail),
         )
         self.message_user(request, text, messages.SUCCESS)
 

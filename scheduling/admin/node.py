@@ -15,6 +15,7 @@ from jobsite.admin_base import ChangeList, HistoryAdmin, HistoryList, actor_of
 from jobsite.templatetags.jobsite import moment, relative, state_badge
 from scheduling import clock
 from scheduling.models import Execution, Node, State
+from scheduling.sentences import in_words, joined
 from scheduling.services import health, nodes
 
 #: Running executions that a node's page shows.
@@ -56,8 +57,8 @@ class NodeAdmin(HistoryAdmin[Node]):
     list_before_template = "scheduling/parts/act.html"
     change_form_outer_before_template = "scheduling/parts/node_page.html"
     fields = (
-        "standing", "detail", "warning", "seen", "seats_used", "queue_names", "kind", "host", "pid", "version", "id",
-        "began", "ended", "drain_asked", "lease_seconds", "beat", "event_counts", "function_names",
+        "standing", "kept_by", "troubled_by", "seen", "seats_used", "queue_names", "kind", "host", "pid", "version",
+        "id", "began", "ended", "drain_asked", "lease_seconds", "beat", "event_counts", "function_names",
     )  # fmt: skip
     readonly_fields = fields
 
@@ -90,7 +91,15 @@ class NodeAdmin(HistoryAdmin[Node]):
     @admin.display(description=_("detail"))
     def trouble(self, node: Node) -> str:
         """Why it claims nothing, or what troubles it although it does."""
-        return "; ".join(text for text in (node.detail, node.warning) if text)
+        return in_words(joined((node.detail, node.warning)))
+
+    @admin.display(description=_("detail"))
+    def kept_by(self, node: Node) -> str:
+        return in_words(node.detail)
+
+    @admin.display(description=_("warning"))
+    def troubled_by(self, node: Node) -> str:
+        return in_words(node.warning)
 
     @admin.display(description=_("queues"))
     def queue_names(self, node: Node) -> str:

@@ -30,6 +30,7 @@ from scheduling.engine.scheduler import TaskScheduler
 from scheduling.engine.state import NodeState
 from scheduling.exceptions import NodeIsDead
 from scheduling.models import Node, Reason
+from scheduling.sentences import of_runs
 from scheduling.services import nodes, results
 from scheduling.services.results import Recorded, Result
 from scheduling.sql.transactions import drop_connection, in_transaction
@@ -234,7 +235,7 @@ class Process:
         self._try("drain", lambda: nodes.set_state(state.node_id, Node.State.DRAINING, clock.now()))
         self._await_runs(state, self.options.drain_seconds)
         for key in state.runs.running():
-            state.runs.cancel(key, Reason.NODE_STOPPED, "the node is being stopped")
+            state.runs.cancel(key, Reason.NODE_STOPPED, of_runs.NODE_STOPS())
         self._await_runs(state, GRACE_SECONDS)
         self._await_stored(state, GRACE_SECONDS)
         if self._dead.is_set():
@@ -266,8 +267,7 @@ class Process:
         now = clock.refresh()
 
         def work() -> None:
-            detail = "the node was stopped while it ran"
-            nodes.release_runs(state.node_id, now, Reason.NODE_STOPPED, detail)
+            nodes.release_runs(state.node_id, now, Reason.NODE_STOPPED, of_runs.NODE_STOPPED())
             nodes.store_events(state.node_id, dict(state.events))
             nodes.set_state(state.node_id, Node.State.STOPPED, now)
 

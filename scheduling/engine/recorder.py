@@ -12,6 +12,7 @@ from dataclasses import replace
 from django.db import DatabaseError
 
 from scheduling.executors import Outcome
+from scheduling.sentences import of_runs
 from scheduling.services.results import Recorded, Result
 from scheduling.sql.transactions import Fault, classify
 
@@ -134,7 +135,7 @@ def _store_bare(result: Result, error: DatabaseError, store: Callable[[list[Resu
     bare = Outcome(
         "failed",
         "result_unstorable",
-        f"It ended {result.outcome.state}, but the database refused what it gave."[:500],
+        of_runs.REFUSED_BY_DATABASE(state=result.outcome.state),
         message=ascii(str(error))[:2_000],
         run_ms=result.outcome.run_ms,
     )

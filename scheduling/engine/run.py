@@ -19,6 +19,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from scheduling import clock, registry, runlog
 from scheduling.context import TIMEOUT, RetryAsked, RunCancelled, RunContext, entered
@@ -26,6 +27,7 @@ from scheduling.exceptions import ParametersInvalid, ProgramFailed, UnknownFunct
 from scheduling.executors.base import Outcome, OutcomeState, RunOrder
 from scheduling.registry import RegisteredFunction
 from scheduling.runlog import RunLog
+from scheduling.sentences import of_runs
 from scheduling.text import (
     DETAIL_CHARACTERS,
     ERROR_CLASS_CHARACTERS,
@@ -38,6 +40,7 @@ from scheduling.text import (
     storable_json,
     storable_middle,
 )
+from scheduling.words import did_you_mean
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +53,8 @@ def run(order: RunOrder, log: RunLog | None = None) -> Outcome:
     """
     try:
         function = registry.get(order.function)
-    except UnknownFunction as error:
-        return Outcome.hand_back("function_missing", _detail(str(error)))
+    except UnknownFunction:
+        return _missing(order.function)
     opened = _opened()
     _recycle(opened)
     entangled = _in_transaction(opened)
@@ -70,15 +73,22 @@ async def run_coroutine(order: RunOrder, log: RunLog | None = None) -> Outcome:
     """As ``run``, for a coroutine function, in the running loop; to be awaited in a task of its own."""
     try:
         function = registry.get(order.function)
-    except UnknownFunction as error:
-        return Outcome.hand_back("function_missing", _detail(str(error)))
+    except UnknownFunction:
+        return _missing(order.function)
     if not function.is_coroutine:
-        return Outcome("failed", "exception", f"{order.function} is no coroutine function.")
+        return Outcome("failed", "exception", of_runs.NO_COROUTINE(function=order.function))
     try:
         return await _Run(function, RunContext.of(order, log or runlog.open_new())).outcome_of_coroutine()
     finally:
         # Where Django's asynchronous methods do their work; one that was never used has nothing to close.
         await sync_to_async(lambda: _recycle(_opened()))()
+
+
+def _missing(name: str) -> Outcome:
+    """The error said it in the reader's language; a row says it in English."""
+    with override("en"):
+        hint = did_you_mean(name, registry.functions()).strip()
+    return Outcome.hand_back("function_missing", of_runs.FUNCTION_MISSING(function=repr(name), hint=hint))
 
 
 def _cancel_soon(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
@@ -125,7 +135,7 @@ class _Run:
     def _look(self) -> tuple[Outcome | None, dict[str, Any]]:
         """The typed arguments, or how it ends before it has begun."""
         if not self.function.is_on:
-            text = _("The function is switched off here: the setting %s says so.") % self.function.setting
+            text = of_runs.FUNCTION_OFF(setting=self.function.setting)
             return self._ended("failed", "function_off", text), {}
         try:
             return None, self.function.validate(self.context.parameters)
@@ -150,7 +160,7 @@ class _Run:
 
     def _returned(self, result: str | None, altered: bool) -> Outcome:
         if self._is_late:
-            return self._ended("timed_out", TIMEOUT, _("It returned after its deadline."))
+            return self._ended("timed_out", TIMEOUT, of_runs.RETURNED_LATE())
         return self._ended("succeeded", result=result, result_altered=altered)
 
     def _call(self, arguments: dict[str, Any]) -> object:
@@ -174,7 +184,7 @@ class _Run:
 
     def _cancelled(self, error: RunCancelled) -> Outcome:
         if error.reason == TIMEOUT:
-            return self._ended("timed_out", TIMEOUT, error.detail or _("It was ended at its deadline."))
+            return self._ended("timed_out", TIMEOUT, error.detail or of_runs.ENDED_AT_DEADLINE())
         reason = storable_characters(error.reason, REASON_CHARACTERS) or "by_task"
         return self._ended("cancelled", reason, error.detail)
 

@@ -15,6 +15,7 @@ from scheduling import clock, context
 from scheduling.context import TIMEOUT
 from scheduling.exceptions import ExecutorClosed
 from scheduling.executors.base import Done, Executor, Outcome, RunCoroutine, RunOrder
+from scheduling.sentences import of_nodes
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ class AsyncioExecutor(Executor):
         if not self._stands_still():
             return ""
         names = sorted({order.task_key for order in self.running()})[:10]
-        return f"takes no coroutines: one blocks the event loop, among {', '.join(names)}"
+        return of_nodes.LOOP_BLOCKED(tasks=", ".join(names))
 
     def shutdown(self, wait_seconds: float) -> tuple[RunOrder, ...]:
         with self._emptied:

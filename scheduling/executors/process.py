@@ -14,6 +14,7 @@ from scheduling.executors.base import Done, Outcome, Run, RunOrder
 from scheduling.executors.processes import frames
 from scheduling.executors.processes.supervision import Ended, Supervision
 from scheduling.executors.thread import ThreadExecutor
+from scheduling.sentences import joined, of_runs
 from scheduling.text import DETAIL_CHARACTERS, storable_characters
 
 
@@ -32,7 +33,7 @@ class ProcessExecutor(ThreadExecutor):
     def shutdown(self, wait_seconds: float) -> tuple[RunOrder, ...]:
         left = super().shutdown(wait_seconds)
         for order in left:
-            self.cancel(*order.key, LOST, "the executor is shut down")
+            self.cancel(*order.key, LOST, of_runs.EXECUTOR_STOPS())
         return left
 
     def _supervise(self, order: RunOrder) -> Outcome:
@@ -71,7 +72,7 @@ def _reported(ended: Ended) -> Outcome | None:
     try:
         return frames.unpack_outcome(ended.outcome)
     except (TypeError, ValueError, KeyError) as error:
-        return Outcome("failed", "worker_failed", f"Its process reported no outcome: {error}"[:500])
+        return Outcome("failed", "worker_failed", of_runs.NO_OUTCOME(cause=error))
 
 
 def _unreported(ended: Ended, run: RunContext) -> Outcome:
@@ -82,14 +83,14 @@ def _unreported(ended: Ended, run: RunContext) -> Outcome:
         return _outcome("failed", ended.broken_limit, ended.detail)
     if ended.killed or (run.cancelled and ended.exit_code == -signal.SIGTERM):
         reason, detail = run.cancel_request
-        how = ended.detail or "killed, since it did not end when it was asked to"
+        how = ended.detail or of_runs.KILLED()
         state = "timed_out" if reason == TIMEOUT else "cancelled"
-        return _outcome(state, reason, f"{detail} ({how})" if detail else how)
+        return _outcome(state, reason, joined((detail, how)))
     if ended.exit_code is None:
-        return _outcome("failed", "worker_failed", "The process that started it has died.")
+        return _outcome("failed", "worker_failed", of_runs.SERVER_DIED())
     if ended.exit_code == -signal.SIGXCPU:
-        return _outcome("failed", "cpu_limit", "it used more processor time than is allowed")
-    return _outcome("failed", "exited", f"Its process ended before the function did: {ended.described}.")
+        return _outcome("failed", "cpu_limit", of_runs.CPU_LIMIT_OF_KERNEL())
+    return _outcome("failed", "exited", of_runs.PROCESS_ENDED(ending=ended.described))
 
 
 def _outcome(state: Any, reason: str, detail: str) -> Outcome:

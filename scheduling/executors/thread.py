@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from scheduling import context
 from scheduling.exceptions import ExecutorClosed
 from scheduling.executors.base import Done, Executor, Outcome, Run, RunOrder
+from scheduling.sentences import of_runs
 from scheduling.text import (
     DETAIL_CHARACTERS,
     ERROR_CLASS_CHARACTERS,
@@ -173,4 +174,4 @@ def _fallen(error: BaseException) -> Outcome:
             message=storable(said, MESSAGE_BYTES),
         )
     except BaseException:  # noqa: BLE001  (most likely out of memory)
-        return Outcome("failed", "worker_failed", "The run broke its worker.")
+        return Outcome("failed", "worker_failed", of_runs.WORKER_BROKE())

@@ -19,6 +19,7 @@ from django.db.models import F
 
 from scheduling import sql
 from scheduling.models import ACTIVE, NEVER, Execution, Origin, Reason, State, Task
+from scheduling.sentences import of_runs
 from scheduling.services import accounted, liverows, misfire, replacement
 from scheduling.services.plans import Plan, plans
 from scheduling.sql.transactions import in_transaction
@@ -185,7 +186,7 @@ def _rows(
             if at > now:
                 load.counted -= 1  # it is counted when its time has come
                 row |= {"state": State.WAITING.value, "reason": Reason.DELAY.value, "available_at": at}
-                row["detail"] = f"not before {at.isoformat(timespec='milliseconds')} (jitter)"
+                row["detail"] = of_runs.NOT_BEFORE_BY_JITTER(at=at.isoformat(timespec="milliseconds"))
         rows.append(row)
     return rows
 
@@ -197,14 +198,16 @@ def jitter(plan: Plan, instant: datetime) -> timedelta:
 
 
 def _missed_detail(missed: misfire.Missed) -> str:
-    count = f"{missed.count}" if missed.count is not None else f"more than {misfire.WALK_LIMIT}"
-    return f"{count} due from {missed.first.isoformat()} to {missed.last.isoformat()}"
+    stretch = {"first": missed.first.isoformat(), "last": missed.last.isoformat()}
+    if missed.count is None:
+        return of_runs.MISSED_MORE(number=misfire.WALK_LIMIT, **stretch)
+    return of_runs.MISSED(number=missed.count, **stretch)
 
 
 DETAILS: dict[tuple[str, str], str] = {
-    (State.SKIPPED, Reason.OVERLAP): "as many runs as allowed were active at that moment",
-    (State.SKIPPED, Reason.QUEUE_FULL): f"{WAITING_CAP} runs were waiting already",
-    (State.WAITING, Reason.OVERLAP): "waits for a run of the same task to end",
+    (State.SKIPPED, Reason.OVERLAP): of_runs.SKIPPED(),
+    (State.SKIPPED, Reason.QUEUE_FULL): of_runs.TOO_MANY_WAIT(number=WAITING_CAP),
+    (State.WAITING, Reason.OVERLAP): of_runs.WAITS_ITS_TURN(),
 }
 
 
@@ -320,7 +323,7 @@ def hold(task_ids: Iterable[int]) -> None:
     Execution.objects.filter(
         task_id__in=list(task_ids), state__in=(State.QUEUED, State.WAITING), origin=Origin.SCHEDULE
     ).exclude(state=State.WAITING, reason=Reason.RETRY).update(
-        state=State.WAITING, reason=Reason.PAUSED, detail="the task is paused", available_at=NEVER
+        state=State.WAITING, reason=Reason.PAUSED, detail=of_runs.TASK_PAUSED(), available_at=NEVER
     )
 
 

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from scheduling.models import ENDED, NEVER, Dependency, Execution, Origin, Reason, State, Task
 from scheduling.models.execution import reason_text
+from scheduling.sentences import joined, of_runs
 from scheduling.services import dependencies, liverows, replacement
 from scheduling.services.admission import count_active, new_row
 from scheduling.services.plans import Plan, plans
@@ -166,11 +167,11 @@ def _admit(
     state, reason, detail = State.QUEUED, "", ""
     if not runs:
         state, reason = State.SKIPPED, Reason.UPSTREAM
-        detail = _("what it runs after did not end as it waits for: %s") % _ends_in_words(upstream_ids)
+        detail = of_runs.OTHERWISE_ENDED(ends=_ends(upstream_ids))
     elif not task.enabled:
-        state, reason, detail = State.SKIPPED, Reason.TASK_DISABLED, _("the task was disabled at that moment")
+        state, reason, detail = State.SKIPPED, Reason.TASK_DISABLED, of_runs.TASK_WAS_DISABLED()
     elif task.is_at_rest:
-        state, reason, detail = State.WAITING, Reason.PAUSED, "the task is paused"
+        state, reason, detail = State.WAITING, Reason.PAUSED, of_runs.TASK_PAUSED()
     else:
         load = count_active([plan.id])[plan.id]
         state, reason = load.place(plan)
@@ -179,7 +180,7 @@ def _admit(
             replacement.make_way(plan.id, load.counted - plan.max_concurrent + 1, now)
     slot = f"dep:{end.chain}" + (f":{number + 1}" if number else "")
     row: dict[str, Any] = new_row(
-        plan, end.scheduled_for, now, state, reason, origin=Origin.DEPENDENCY, slot=slot, detail=detail[:500]
+        plan, end.scheduled_for, now, state, reason, origin=Origin.DEPENDENCY, slot=slot, detail=detail
     )
     if reason == Reason.PAUSED:
         row["available_at"] = NEVER
@@ -187,13 +188,16 @@ def _admit(
     return made.pk
 
 
-def _ends_in_words(execution_ids: Iterable[int]) -> str:
+def _ends(execution_ids: Iterable[int]) -> str:
     """Each with its task and how it ended: "#12 (load: cancelled, a later run took its place)"."""
     rows = Execution.objects.filter(pk__in=list(execution_ids)).order_by("pk")
-    return ", ".join(
-        f"#{id} ({key}: {', '.join(filter(None, [str(State(state).label), reason_text(reason)]))})"
-        for id, key, state, reason in rows.values_list("pk", "task_key", "state", "reason")
-    )
+    with override("en"):  # as all that is written into rows
+        return joined(
+            of_runs.END_WITH_REASON(id=id, key=key, state=State(state).label, reason=reason_text(reason))
+            if reason
+            else of_runs.END(id=id, key=key, state=State(state).label)
+            for id, key, state, reason in rows.values_list("pk", "task_key", "state", "reason")
+        )
 
 
 def upstream_of(execution_ids: Iterable[int]) -> dict[int, dict[str, Any]]:

@@ -12,10 +12,10 @@ from itertools import islice
 from typing import Any
 
 from django.db import DatabaseError, connection
-from django.utils.translation import gettext as _
 
 from scheduling import clock, sql
 from scheduling.models import Examination
+from scheduling.sentences import of_promises
 from scheduling.services.actor import Actor
 from scheduling.services.examinations import KINDS, NAMED, Broken, Kind
 from scheduling.sql.transactions import in_transaction
@@ -114,7 +114,7 @@ def look(now: datetime) -> list[Finding]:
 def _look(name: str, kind: Kind, now: datetime, seconds: float) -> Finding:
     finding, begun = Finding(name), time.monotonic()
     if seconds <= 0:
-        return _unknown(finding, _("no time was left for it"))
+        return _unknown(finding, of_promises.NO_TIME())
     try:
         with ExitStack() as stack:
             stack.enter_context(sql.at_most(seconds))
@@ -127,7 +127,7 @@ def _look(name: str, kind: Kind, now: datetime, seconds: float) -> Finding:
         # The database says in many ways that a statement took too long; the clock says it in one.
         if isinstance(error, DatabaseError) and time.monotonic() - begun < seconds * 0.9:
             raise
-        _unknown(finding, _("it took longer than %g s and was ended") % round(seconds, 1))
+        _unknown(finding, of_promises.TOOK_TOO_LONG(seconds=f"{round(seconds, 1):g}"))
     finding.ms = (time.monotonic() - begun) * 1000
     return finding
 

@@ -14,14 +14,16 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Q, Sum
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
 from django_apscheduler.models import DjangoJob
 
 from jobsite.checks import database_is_new_enough
 from scheduling import clock
 from scheduling.exceptions import InvalidTrigger
 from scheduling.models import Execution, Node, Pool, State, Task
+from scheduling.models.execution import reason_text
+from scheduling.sentences import of_promises
 from scheduling.services import dependencies, health, liverows, repair
 
 #: Rows that one examination names; the rest are counted.
@@ -33,7 +35,7 @@ COMPUTED = 100
 
 
 class Broken(NamedTuple):
-    """What breaks a promise, in a sentence, and the row that does: an ``execution``, ``task``, ``pool`` or ``node``."""
+    """What breaks a promise, in English, and the row that does: an ``execution``, ``task``, ``pool`` or ``node``."""
 
     text: str
     kind: str = ""
@@ -49,30 +51,29 @@ def _occurrences(now: datetime) -> Iterator[Broken]:
         constraints = connection.introspection.get_constraints(cursor, Execution._meta.db_table)
     wanted = ["task_id", "scheduled_for", "slot"]
     if not any(each["unique"] and each["columns"] == wanted for each in constraints.values()):
-        yield Broken(_("the unique constraint over task, scheduled_for and slot is missing"))
+        yield Broken(of_promises.NO_CONSTRAINT())
 
 
 def _owners(now: datetime) -> Iterator[Broken]:
     rows = Execution.objects.filter(state=State.RUNNING).exclude(node__state__in=Node.LIVE)
     for id, key, node in rows.order_by("id").values_list("id", "task_key", "node_id")[: NAMED + 1]:
-        text = _("#%(id)d (%(key)s) is running on %(node)s, which does not live")
-        yield Broken(text % {"id": id, "key": key, "node": node}, "execution", id)
+        yield Broken(of_promises.NO_OWNER(id=id, key=key, node=node), "execution", id)
 
 
 def _silent_nodes(now: datetime) -> Iterator[Broken]:
     if not health.beating(now):
-        yield Broken(_("no scheduler is running"))
+        yield Broken(of_promises.NO_SCHEDULER())
     for node in Node.objects.filter(state__in=Node.LIVE):
         late = (now - node.heartbeat_at).total_seconds()
         if late > node.lease_seconds + 5 and health.beating(now):
-            text = _("node %(node)s has been silent for %(seconds).0f s and is not declared dead")
-            yield Broken(text % {"node": node, "seconds": late}, "node", str(node.pk))
+            text = of_promises.NODE_SILENT(node=node, seconds=round(late))
+            yield Broken(text, "node", str(node.pk))
 
 
 def _due(now: datetime) -> Iterator[Broken]:
     earliest = liverows.earliest(repair.strangers())
     if earliest is not None and now - earliest > PATIENCE:
-        yield Broken(_("something has been due since %s and was not admitted") % _time(earliest))
+        yield Broken(of_promises.NOT_ADMITTED(at=_time(earliest)))
 
 
 def _live_rows(now: datetime) -> Iterator[Broken]:
@@ -80,7 +81,7 @@ def _live_rows(now: datetime) -> Iterator[Broken]:
         if kind == "still":  # a schedule that has ended looks the same
             continue
         for id in sorted(ids)[: NAMED + 1]:
-            yield Broken(_("task %(id)d: its live row is %(kind)s") % {"id": id, "kind": kind}, "task", id)
+            yield Broken(of_promises.LIVE_ROW(id=id, kind=kind), "task", id)
 
 
 def _stuck(now: datetime) -> Iterator[Broken]:
@@ -89,16 +90,16 @@ def _stuck(now: datetime) -> Iterator[Broken]:
     for row in waiting.order_by("available_at")[: NAMED + 1]:
         # What waits for another run of its task may wait long; without one it should have gone on.
         if not busy.filter(task_id=row.task_id).values_list("id")[:1]:
-            text = _("#%(id)d (%(key)s) waits (%(reason)s) and nothing of its task is active")
-            names = {"id": row.pk, "key": row.task_key, "reason": row.reason}
-            yield Broken(text % names, "execution", row.pk)
+            with override("en"):
+                reason = reason_text(row.reason)
+            text = of_promises.STUCK(id=row.pk, key=row.task_key, reason=reason)
+            yield Broken(text, "execution", row.pk)
 
 
 def _overdue(now: datetime) -> Iterator[Broken]:
     rows = Execution.objects.filter(state=State.RUNNING, deadline_at__lt=now - PATIENCE)
     for id, key, deadline in rows.order_by("id").values_list("id", "task_key", "deadline_at")[: NAMED + 1]:
-        text = _("#%(id)d (%(key)s) should have ended at %(at)s: a thread that does not look cannot be ended")
-        yield Broken(text % {"id": id, "key": key, "at": _time(deadline)}, "execution", id)
+        yield Broken(of_promises.OVERDUE(id=id, key=key, at=_time(deadline)), "execution", id)
 
 
 def _pools(now: datetime) -> Iterator[Broken]:
@@ -106,9 +107,8 @@ def _pools(now: datetime) -> Iterator[Broken]:
     used = dict(rows.values_list("pool_id").annotate(weight=Sum("weight")))
     for pool in Pool.objects.filter(pk__in=used):
         if used[pool.pk] > pool.capacity:
-            text = _("pool %(pool)s: %(used)d of %(capacity)d seats are taken")
-            names = {"pool": pool.key, "used": used[pool.pk], "capacity": pool.capacity}
-            yield Broken(text % names, "pool", pool.pk)
+            text = of_promises.POOL_TOO_FULL(key=pool.key, number=used[pool.pk], most=pool.capacity)
+            yield Broken(text, "pool", pool.pk)
 
 
 def _tasks(now: datetime) -> Iterator[Broken]:
@@ -119,10 +119,7 @@ def _tasks(now: datetime) -> Iterator[Broken]:
     )
     for id, key, most in tasks:
         if counts[id] > most:
-            text = _(
-                "task %(key)s: %(number)d are active, %(most)d are allowed (runs that were forced count)"
-            )
-            yield Broken(text % {"key": key, "number": counts[id], "most": most}, "task", id)
+            yield Broken(of_promises.TASK_TOO_BUSY(key=key, number=counts[id], most=most), "task", id)
 
 
 def _functions(now: datetime) -> Iterator[Broken]:
@@ -130,7 +127,7 @@ def _functions(now: datetime) -> Iterator[Broken]:
         yield Broken(str(broken), "task", broken.task_id)
     errors = Task.objects.present().exclude(schedule_error="").order_by("key")
     for id, key, error in errors.values_list("pk", "key", "schedule_error")[: NAMED + 1]:
-        yield Broken(_("task %(key)s: %(error)s") % {"key": key, "error": error}, "task", id)
+        yield Broken(of_promises.SCHEDULE_FAILS(key=key, cause=error), "task", id)
 
 
 def _schedules(now: datetime) -> Iterator[Broken]:
@@ -157,8 +154,8 @@ def _schedules(now: datetime) -> Iterator[Broken]:
     still = dict(Task.objects.filter(pk__in=wrong).values_list("pk", "version"))
     for id, (key, stored, computed) in sorted(wrong.items()):
         if still.get(id) == versions.get(id) and liverows.next_time(id) == stored:
-            text = _("task %(key)s: its next time is %(at)s, by its schedule it is %(due)s")
-            yield Broken(text % {"key": key, "at": _time(stored), "due": computed}, "task", id)
+            text = of_promises.WRONG_TIME(key=key, at=_time(stored), due=computed)
+            yield Broken(text, "task", id)
 
 
 def _indexes(now: datetime) -> Iterator[Broken]:
@@ -167,8 +164,7 @@ def _indexes(now: datetime) -> Iterator[Broken]:
             there = connection.introspection.get_constraints(cursor, model._meta.db_table)
         for index in model._meta.indexes:
             if index.name not in there:
-                names = {"index": index.name, "table": model._meta.db_table}
-                yield Broken(_("the index %(index)s of %(table)s is missing") % names)
+                yield Broken(of_promises.NO_INDEX(index=index.name, table=model._meta.db_table))
 
 
 def _database(now: datetime) -> Iterator[Broken]:
@@ -180,16 +176,16 @@ def _circles(now: datetime) -> Iterator[Broken]:
     graph = dependencies.graph()
     for task_id, after in graph.items():
         if any(task_id in dependencies.ancestors(upstream, graph) for upstream in after):
-            yield Broken(_("task %s runs after itself") % dependencies.keys([task_id])[0], "task", task_id)
+            yield Broken(of_promises.CIRCLE(key=dependencies.keys([task_id])[0]), "task", task_id)
 
 
 def _journals(now: datetime) -> Iterator[Broken]:
     folder = Path(settings.VAR_DIR) / "journal"
     for path in sorted(folder.glob("*.unreadable")):
-        yield Broken(_("results in %s could not be read") % path)
+        yield Broken(of_promises.UNREADABLE(path=path))
     if health.beating(now):
         for path in sorted(folder.glob("*.json")):
-            yield Broken(_("results in %s have not been played back: start a node on this machine") % path)
+            yield Broken(of_promises.NOT_PLAYED_BACK(path=path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,19 +198,19 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "occurrences": Kind("P1", gettext_lazy("the unique constraint of executions"), _occurrences),
-    "owners": Kind("P2", gettext_lazy("running executions and the state of their nodes"), _owners),
-    "due": Kind("P3", gettext_lazy("the earliest next time"), _due),
-    "live_rows": Kind("P3", gettext_lazy("tasks and their live rows"), _live_rows),
-    "waiting": Kind("P3", gettext_lazy("waiting executions whose time has come"), _stuck),
-    "nodes": Kind("P5", gettext_lazy("the beats of live nodes"), _silent_nodes),
-    "functions": Kind("P6", gettext_lazy("functions that nodes have, and schedules that fail"), _functions),
-    "schedules": Kind("P8", gettext_lazy("the next hundred times, each computed once more"), _schedules),
-    "indexes": Kind("P9", gettext_lazy("the indexes that pages and claims need"), _indexes),
-    "database": Kind("P10", gettext_lazy("the version of the database"), _database),
-    "pools": Kind("", gettext_lazy("weights of what runs, and pools"), _pools),
-    "concurrency": Kind("", gettext_lazy("active executions of each task"), _tasks),
-    "deadlines": Kind("", gettext_lazy("running executions past their deadline"), _overdue),
-    "dependencies": Kind("", gettext_lazy("circles among tasks that run after others"), _circles),
-    "journals": Kind("", gettext_lazy("results left in files on this machine"), _journals),
+    "occurrences": Kind("P1", _("the unique constraint of executions"), _occurrences),
+    "owners": Kind("P2", _("running executions and the state of their nodes"), _owners),
+    "due": Kind("P3", _("the earliest next time"), _due),
+    "live_rows": Kind("P3", _("tasks and their live rows"), _live_rows),
+    "waiting": Kind("P3", _("waiting executions whose time has come"), _stuck),
+    "nodes": Kind("P5", _("the beats of live nodes"), _silent_nodes),
+    "functions": Kind("P6", _("functions that nodes have, and schedules that fail"), _functions),
+    "schedules": Kind("P8", _("the next hundred times, each computed once more"), _schedules),
+    "indexes": Kind("P9", _("the indexes that pages and claims need"), _indexes),
+    "database": Kind("P10", _("the version of the database"), _database),
+    "pools": Kind("", _("weights of what runs, and pools"), _pools),
+    "concurrency": Kind("", _("active executions of each task"), _tasks),
+    "deadlines": Kind("", _("running executions past their deadline"), _overdue),
+    "dependencies": Kind("", _("circles among tasks that run after others"), _circles),
+    "journals": Kind("", _("results left in files on this machine"), _journals),
 }

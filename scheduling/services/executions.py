@@ -15,6 +15,7 @@ from scheduling.context import Progress
 from scheduling.exceptions import Refused
 from scheduling.models import ACTIVE, Execution, ExecutionLog, Reason, State
 from scheduling.runlog import Drained
+from scheduling.sentences import of_runs
 from scheduling.services import chains, requests
 from scheduling.services.actor import Actor
 from scheduling.sql.transactions import in_transaction
@@ -41,7 +42,7 @@ def cancel(execution_id: int, *, actor: Actor) -> Execution:
             Execution.objects.filter(pk=execution_id).update(
                 state=State.CANCELLED,
                 reason=Reason.CANCEL_REQUESTED,
-                detail=f"cancelled by {who} before it started"[:500],
+                detail=of_runs.CANCELLED(who=who),
                 finished_at=now,
                 cancel_requested_at=now,
                 cancel_requested_by_id=actor.user_id,
@@ -157,7 +158,7 @@ def put_back(node_id: uuid.UUID, keys: Iterable[tuple[int, int]], now: datetime)
     for id, attempt in keys:
         moved += Execution.objects.filter(
             pk=id, attempt=attempt, node_id=node_id, state=State.RUNNING
-        ).update(state=State.QUEUED, detail="claimed, but never begun: queued again", queued_at=now)
+        ).update(state=State.QUEUED, detail=of_runs.NEVER_BEGAN(), queued_at=now)
     return moved
 
 

@@ -31,6 +31,7 @@ from scheduling.models import (
     Task,
     TaskVersion,
 )
+from scheduling.sentences import in_words
 from scheduling.services import health, lateness, liverows
 from scheduling.services.lateness import Lateness
 
@@ -107,9 +108,10 @@ def _of_execution(execution: Execution, now: datetime) -> Explanation:
     if execution.reason == Reason.OVERLAP:
         facts += _in_the_way(execution)
     for attempt in Attempt.objects.filter(execution_id=id).order_by("attempt")[:20]:
-        names = {"number": attempt.attempt, "state": attempt.state, "why": attempt.detail or attempt.message}
+        why = in_words(attempt.detail or attempt.message)
+        names = {"number": attempt.attempt, "state": attempt.get_state_display(), "why": why}
         facts.append(_("Attempt %(number)d ended %(state)s: %(why)s") % names)
-    why = execution.detail or execution.get_reason_text()
+    why = in_words(execution.detail) or execution.get_reason_text()
     words = {"id": id, "state": execution.get_state_display(), "why": why}
     answer = _answer(execution, words, why, facts, now)
     answer.lateness = late
@@ -213,7 +215,7 @@ def _troubles(execution: Execution, now: datetime) -> list[str]:
     """What troubles the nodes of its queue, although they claim."""
     takers = [node for node in health.beating(now) if execution.queue in node.queues and node.warning]
     return [
-        _("Node %(node)s: %(warning)s.") % {"node": node, "warning": node.warning.rstrip(".")}
+        _("Node %(node)s: %(warning)s.") % {"node": node, "warning": in_words(node.warning).rstrip(".。")}
         for node in takers
     ]
 
@@ -353,7 +355,7 @@ def against_a_start(what: Execution | Task, now: datetime) -> list[str]:
         found.append(_("no live node of the queue %(queue)s has the function %(function)s.")
                      % {"queue": queue, "function": function})  # fmt: skip
     if takers and all(node.state != Node.State.ACTIVE or node.detail for node in takers):
-        reasons = "; ".join(f"{node}: {node.detail or node.state}" for node in takers)
+        reasons = "; ".join(f"{node}: {in_words(node.detail) or node.get_state_display()}" for node in takers)
         found.append(_("no node of the queue claims: %s.") % reasons)
     paused = PausedQueue.objects.filter(name=queue).first()
     if paused is not None:

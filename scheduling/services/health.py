@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from scheduling import clock, executors, sql
 from scheduling.models import Node, Task
+from scheduling.sentences import of_promises
 from scheduling.services import liverows, repair
 
 #: Something due for longer than this, and not admitted, says that nobody ticks.
@@ -29,7 +30,7 @@ class Broken:
     queue: str
 
     def __str__(self) -> str:
-        return f"task {self.key}: no live node of queue {self.queue} has the function {self.function}"
+        return of_promises.NO_FUNCTION(key=self.key, queue=self.queue, function=self.function)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 
 from scheduling.masking import masked_text
 from scheduling.models import Execution, Reason, State
+from scheduling.sentences import in_words
 
 #: Of the error's message, at most so many characters: a mail is to be read, the page says the rest.
 MESSAGE_CHARACTERS = 1_000
@@ -59,9 +60,9 @@ def _body(execution: Execution, held_back: int) -> str:
         _("Finished: %(at)s") % {"at": _moment(execution.finished_at)},
     ]
     if execution.detail:
-        lines.append(masked_text(execution.detail))
+        lines.append(in_words(masked_text(execution.detail)))
     if execution.error_class or execution.message:
-        said = masked_text(execution.message)[:MESSAGE_CHARACTERS]
+        said = in_words(masked_text(execution.message))[:MESSAGE_CHARACTERS]
         lines += ["", f"{execution.error_class}: {said}" if execution.error_class else said]
     if held_back:
         lines += [

@@ -18,6 +18,7 @@ from jobsite import __version__
 from scheduling import clock, executors
 from scheduling.exceptions import NodeIsDead, Refused
 from scheduling.models import Attempt, Execution, Node, Reason, State, Task
+from scheduling.sentences import of_nodes, of_runs
 from scheduling.services import chains, notices
 from scheduling.services.actor import Actor
 from scheduling.sql.prepared import Param, Prepared
@@ -165,12 +166,10 @@ def declare_dead(node_id: uuid.UUID, seen_beat: int, now: datetime) -> int | Non
 
     def work() -> int | None:
         fallen = Node.objects.filter(pk=node_id, beat=seen_beat, state__in=Node.LIVE).update(
-            state=Node.State.DEAD, ended_at=now, detail="its beat stood still for the whole lease"
+            state=Node.State.DEAD, ended_at=now, detail=of_nodes.DIED()
         )
         return (
-            release_runs(node_id, now, Reason.NODE_DIED, f"node {node_id} died while it ran")
-            if fallen
-            else None
+            release_runs(node_id, now, Reason.NODE_DIED, of_runs.NODE_DIED(node=node_id)) if fallen else None
         )
 
     lost = in_transaction(work)
@@ -226,7 +225,7 @@ def release_runs(node_id: uuid.UUID, now: datetime, reason: Reason, detail: str)
     moved = Execution.objects.filter(pk__in=[row["id"] for row in rerun], state=State.RUNNING).update(
         state=State.QUEUED,
         reason="",
-        detail="runs again: an earlier attempt was lost",
+        detail=of_runs.RUNS_AGAIN(),
         queued_at=now,
         overdue=False,
     )

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from scheduling.models import Execution, Origin, Reason, State
-
-DETAIL = "a later run of the task took its place"
+from scheduling.sentences import of_runs
 
 
 def make_way(task_id: int, places: int, now: datetime) -> None:
@@ -40,5 +39,5 @@ def cancel_waiting(task_id: int, now: datetime) -> None:
 
 def cancel(ids: Iterable[int], now: datetime) -> None:
     Execution.objects.filter(pk__in=list(ids), state__in=(State.WAITING, State.QUEUED)).update(
-        state=State.CANCELLED, reason=Reason.REPLACED, detail=DETAIL, finished_at=now
+        state=State.CANCELLED, reason=Reason.REPLACED, detail=of_runs.REPLACED(), finished_at=now
     )

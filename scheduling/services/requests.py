@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from scheduling import clock, registry
 from scheduling.exceptions import ParametersInvalid, Refused, UnknownFunction
 from scheduling.models import ACTIVE, Execution, Origin, Reason, State
+from scheduling.sentences import joined, of_runs
 from scheduling.services import liverows, permits
 from scheduling.services.actor import Actor
 from scheduling.services.admission import WAITING_CAP, count_active, new_row
@@ -155,7 +156,7 @@ def _place(plan: Plan, at: datetime, now: datetime, force: bool) -> tuple[State,
         ahead = Execution.objects.filter(task_id=plan.id, state=State.WAITING, reason=Reason.DELAY)
         if len(ahead.values_list("id")[:WAITING_CAP]) >= WAITING_CAP:
             raise _full()
-        return State.WAITING, Reason.DELAY, f"not before {at.isoformat()}"
+        return State.WAITING, Reason.DELAY, of_runs.NOT_BEFORE(at=at.isoformat())
     state, reason = (
         (State.QUEUED, "") if force else count_active([plan.id])[plan.id].place(plan, must_run=True)
     )
@@ -187,4 +188,4 @@ def _behind(task_id: int) -> str:
         .order_by("id")
         .values_list("id", "state")[:3]
     )
-    return "waits behind " + ", ".join(f"#{id} ({state})" for id, state in ahead)
+    return of_runs.WAITS_BEHIND(ahead=joined(of_runs.AHEAD(id=id, state=state) for id, state in ahead))

@@ -13,6 +13,7 @@ from django.db.models import Min, Q
 from scheduling import sql
 from scheduling.executors import Outcome, RunOrder
 from scheduling.models import Attempt, Execution, Reason, State, Task
+from scheduling.sentences import of_runs
 from scheduling.services import chains, notices
 
 #: An execution whose function no claiming node has is offered again after this, and given up after that.
@@ -173,16 +174,16 @@ def _next_try(result: Result, policy: _Policy, failures: int, row: sql.Row, now:
     asked = result.outcome.retry_at
     if asked is not None:
         if result.order.attempt >= MOST_ASKED_ATTEMPTS:
-            row["detail"] = f"it has asked {MOST_ASKED_ATTEMPTS} times to be tried again: {said}"[:500]
+            row["detail"] = of_runs.ASKED_TOO_OFTEN(number=MOST_ASKED_ATTEMPTS, said=said)
             return None
-        row["detail"] = f"it asked to be tried again: {said}"[:500]
+        row["detail"] = of_runs.ASKED_AGAIN(said=said)
         return max(asked, now)
     if name := policy.ends_at_once(result.outcome.error_family):
-        row["detail"] = f"{row['detail']} (not tried again, as the task says of {name})"[:500]
+        row["detail"] = of_runs.NOT_AGAIN(said=row["detail"], name=name)
         return None
     if failures > policy.retries:
         return None
-    row["detail"] = f"try {failures} of {policy.retries + 1} ended: {said}"[:500]
+    row["detail"] = of_runs.TRIED(number=failures, most=policy.retries + 1, said=said)
     return now + policy.delay(failures)
 
 
@@ -266,7 +267,5 @@ def _look_at_refused(
             defaults={"node_id": order.node_id, "state": State.LOST, "reason": Reason.NODE_DIED},
         )
         note.late_state, note.late_at = result.outcome.state[:10], now
-        note.detail = f"reported {result.outcome.state} after it had been given up: {result.outcome.message}"[
-            :500
-        ]
+        note.detail = of_runs.TOO_LATE(state=result.outcome.state, said=result.outcome.message)
         note.save(update_fields=["late_state", "late_at", "detail"])

@@ -19,6 +19,7 @@ from scheduling import clock
 from scheduling.exceptions import EditedMeanwhile, InvalidTrigger, Refused
 from scheduling.models import Calendar, Execution, Pool, Reason, Task, TaskVersion
 from scheduling.models.task import known_field
+from scheduling.sentences import of_runs
 from scheduling.services import (
     accounted,
     admission,
@@ -324,11 +325,9 @@ def _follow_up(before: Task, task: Task, actor: Actor, now: datetime) -> None:
     """What a change means for executions that exist already. Running ones always go on."""
     if task.deleted_at:
         dependencies.cut(before, actor=actor, now=now)
-        admission.withdraw([task.pk], now, Reason.TASK_DELETED, "the task was deleted before it could start")
+        admission.withdraw([task.pk], now, Reason.TASK_DELETED, of_runs.TASK_DELETED())
     elif before.enabled and not task.enabled:
-        ended = admission.withdraw(
-            [task.pk], now, Reason.TASK_DISABLED, "the task was disabled before it could start"
-        )
+        ended = admission.withdraw([task.pk], now, Reason.TASK_DISABLED, of_runs.TASK_DISABLED())
         chains.react(ended, now)
     elif not before.paused and task.paused:
         admission.hold([task.pk])

@@ -7,8 +7,10 @@ from typing import Any
 from django import template
 
 from scheduling.alarm import alarm_of
+from scheduling.sentences import in_words
 
 register = template.Library()
+register.filter("in_words", in_words)
 
 
 @register.inclusion_tag("scheduling/parts/alarm.html", takes_context=True)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from scheduling.models import Examination
+from scheduling.sentences import in_words
 from scheduling.services import doctor
 from scheduling.services.actor import Actor
 from scheduling.views.access import forbid, staff_only
@@ -88,7 +89,7 @@ def _rows(examination: Examination, request: HttpRequest) -> list[Row]:
     rows = {name: Row(name, words) for name, words in PROMISES.items()}
     beside = Row("", _("Beside the promises"))
     for finding in doctor.findings(examination):
-        links = [(found.text, _address(found, request)) for found in finding.found]
+        links = [(in_words(found.text), _address(found, request)) for found in finding.found]
         rows.get(finding.kind.promise, beside).findings.append((finding, links))
     return [*rows.values(), beside]
 

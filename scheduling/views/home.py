@@ -17,6 +17,7 @@ from scheduling import clock
 from scheduling.alarm import alarm_of
 from scheduling.models import NEVER, State, Task
 from scheduling.models.execution import Reason, reason_text
+from scheduling.sentences import in_words
 from scheduling.services import health, nodes, stats
 from scheduling.views.access import forbid, staff_only
 
@@ -174,9 +175,9 @@ def _with_progress(rows: list[Row], now: datetime) -> list[Row]:
 
 
 def _why(row: Row) -> str:
-    """The reason in the reader's language where it says all; what is kept beside it is in English."""
+    """The reason where it says all, else what is kept beside it."""
     said = reason_text(row["reason"])
-    return said if row["reason"] in SAYING_ALL else row["detail"] or said
+    return said if row["reason"] in SAYING_ALL else in_words(row["detail"]) or said
 
 
 def _with_waiting(rows: list[Row], now: datetime) -> list[Row]:
@@ -192,7 +193,7 @@ def _with_cause(rows: list[Row]) -> list[Row]:
     for row in rows:
         error, detail = row["error_class"], row["detail"]
         if error:
-            row["cause"] = detail if detail.startswith(error) else f"{error}: {detail}"
+            row["cause"] = in_words(detail if detail.startswith(error) else f"{error}: {detail}")
         else:
             row["cause"] = _why(row)
     return rows

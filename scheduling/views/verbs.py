@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 
 from scheduling.exceptions import Refused
 from scheduling.models import Execution, State, Task
+from scheduling.sentences import in_words
 from scheduling.services import tasks
 from scheduling.services.actor import Actor
 from scheduling.views import answers
@@ -107,7 +108,7 @@ def _answer(request: HttpRequest, text: str, done: Task | Execution) -> HttpResp
     if not isinstance(done, Execution):
         return answers.done(request, text)
     state = State(done.state).label
-    text = f"{text} #{done.pk}: {state}" + (f" ({done.detail})" if done.detail else "")
+    text = f"{text} #{done.pk}: {state}" + (f" ({in_words(done.detail)})" if done.detail else "")
     address = reverse("admin:scheduling_execution_change", args=[done.pk])
     return answers.done(
         request, text, address, execution={"id": done.pk, "state": done.state, "url": address}

@@ -14,6 +14,7 @@ from jobsite.admin_base import HistoryAdmin
 from jobsite.templatetags import jobsite as shown
 from scheduling.masking import masked_text
 from scheduling.models import ACTIVE, Execution, Reason, State
+from scheduling.sentences import in_words
 
 
 def reason_words(code: str) -> str:
@@ -47,7 +48,7 @@ class Columns(HistoryAdmin[Execution]):
         if execution.state == State.RUNNING and execution.cancel_requested_at:
             return str(_("asked to end"))
         words = reason_words(execution.reason)
-        said = masked_text(execution.detail) or execution.error_class
+        said = in_words(masked_text(execution.detail)) or execution.error_class
         return format_html('<span class="why" title="{}">{}</span>', said, words) if words else shown.NONE
 
     @admin.display(description=_("scheduled for"))

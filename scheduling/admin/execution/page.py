@@ -21,6 +21,7 @@ from scheduling.admin.execution.access import context_for, execution_for
 from scheduling.exceptions import UnknownFunction
 from scheduling.masking import masked_text, masked_values
 from scheduling.models import ACTIVE, Execution, Node, Task, TaskVersion
+from scheduling.sentences import in_words
 
 STATE = "scheduling/execution/state.html"
 
@@ -66,7 +67,7 @@ def outcome(execution: Execution) -> dict[str, Any]:
     return {
         "parameters": pretty(masked_values(execution.parameters, schema)) if execution.parameters else "",
         "result": pretty(execution.result) if execution.result is not None else "",
-        "message": masked_text(execution.message),
+        "message": in_words(masked_text(execution.message)),
         "traceback": masked_text(execution.traceback),
     }
 

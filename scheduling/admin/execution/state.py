@@ -13,6 +13,7 @@ from django.utils.translation import pgettext
 from scheduling.admin.execution.columns import reason_words
 from scheduling.masking import masked_text
 from scheduling.models import ACTIVE, NEVER, Attempt, Execution, Reason, State, Task
+from scheduling.sentences import in_words
 from scheduling.services import explain, stats
 
 #: Executions ahead of a waiting one that are named; attempts that are shown.
@@ -47,7 +48,7 @@ def context(request: HttpRequest, execution: Execution, now: datetime) -> dict[s
         "ahead": ahead,
         "progress": _progress(execution, now),
         "attempts": [
-            (attempt, reason_words(attempt.reason), masked_text(attempt.message or attempt.detail))
+            (attempt, reason_words(attempt.reason), in_words(masked_text(attempt.message or attempt.detail)))
             for attempt in attempts
         ],
         "may_cancel": active
@@ -68,7 +69,7 @@ def _reruns(execution: Execution) -> list[Execution]:
 def _detail(execution: Execution) -> str:
     """The sentence of the row, where the page does not say the same elsewhere."""
     said_as_error = execution.error_class and execution.detail.startswith(execution.error_class)
-    return "" if execution.state == State.QUEUED or said_as_error else masked_text(execution.detail)
+    return "" if execution.state == State.QUEUED or said_as_error else in_words(masked_text(execution.detail))
 
 
 def _is_retry(execution: Execution) -> bool:
@@ -89,7 +90,7 @@ def _steps(execution: Execution) -> Any:
             yield Step(_("waits until"), execution.available_at, reason_words(execution.reason), "now")
         return
     if state not in (State.SKIPPED, State.MISSED) and (execution.started_at or state == State.QUEUED):
-        why = execution.detail if state == State.QUEUED else ""
+        why = in_words(execution.detail) if state == State.QUEUED else ""
         yield Step(
             pgettext("moment", "queued"), execution.queued_at, why, "now" if state == State.QUEUED else "done"
         )

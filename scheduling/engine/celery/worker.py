@@ -26,6 +26,7 @@ from scheduling.engine.runs import order_of
 from scheduling.executors import Outcome, RunOrder
 from scheduling.models import Node
 from scheduling.runlog import RunLog
+from scheduling.sentences import of_nodes, of_runs
 from scheduling.services import admission, chains, claims, executions, nodes, results
 from scheduling.services.results import Result
 from scheduling.sql.transactions import drop_connection, in_transaction
@@ -110,7 +111,7 @@ def _drain_if_asked(node_id: uuid.UUID) -> None:
     global _draining
     if _draining or not nodes.is_drain_asked(node_id):
         return
-    nodes.set_state(node_id, Node.State.DRAINING, clock.now(), "asked to drain")
+    nodes.set_state(node_id, Node.State.DRAINING, clock.now(), of_nodes.DRAINING())
     _draining = True
     logger.warning("draining: somebody has asked for it", extra={"node": str(node_id)})
     os.kill(os.getppid(), signal.SIGTERM)  # Celery's warm shutdown
@@ -221,7 +222,7 @@ class _Attendant(threading.Thread):
     def _give_up(self, reason: str) -> None:
         """The run does not end when asked: its end is written, and this process goes, with the run in it."""
         state: Any = "timed_out" if reason == TIMEOUT else "cancelled"
-        outcome = Outcome(state, reason, "killed, since it did not end when it was asked to")
+        outcome = Outcome(state, reason, of_runs.KILLED())
         now = clock.now()
         self.store()
         in_transaction(lambda: results.record([Result(self._order, replace(outcome), now)], now))

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from scheduling.engine.state import NodeState
 from scheduling.models import Node
+from scheduling.sentences import joined
 from scheduling.services import nodes
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ def hold(node: NodeState, kind: str, sentence: str, now: datetime) -> None:
     elif not sentence and kind in node.holds:
         del node.holds[kind]
         logger.info("claims again" if not node.holds else "one reason less not to claim", extra={"was": kind})
-    detail = "; ".join(node.holds.values())
+    detail = joined(node.holds.values())
     if detail == node.shown_detail:
         return
     # Until the database has taken it: what is in the way may well be in its way too.
@@ -55,7 +56,7 @@ def warn(node: NodeState, kind: str, sentence: str) -> None:
         node.warnings[kind] = sentence
     else:
         node.warnings.pop(kind, None)
-    shown = "; ".join(node.warnings.values())
+    shown = joined(node.warnings.values())
     if shown != node.shown_warning:
         nodes.set_warning(node.node_id, shown)
         node.shown_warning = shown

@@ -9,14 +9,15 @@ from scheduling.context import LOST
 from scheduling.engine.keepers.base import Keeper
 from scheduling.engine.state import NodeState
 from scheduling.models import Reason
+from scheduling.sentences import of_runs
 from scheduling.services import executions
 
 logger = logging.getLogger(__name__)
 
 
 DETAILS: dict[str, str] = {
-    Reason.CANCEL_REQUESTED: "cancelled on request",
-    Reason.REPLACED: "a later run of the task took its place",
+    Reason.CANCEL_REQUESTED: of_runs.ON_REQUEST(),
+    Reason.REPLACED: of_runs.REPLACED(),
 }
 
 
@@ -41,7 +42,7 @@ class Control(Keeper):
                 node.runs.cancel(key, reason, DETAILS.get(reason, ""))
         for key in here.keys() - rows.keys() - node.recorder.keys():
             if key in node.runs.running():  # it has not ended since the look
-                node.runs.cancel(key, LOST, "the execution is no longer this run's to finish")
+                node.runs.cancel(key, LOST, of_runs.NOT_ITS_OWN())
         orphans = rows.keys() - held
         confirmed, self._suspects = orphans & self._suspects, orphans - self._suspects
         if confirmed and node.doubtful_claim is None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from scheduling.engine.keepers.base import Keeper
 from scheduling.engine.state import NodeState
 from scheduling.models import Node
+from scheduling.sentences import of_nodes
 from scheduling.services import nodes
 
 logger = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ class Drain(Keeper):
     def keep(self, node: NodeState, now: datetime) -> None:
         if node.draining or not nodes.is_drain_asked(node.node_id):
             return
-        nodes.set_state(node.node_id, Node.State.DRAINING, now, "asked to drain")
+        nodes.set_state(node.node_id, Node.State.DRAINING, now, of_nodes.DRAINING())
         node.draining, node.claiming = True, False
         node.drain_asked = True
         logger.info("draining: somebody has asked for it", extra={"runs": len(node.runs.running())})

@@ -15,6 +15,7 @@ from django.conf import settings
 from scheduling import clock, sql
 from scheduling.engine.keepers.base import Keeper, hold, warn
 from scheduling.engine.state import NodeState
+from scheduling.sentences import of_nodes
 
 #: Below this, journals, logs and an embedded database cannot be counted on.
 LEAST_FREE_MB = 64
@@ -38,13 +39,13 @@ class Guards(Keeper):
     def keep(self, node: NodeState, now: datetime) -> None:
         free = free_mb()
         least = int(settings.SCHEDULER.get("least_free_mb", LEAST_FREE_MB))
-        text = f"claims nothing: {free} MB are free where it keeps its files, {least} MB are needed"
+        text = of_nodes.DISK_FULL(free=free, least=least)
         hold(node, "disk", text if free < least else "", now)
         skew = (host_now() - clock.refresh()).total_seconds()
-        text = f"claims nothing: its clock differs from the database's by {skew:+.0f} s"
+        text = of_nodes.CLOCK_WRONG(seconds=f"{skew:+.0f}")
         hold(node, "clock", text if abs(skew) > MOST_SKEW_SECONDS else "", now)
         # In whole seconds: one that wavers by less is no news.
-        text = f"its clock differs from the database's by {skew:+.0f} s"
+        text = of_nodes.CLOCK_DIFFERS(seconds=f"{skew:+.0f}")
         warn(node, "clock", text if WARN_SKEW_SECONDS < abs(skew) <= MOST_SKEW_SECONDS else "")
         self._load(node, now)
         self._memory(node, now)
@@ -52,16 +53,15 @@ class Guards(Keeper):
     def _load(self, node: NodeState, now: datetime) -> None:
         most = float(settings.SCHEDULER.get("most_load", 0))
         load = load_per_core() if most else 0.0
-        text = f"claims nothing: this machine's load is {load:.1f} a core, {most:g} is allowed"
+        text = of_nodes.LOAD_HIGH(load=f"{load:.1f}", most=f"{most:g}")
         hold(node, "load", text if load > most else "", now)
 
     def _memory(self, node: NodeState, now: datetime) -> None:
         least = int(settings.SCHEDULER.get("least_free_memory_mb", 0))
         free = free_memory_mb() if least else None
-        text = f"claims nothing: {free} MB of memory are free, {least} MB are needed"
+        text = of_nodes.MEMORY_SHORT(free=free, least=least)
         hold(node, "memory", text if free is not None and free < least else "", now)
-        text = "how much memory is free cannot be told here: JOBSITE_LEAST_FREE_MEMORY_MB has no effect"
-        warn(node, "memory", text if least and free is None else "")
+        warn(node, "memory", of_nodes.MEMORY_UNKNOWN() if least and free is None else "")
 
 
 def free_mb() -> int:

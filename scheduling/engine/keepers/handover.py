@@ -9,6 +9,7 @@ from django.conf import settings
 
 from scheduling.engine.keepers.base import Keeper, warn
 from scheduling.engine.state import NodeState
+from scheduling.sentences import of_nodes
 from scheduling.services import executions
 
 #: A message that nobody has acted upon for so long is taken for lost.
@@ -48,7 +49,7 @@ class Handover(Keeper):
             executions.unmark_handed(taken)
             self._not_before = now + timedelta(seconds=self._pause)
             self._pause = min(self._pause * 2, MOST_PAUSE_SECONDS)
-            warn(node, "broker", f"the broker of Celery's workers does not answer: {str(error)[:300]}")
+            warn(node, "broker", of_nodes.BROKER_AWAY(cause=str(error)[:300]))
             return
         self._not_before, self._pause = None, 1.0
         warn(node, "broker", "")

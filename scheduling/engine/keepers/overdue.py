@@ -8,6 +8,7 @@ from datetime import datetime
 from scheduling.context import TIMEOUT
 from scheduling.engine.keepers.base import Keeper, hold, warn
 from scheduling.engine.state import NodeState
+from scheduling.sentences import joined, of_nodes, of_runs
 from scheduling.services import executions
 
 
@@ -25,12 +26,12 @@ class Overdue(Keeper):
         fresh = overdue - self._told
         executions.mark_overdue(fresh)
         for key in fresh:
-            node.runs.cancel(key, TIMEOUT, "it ran longer than its timeout allows")
+            node.runs.cancel(key, TIMEOUT, of_runs.OVER_TIME())
         self._told = overdue
         warn(node, "executors", node.runs.trouble())
-        choked = [
-            f"{number} overdue runs hold its seats for {executor}"
+        choked = joined(
+            of_nodes.SEATS_HELD(number=number, executor=executor)
             for executor, number in sorted(Counter(order.executor for order in late).items())
             if number > node.runs.seats_of(executor) / 2
-        ]
-        hold(node, "overdue", f"claims nothing: {', '.join(choked)}" if choked else "", now)
+        )
+        hold(node, "overdue", choked, now)

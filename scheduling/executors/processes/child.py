@@ -21,6 +21,7 @@ from scheduling import clock, context
 from scheduling.context import Progress, RunCancelled
 from scheduling.executors.processes import frames
 from scheduling.runlog import NOTHING, Drained, RunLog, pieces
+from scheduling.sentences import of_runs
 
 #: What a request brings: report, commands, stdout, stderr, status (which the server keeps).
 PIPES = 5
@@ -198,6 +199,6 @@ class _Obedience(threading.Thread):
             return
         self._raised = True
         if not run.cancel_reason:
-            run.cancel("signal", "It got SIGTERM.")
+            run.cancel("signal", of_runs.GOT_SIGTERM())
         reason, detail = run.cancel_request
         raise RunCancelled(reason, detail)

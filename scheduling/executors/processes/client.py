@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from scheduling.exceptions import SchedulingError
+from scheduling.sentences import of_runs
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class ForkServer:
                 except OSError as error:
                     self._end()
                     if attempt:
-                        raise NoProcess(f"The fork server does not answer: {error}") from error
+                        raise NoProcess(of_runs.NO_SERVER(cause=error)) from error
                     logger.warning(
                         "the fork server has ended and is started again", extra={"cause": str(error)}
                     )

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
-from django.utils.translation import gettext
 
 from scheduling.context import RunCancelled, RunContext, current_run
 from scheduling.exceptions import ProgramFailed
 from scheduling.executors.processes.supervision import Ended, Supervision
+from scheduling.sentences import of_runs
 
 #: The name of a run's folder.
 FOLDER = re.compile(r"(\d{1,18})-(\d{1,9})", re.ASCII)
@@ -72,27 +72,23 @@ def run_program(
 def _bound(run: RunContext) -> None:
     seconds = getattr(settings, "SCHEDULER", {}).get("command_timeout_seconds", TIMEOUT_SECONDS)
     if seconds:
-        text = gettext(
-            "It ran longer than the %(seconds)s s that programs have (JOBSITE_COMMAND_TIMEOUT_SECONDS) "
-            "where the task has no timeout."
-        )
-        run.end_within(seconds, text % {"seconds": seconds})
+        run.end_within(seconds, of_runs.PROGRAM_OVER_TIME(seconds=seconds))
 
 
 def _finished(ended: Ended, run: RunContext, name: str, success: Sequence[int]) -> Finished:
     if ended.refused:
-        raise ProgramFailed("not_started", f"The program could not be started: {ended.refused}", None)
+        raise ProgramFailed("not_started", of_runs.PROGRAM_NOT_STARTED(said=ended.refused), None)
     if ended.broken_limit:
         raise ProgramFailed(ended.broken_limit, ended.detail, ended.exit_code)
     if run.cancelled:
         raise RunCancelled(*run.cancel_request)
     code = ended.exit_code
     if code is None:
-        raise ProgramFailed("worker_failed", ended.detail or "What had started it has died.", None)
+        raise ProgramFailed("worker_failed", ended.detail or of_runs.STARTER_DIED(), None)
     if code == -signal.SIGXCPU:
-        raise ProgramFailed("cpu_limit", "it used more processor time than is allowed", code)
+        raise ProgramFailed("cpu_limit", of_runs.CPU_LIMIT_OF_KERNEL(), code)
     if code not in success:
-        raise ProgramFailed("exit_code", f"{name} ended with {ended.described}.", code)
+        raise ProgramFailed("exit_code", of_runs.PROGRAM_ENDED(program=name, ending=ended.described), code)
     return Finished(code, ended.output)
 
 
@@ -125,8 +121,7 @@ def _user() -> list[int] | None:
     try:
         entry = pwd.getpwnam(name)
     except KeyError:
-        text = f"The setting JOBSITE_COMMAND_USER names a user that this machine does not have: {name!r}."
-        raise ProgramFailed("not_started", text, None) from None
+        raise ProgramFailed("not_started", of_runs.NO_USER(user=repr(name)), None) from None
     return [entry.pw_uid, entry.pw_gid]
 
 

@@ -26,6 +26,7 @@ from scheduling.executors.processes import frames, warden
 from scheduling.executors.processes.client import NoProcess, Pipes, fork_server
 from scheduling.executors.processes.guard import guard
 from scheduling.executors.processes.usage import FRESH_SECONDS, meter
+from scheduling.sentences import of_runs
 
 logger = logging.getLogger(__name__)
 
@@ -68,11 +69,11 @@ class Ended:
         """The exit code in words."""
         code = self.exit_code
         if code is None or code >= 0:
-            return f"exit code {code}"
+            return of_runs.EXIT_CODE(code=code)
         try:
-            return f"{signal.Signals(-code).name} (killed by signal {-code})"
+            return of_runs.SIGNAL(signal=signal.Signals(-code).name, number=-code)
         except ValueError:
-            return f"signal {-code}"
+            return of_runs.SIGNAL_WITHOUT_NAME(number=-code)
 
 
 def grace_seconds() -> float:
@@ -168,7 +169,7 @@ class Supervision:
                 with contextlib.suppress(OSError):
                     frames.write(self.commands, order)
             if self.pid is None and time.monotonic() > start_by:
-                self.ended.refused = "The fork server gave no process."
+                self.ended.refused = of_runs.NO_PROCESS()
                 return
             self._look()
         self._take_last_words()
@@ -225,7 +226,7 @@ class Supervision:
             for message in self._messages.feed(data):
                 self._take(message)
         except (frames.Nonsense, KeyError, TypeError, ValueError) as error:
-            self._break("nonsense", f"its process reported nonsense: {error}"[:300])
+            self._break("nonsense", of_runs.NONSENSE(cause=str(error)[:300]))
 
     def _take(self, message: Mapping[str, Any]) -> None:
         if "log" in message:
@@ -245,7 +246,7 @@ class Supervision:
         at = time.monotonic()
         if self._give_up_at is not None:
             if at > self._give_up_at:
-                self.ended.detail = "it could not be killed: it hangs in the kernel"
+                self.ended.detail = of_runs.NOT_KILLED()
                 logger.error("a run's process cannot be killed", extra={"pid": self.pid})
                 self._over = True
             return
@@ -269,11 +270,11 @@ class Supervision:
             self._note_use(used.cpu_seconds, used.resident_bytes)
         if self._memory_bytes and used.resident_bytes > self._memory_bytes:
             megabytes, most = used.resident_bytes >> 20, self._memory_bytes >> 20
-            self._break(MEMORY_LIMIT, f"it used {megabytes} MiB of memory, {most} MiB are allowed")
+            self._break(MEMORY_LIMIT, of_runs.MEMORY_LIMIT(number=megabytes, most=most))
         elif self._cpu_seconds and used.cpu_seconds > self._cpu_seconds:
-            self._break(CPU_LIMIT, f"it used {self._cpu_seconds} s of processor time, more is not allowed")
+            self._break(CPU_LIMIT, of_runs.CPU_LIMIT(seconds=self._cpu_seconds))
         elif used.processes > MOST_PROCESSES:
-            self._break(PROCESS_LIMIT, f"it had {used.processes} processes, {MOST_PROCESSES} are allowed")
+            self._break(PROCESS_LIMIT, of_runs.PROCESS_LIMIT(number=used.processes, most=MOST_PROCESSES))
 
     def _note_use(self, cpu_seconds: float, resident_bytes: int) -> None:
         """The most that was seen; none of the ways to see it sees all."""

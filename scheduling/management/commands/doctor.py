@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils.translation import gettext as _
 
+from scheduling.sentences import in_words
 from scheduling.services import doctor
 from scheduling.services.actor import Actor
 
@@ -33,7 +34,7 @@ class Command(BaseCommand):
                 f"{words[finding.state]:<5} {kind.promise:<3} {finding.name:<13} {kind.looked_at}"
             )
             for found in finding.found:
-                self.stdout.write(f"            - {found.text}")
+                self.stdout.write(f"            - {in_words(found.text)}")
             if finding.more:
                 self.stdout.write("            " + _("and %d more") % finding.more)
             if options["evidence"]:
