@@ -95,11 +95,11 @@ class NodeAdmin(HistoryAdmin[Node]):
 
     @admin.display(description=_("detail"))
     def kept_by(self, node: Node) -> str:
-        return in_words(node.detail)
+        return in_words(node.detail) or "–"
 
     @admin.display(description=_("warning"))
     def troubled_by(self, node: Node) -> str:
-        return in_words(node.warning)
+        return in_words(node.warning) or "–"
 
     @admin.display(description=_("queues"))
     def queue_names(self, node: Node) -> str:

@@ -9,11 +9,14 @@ from string import Formatter
 from typing import Any
 
 import pytest
+from django.utils.translation import override
 
 from scheduling.clock import SettableClock
 from scheduling.models import Attempt, Execution, Node, Task
 from scheduling.sentences import joined, of_nodes, of_runs
 from scheduling.sentences.base import Sentence
+from scheduling.services import doctor
+from tests.conftest import TESTER
 from tests.scheduling.views.conftest import login, new_execution, new_node
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +57,18 @@ def test_a_node_in_trouble(clock: SettableClock, address: str) -> None:
         "不领取任务：存放文件处剩余 3 MB，需要 64 MB；不领取任务：4 个已逾期的运行占着 thread 的槽位" in text
     )
     assert "Celery 工作进程的消息代理没有应答：no route &lt;script&gt;" in text
+
+
+def test_a_node_without_trouble(clock: SettableClock) -> None:
+    text = page(f"/admin/scheduling/node/{new_node().pk}/change/")
+    assert text.count(">–<") >= 4  # detail, warning, asked to drain, ended
+
+
+def test_what_the_doctor_found(make_task: MakeTask, clock: SettableClock) -> None:
+    with override("zh-hans"):
+        found = doctor.examine(actor=TESTER)
+    assert "no scheduler is running" in str(found.findings)
+    assert "没有调度器在运行" in page("/scheduler/doctor/")
 
 
 EARLIER, LATER = "2026-06-01T10:00:00+00:00", "2026-06-01T11:00:00+00:00"
