@@ -67,9 +67,12 @@ def next_times(known: Mapping[int, Plan], now: datetime) -> tuple[dict[int, date
         except Exception as error:  # noqa: BLE001  a third party's trigger must not stop the others
             broken[task_id] = words(error)
     told = _told(settled, came_due)
+    if came_due:  # once more: of what retention has removed meanwhile, that is noted by now
+        settled |= settled_until(came_due)
     for task_id in came_due:
+        since = max(settled[task_id], told.get(task_id, settled[task_id]))
         try:
-            found[task_id] = plans.trigger(known[task_id]).next_after(told.get(task_id, settled[task_id]))
+            found[task_id] = plans.trigger(known[task_id]).next_after(since)
         except Exception as error:  # noqa: BLE001  as above
             broken[task_id] = words(error)
     return found, broken

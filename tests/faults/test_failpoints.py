@@ -22,7 +22,8 @@ pytestmark = pytest.mark.processes
 TURNS = 2
 #: Of each turn's deaths, those before and those after a commit, and others.
 EACH_TURN = (1, 1, 2)
-#: Only steps that match are died at, where somebody looks for a certain fault (benchmarks/mutants.py).
+#: Only after steps that match is died, at each time they are come by, where somebody looks for a certain fault
+#: (benchmarks/mutants.py): which of them it shows at is chance.
 STEPS = os.environ.get("JOBSITE_TEST_STEPS", "")
 SEED = int(os.environ.get("JOBSITE_TEST_SEED", random.randrange(10**6)))
 
@@ -56,6 +57,13 @@ def sample(points: Counter[Point], turn: int) -> list[Point]:
         [point for point in commits if point.moment == AFTER],
         [point for point in wanted if "COMMIT" not in point.step],
     )
+    if STEPS:
+        every = [
+            Point(point.step, point.moment, time)
+            for point in sorted(kinds[1])
+            for time in range(1, min(points[point], 3) + 1)
+        ]
+        return every[turn::TURNS]
     return [
         Point(point.step, point.moment, chance.randint(1, min(points[point], 3)))
         for kind, number in zip(kinds, EACH_TURN, strict=True)
