@@ -168,6 +168,8 @@ def _move_tasks(calendar: Calendar, now: datetime, held: frozenset[int]) -> list
     liverows.move({move.task_id: move.after for move in found})
     for task_id, why in broken.items():
         Task.objects.filter(pk=task_id).update(schedule_error=why)
+    healed = [task.pk for task in tasks if task.schedule_error and task.pk not in broken]
+    Task.objects.filter(pk__in=healed).update(schedule_error="")
     return found
 
 

@@ -138,7 +138,7 @@ def test_a_redis_that_is_away_is_no_trouble_of_the_nodes(settings: Any, node: Ha
     try:
         begun = time.monotonic()
         node.tick()
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 20, "it waited for a server that is not there"
         assert node.state.trouble == ""
     finally:
         BaseScheduler.shutdown(node.scheduler, wait=False)

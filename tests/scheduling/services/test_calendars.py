@@ -134,6 +134,8 @@ def test_a_calendar_gone_wrong_breaks_the_tasks_and_nothing_else(
     calendar.country = "DE"
     calendars.save(calendar, actor=TESTER)
     assert next_time(broken) == utc(3)
+    broken.refresh_from_db()
+    assert broken.schedule_error == ""  # it goes on, and nobody is to believe that it does not
 
 
 def test_yaml_carries_calendars(clock: clocks.SettableClock) -> None:
