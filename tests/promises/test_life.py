@@ -88,9 +88,13 @@ def test_a_node_asked_from_elsewhere_to_drain_lets_its_runs_end_and_stops(nodes:
 def test_a_signal_asks_where_each_thread_is(nodes: Nodes) -> None:
     """For somebody at 3 a.m. who sees a node that does nothing, and may not yet end it."""
     node = nodes.start_ready()
-    node.process.send_signal(signal.SIGUSR1)
+
+    def named(function: str) -> bool:
+        node.process.send_signal(signal.SIGUSR1)  # a thread that moves on meanwhile may be told in part only
+        return f"in {function}\n" in node.said()
+
     for function in ("_wait", "_main_loop"):  # of the main thread and of the one that ticks
-        await_(lambda function=function: f"in {function}\n" in node.said(), what=f"it names {function}")
+        await_(lambda function=function: named(function), what=f"it names {function}")
     story.await_another(story.steady_task(nodes))
     assert node.stop() == 0
 
