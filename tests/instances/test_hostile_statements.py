@@ -30,9 +30,10 @@ pytestmark = pytest.mark.django_db
 
 NAME = f"{PREFIX}hostile"
 
+# Other tests read the rights of all databases of these servers meanwhile, of this one too.
 AT_WORK_ON_POSTGRES = """
 SELECT pid, query_start, query FROM pg_stat_activity
-WHERE datname = %s AND state = 'active'
+WHERE datname = %s AND wait_event = 'PgSleep'
 """
 AT_WORK_ON_MARIADB = """
 SELECT id, command, time_ms, state, info FROM information_schema.processlist
