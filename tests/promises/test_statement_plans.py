@@ -40,6 +40,11 @@ def fill(now: datetime, *, statistics_know: bool = True) -> list[int]:
 
     Mostly the database's statistics are taken while nothing is queued (``statistics_know=False``).
     """
+    if (
+        connection.vendor == "postgresql"
+    ):  # its planner reckons with the pages that earlier tests have left behind
+        with connection.cursor() as cursor:
+            cursor.execute(f"TRUNCATE {', '.join(BUSY_TABLES)} CASCADE")
     pools = [None, *(Pool.objects.create(key=f"pool-{number}", capacity=50) for number in range(2))]
     common = {"anchor_at": now, "created_at": now, "updated_at": now}
     Task.objects.bulk_create(
