@@ -17,8 +17,11 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """Aware UTC; never asks a database, so it may be called for each line of a log."""
 
-    def refresh(self) -> datetime:
-        """The same, read anew from where the time comes from; may ask the database, and raise its errors."""
+    def refresh(self, older_than: float = 0.0) -> datetime:
+        """The same, read anew from where the time comes from if that was done so many seconds ago or longer.
+
+        May ask the database, and raise its errors.
+        """
 
 
 AnyClock = TypeVar("AnyClock", bound=Clock)
@@ -38,7 +41,9 @@ class DatabaseClock:
         at, mark = sample
         return at + timedelta(seconds=time.monotonic() - mark)
 
-    def refresh(self) -> datetime:
+    def refresh(self, older_than: float = 0.0) -> datetime:
+        if self._sample is not None and time.monotonic() - self._sample[1] < older_than:
+            return self.now()
         at = self._read()
         # It was true at some moment before the answer came. Taken for the last one it may be late by the way of the
         # answer, but is never ahead: who reads under a lock finds no earlier time than whoever held it before.
@@ -59,7 +64,7 @@ class SettableClock:
     def now(self) -> datetime:
         return self.at
 
-    def refresh(self) -> datetime:
+    def refresh(self, older_than: float = 0.0) -> datetime:
         return self.at
 
     def move(self, **delta: float) -> datetime:
@@ -74,7 +79,7 @@ class HostClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
-    def refresh(self) -> datetime:
+    def refresh(self, older_than: float = 0.0) -> datetime:
         return self.now()
 
 
@@ -109,6 +114,9 @@ def now() -> datetime:
     return _clock.now()
 
 
-def refresh() -> datetime:
-    """The process's time, read anew; what every decision that is written down begins with."""
-    return _clock.refresh()
+def refresh(older_than: float = 0.0) -> datetime:
+    """The process's time, read anew unless it was within so many seconds (0: in any case).
+
+    What every decision that is written down begins with.
+    """
+    return _clock.refresh(older_than)

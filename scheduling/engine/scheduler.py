@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from apscheduler import events
@@ -46,6 +46,9 @@ FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 5.0
 #: How often other job stores are looked at, at the least.
 OTHERS_SECONDS = 1.0
+#: While one claim is filled after the other, what is queued for which executor is asked for so often, and what time
+#: it is: a question waits as long as a claim does, behind 64 runs that have just begun.
+LOOK_SECONDS = 0.1
 
 
 #: APScheduler's codes and its own names for them: scheduler_started, job_executed, …
@@ -76,6 +79,9 @@ class TaskScheduler(BackgroundScheduler):
         self._recording = Recording(state, self._tick_soon)
         # Whether a seat that becomes free could be taken at once: the last look left something, or no seat.
         self._hungry = True
+        # Executors of which the last claim got as many as it asked for, and until when (monotonic) that is believed.
+        self._filled: tuple[str, ...] = ()
+        self._filled_until = 0.0
         self._others_due = 0.0  # monotonic
         # Of job stores that all nodes share: whether it is this one that runs what is due in them.
         self.in_turn = False
@@ -180,7 +186,7 @@ class TaskScheduler(BackgroundScheduler):
     # --- our tick
 
     def _tick(self) -> float:
-        now = clock.refresh()
+        now = clock.refresh(older_than=LOOK_SECONDS)
         busy = self._admit(now)
         self.node.last_tick = self._seen_alive()
         busy |= self._exchange(now)
@@ -207,7 +213,7 @@ class TaskScheduler(BackgroundScheduler):
         if self._next_due is None or self._next_due > now:
             return False
         limit = admission.BATCH if sql.has_one_writer() else FIRST_ROWS
-        admitted = admission.admit_due(now, limit=limit, strangers=self.node.strangers)
+        admitted = admission.admit_due(clock.refresh(), limit=limit, strangers=self.node.strangers)
         self._note(admitted)
         if admitted.taken == limit and not sql.has_one_writer():
             self._rush.begin(self.node.strangers)
@@ -245,22 +251,18 @@ class TaskScheduler(BackgroundScheduler):
         room = self._recording.room()
         free = self.node.runs.free() if self.node.may_claim and room > 0 else {}
         # Asked before results are taken: should the database not answer, they are still where they were.
-        wanted = claims.queued_for(self.node.open_queues, free, idle=not self.node.runs.number())
+        wanted = self._wanted(free)
         self._hungry = bool(wanted) or full
         group = Group() if self._recording.started else self._recording.take()
         if not group and not wanted:
             return False
         claim_id = uuid.uuid4()
+        most = min(sum(wanted.values()), room)
 
         def work() -> tuple[Recorded, list[Candidate]]:
             recorded = group.store(now)
             return recorded, claims.claim(
-                self.node.node_id,
-                claim_id,
-                self.node.open_queues,
-                min(sum(wanted.values()), room),
-                now,
-                wanted,
+                self.node.node_id, claim_id, self.node.open_queues, most, now, wanted
             )
 
         try:
@@ -281,12 +283,23 @@ class TaskScheduler(BackgroundScheduler):
             self._recording.give_back(group)
             raise
         self.node.doubtful_claim = None
+        self._filled = tuple(wanted) if len(taken) == most else ()
         self._recording.done(group)
         self.node.runs.begin(taken, now)
         for _run in taken:
             self._count(EVENT_JOB_SUBMITTED)
         self._after_storing(group, recorded, now)
         return bool(group or taken)
+
+    def _wanted(self, free: Mapping[str, int]) -> dict[str, int]:
+        """The free seats of those executors for which something is queued, or was a moment ago in plenty."""
+        at = time.monotonic()
+        if at < self._filled_until and (
+            known := {name: free[name] for name in self._filled if free.get(name)}
+        ):
+            return known
+        self._filled_until = at + LOOK_SECONDS
+        return claims.queued_for(self.node.open_queues, free, idle=not self.node.runs.number())
 
     def _recover_claim(self, claim_id: uuid.UUID, now: datetime) -> None:
         """Begins what a claim took whose answer was lost: the database knows whether it was committed."""

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F
+from django.db.models import BigIntegerField, DateTimeField, F
 
 from scheduling import sql
 from scheduling.models import ACTIVE, NEVER, Execution, Origin, Reason, State, Task
 from scheduling.sentences import of_runs
 from scheduling.services import accounted, liverows, misfire, replacement
 from scheduling.services.plans import Plan, plans
+from scheduling.sql.prepared import Param, Prepared
 from scheduling.sql.transactions import in_transaction
 
 logger = logging.getLogger(__name__)
@@ -310,12 +311,21 @@ def promote(now: datetime, task_ids: Iterable[int]) -> int:
 
 def tasks_waiting(now: datetime, *, after: int = 0, limit: int = BATCH) -> list[int]:
     """Tasks with waiting executions whose time has come, by id, from the one after ``after`` on."""
-    return list(
-        Execution.objects.filter(state=State.WAITING, available_at__lte=now, task_id__gt=after)
+    return [task_id for (task_id,) in TASKS_WAITING.rows(limit, now=now, after=after)]
+
+
+TASKS_WAITING = Prepared(
+    lambda limit: (
+        Execution.objects.filter(
+            state=State.WAITING,
+            available_at__lte=Param("now", DateTimeField()),
+            task_id__gt=Param("after", BigIntegerField()),
+        )
         .order_by("task_id")
-        .values_list("task_id", flat=True)
+        .values_list("task_id")
         .distinct()[:limit]
     )
+)
 
 
 def hold(task_ids: Iterable[int]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, UUIDField
 from django.utils.translation import gettext as _
 
 from scheduling import clock
@@ -18,6 +18,7 @@ from scheduling.runlog import Drained
 from scheduling.sentences import of_runs
 from scheduling.services import chains, requests
 from scheduling.services.actor import Actor
+from scheduling.sql.prepared import Param, Prepared
 from scheduling.sql.transactions import in_transaction
 
 #: Rows of one log that are written in one statement.
@@ -107,11 +108,19 @@ def retry(
 
 def running_on(node_id: uuid.UUID) -> dict[tuple[int, int], str]:
     """What the database says this node runs: (execution, attempt) → the reason why it is asked to end, or ''."""
-    rows = Execution.objects.filter(node_id=node_id, state=State.RUNNING)
     return {
         (id, attempt): "" if asked is None else reason or Reason.CANCEL_REQUESTED
-        for id, attempt, asked, reason in rows.values_list("id", "attempt", "cancel_requested_at", "reason")
+        for id, attempt, asked, reason in RUNNING_ON.rows(node=node_id)
     }
+
+
+RUNNING_ON = Prepared(
+    lambda: (
+        Execution.objects.filter(node_id=Param("node", UUIDField()), state=State.RUNNING)
+        .order_by()
+        .values_list("id", "attempt", "cancel_requested_at", "reason")
+    )
+)
 
 
 def still_running(keys: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:

@@ -10,6 +10,7 @@ from scheduling.exceptions import InvalidTrigger
 from scheduling.models import ACTIVE, Execution, State, Task
 from scheduling.services import accounted, liverows
 from scheduling.services.repair import AT_REST
+from scheduling.sql.prepared import Prepared
 from scheduling.sql.transactions import in_transaction
 
 #: Tasks looked at in one go.
@@ -23,9 +24,8 @@ def follow(now: datetime) -> int:
 
     Returns how many. Costs one query along a narrow index while there are no such tasks.
     """
-    tasks = Task.objects.present().filter(follows_end=True).exclude(AT_REST)
     # Sorted here: a database that sorted might go through all tasks in the order of their ids.
-    ids = sorted(tasks.order_by().values_list("pk", flat=True))
+    ids = sorted(id for (id,) in FOLLOWING.rows())
     moved = 0
     for start in range(0, len(ids), BATCH):
         batch = ids[start : start + BATCH]
@@ -39,6 +39,11 @@ def follow(now: datetime) -> int:
         for task_id in sorted(still):
             moved += in_transaction(lambda task_id=task_id: _follow(task_id, now))  # type: ignore[misc]
     return moved
+
+
+FOLLOWING = Prepared(
+    lambda: Task.objects.present().filter(follows_end=True).exclude(AT_REST).order_by().values_list("pk")
+)
 
 
 def _follow(task_id: int, now: datetime) -> bool:

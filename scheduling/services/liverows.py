@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 
+from django.db.models import DateTimeField
 from django_apscheduler.models import DjangoJob
 
 from scheduling import sql
-from scheduling.sql.prepared import Prepared
+from scheduling.sql.prepared import Param, Prepared
 
 
 def refuse() -> None:
@@ -109,9 +110,19 @@ EARLIEST = Prepared(
 
 def due_within(start: datetime, end: datetime, limit: int) -> list[int]:
     """The tasks that come due after ``start`` and no later than ``end``, the first ones first, unlocked."""
-    rows = DjangoJob.objects.filter(next_run_time__gt=start, next_run_time__lte=end)
-    ids = rows.order_by("next_run_time").values_list("pk", flat=True)[:limit]
-    return [int(id) for id in ids if id.isdecimal()]
+    return [int(id) for (id,) in DUE_WITHIN.rows(limit, start=start, end=end) if id.isdecimal()]
+
+
+DUE_WITHIN = Prepared(
+    lambda limit: (
+        DjangoJob.objects.filter(
+            next_run_time__gt=Param("start", DateTimeField()),
+            next_run_time__lte=Param("end", DateTimeField()),
+        )
+        .order_by("next_run_time")
+        .values_list("pk")[:limit]
+    )
+)
 
 
 def next_time(task_id: int) -> datetime | None:

@@ -197,7 +197,16 @@ def drain(node_id: uuid.UUID, *, actor: Actor) -> Node:
 
 def is_drain_asked(node_id: uuid.UUID) -> bool:
     """Whether somebody wants the node to end. One step in the primary key."""
-    return Node.objects.filter(pk=node_id, drain_asked_at__isnull=False).exists()
+    return bool(DRAIN_ASKED.rows(node=node_id))
+
+
+DRAIN_ASKED = Prepared(
+    lambda: (
+        Node.objects.filter(pk=Param("node", UUIDField()), drain_asked_at__isnull=False)
+        .order_by()
+        .values_list("pk")
+    )
+)
 
 
 def release_runs(node_id: uuid.UUID, now: datetime, reason: Reason, detail: str) -> int:

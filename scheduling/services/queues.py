@@ -13,6 +13,7 @@ from scheduling.models import ACTIVE, Execution, Node, PausedQueue, State, Task
 from scheduling.models.names import queue_validator
 from scheduling.services import health
 from scheduling.services.actor import Actor
+from scheduling.sql.prepared import Prepared
 from scheduling.sql.transactions import in_transaction
 
 
@@ -61,7 +62,10 @@ def resume(name: str, *, actor: Actor) -> None:
 
 def paused() -> set[str]:
     """The names of the paused ones."""
-    return set(PausedQueue.objects.values_list("name", flat=True))
+    return {name for (name,) in PAUSED.rows()}
+
+
+PAUSED = Prepared(lambda: PausedQueue.objects.order_by().values_list("name"))
 
 
 def all_queues() -> list[Queue]:
