@@ -19,3 +19,21 @@ def test_a_slow_answer_makes_no_clock_run_ahead() -> None:
 
     ahead = (DatabaseClock(read).refresh() - given[-1]).total_seconds()
     assert 0 <= ahead < 0.05
+
+
+def test_a_time_that_was_read_a_moment_ago_is_carried_on_without_asking() -> None:
+    asked: list[datetime] = []
+
+    def read() -> datetime:
+        asked.append(datetime.now(UTC))
+        return asked[-1]
+
+    clock = DatabaseClock(read)
+    first = clock.refresh(older_than=3600)
+    time.sleep(0.01)
+    assert clock.refresh(older_than=3600) > first
+    assert len(asked) == 1
+    time.sleep(0.002)
+    clock.refresh(older_than=0.001)
+    clock.refresh()
+    assert len(asked) == 3

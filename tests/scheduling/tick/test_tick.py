@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED
 from django.db import OperationalError, connection, transaction
+from django.db.models import QuerySet
 
 from scheduling import clock
+from scheduling.engine import scheduler
 from scheduling.engine.jobstore import TaskJobStore
 from scheduling.executors import RunOrder
 from scheduling.executors.thread import ThreadExecutor
 from scheduling.models import Execution, Node, Task
-from scheduling.services import executions, nodes, tasks
-from tests.conftest import TESTER, new_task
+from scheduling.services import claims, executions, nodes, tasks
+from tests.conftest import TESTER, await_, new_task
 from tests.scheduling.tick.conftest import HandTicked
 
 
@@ -70,6 +73,73 @@ def test_a_third_partys_executor_runs_by_the_same_rules(node: HandTicked, settin
     assert (good.state, good.result, good.executor) == ("succeeded", [1], "counting")
     assert (bad.state, bad.attempt) == ("failed", 2)
     assert Counting.counted == 3
+
+
+@pytest.fixture
+def one_seat(transactional_db: None) -> Iterator[HandTicked]:
+    made = HandTicked(seats=1)
+    yield made
+    made.close()
+
+
+def ask_often(number: int, **values: Any) -> QuerySet[Execution]:
+    """So many runs of one task, queued."""
+    first = ask(key="many", max_concurrent=0, **values)
+    for _another in range(number - 1):
+        tasks.run_now(first.task_id, actor=TESTER)
+    return Execution.objects.filter(task_id=first.task_id)
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
+    """What each look for what is queued was asked for: one is believed for ever, as long as claims are filled."""
+    asked: list[dict[str, int]] = []
+    look = claims.queued_for
+
+    def counting(queues: Any, free: Any, **more: Any) -> dict[str, int]:
+        asked.append(dict(free))
+        return look(queues, free, **more)
+
+    monkeypatch.setattr(claims, "queued_for", counting)
+    monkeypatch.setattr(scheduler, "LOOK_SECONDS", 3600.0)
+    return asked
+
+
+def test_while_claims_are_filled_nobody_asks_what_is_queued(
+    one_seat: HandTicked, looks: list[dict[str, int]]
+) -> None:
+    many = ask_often(10)
+    one_seat.tick_until(lambda: many.filter(state="succeeded").count() >= 9)
+    assert len([free for free in looks if free.get("thread")]) == 1, looks
+
+
+def test_a_claim_that_was_not_filled_is_followed_by_a_look(
+    node: HandTicked, looks: list[dict[str, int]], settings: Any
+) -> None:
+    settings.SCHEDULER = settings.SCHEDULER | {"executors": {"counting": f"{__name__}.Counting"}}
+    ask_often(3)
+    node.tick_until(ended)
+    late = ask(key="late", executor="counting")
+    node.tick_until(lambda: _ended(late))
+    assert looks
+
+
+class AtOnce(ThreadExecutor):
+    """Its seats are always free: a run has ended when it has been handed over."""
+
+    def submit(self, order: RunOrder) -> None:
+        super().submit(order)
+        await_(lambda: order not in self.running())
+
+
+def test_what_is_plenty_for_one_executor_keeps_no_other_waiting(one_seat: HandTicked, settings: Any) -> None:
+    more = {"at_once": f"{__name__}.AtOnce", "counting": f"{__name__}.Counting"}
+    settings.SCHEDULER = settings.SCHEDULER | {"executors": more}
+    many = ask_often(200, executor="at_once")
+    one_seat.tick_until(lambda: many.filter(state="succeeded").count() >= 2)
+    other = ask("echo", {"values": [1]}, "other", executor="counting")
+    one_seat.tick_until(lambda: _ended(other))
+    assert many.filter(state="queued").exists()
 
 
 def _ended(execution: Execution) -> bool:
