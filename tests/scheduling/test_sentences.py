@@ -156,4 +156,5 @@ def test_what_looks_like_many_sentences_is_looked_at_in_no_time() -> None:
         for sentence in Sentence.known:
             for part in (text for text, *_rest in Formatter().parse(sentence.template) if text):
                 in_words((sentence.beginning + part * 1_000)[:1_000])
-    assert time.perf_counter() - began < 5
+    # A second, or for ever: this tells the two apart on any machine.
+    assert time.perf_counter() - began < 60
