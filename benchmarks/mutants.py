@@ -133,7 +133,7 @@ MUTANTS = (
         {
             "scheduling/services/admission.py": [
                 ("    sql.insert_executions(admitted.rows)\n", "    transaction.on_commit(lambda: sql.insert_executions(admitted.rows))\n"),
-                ("from django.db.models import F\n", "from django.db import transaction\nfrom django.db.models import F\n"),
+                ("from django.db.models import BigIntegerField, DateTimeField, F\n", "from django.db import transaction\nfrom django.db.models import BigIntegerField, DateTimeField, F\n"),
             ]
         },
         (FAILPOINTS,), steps="admit_due:[0-9]+ COMMIT",
