@@ -56,8 +56,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """On PostgreSQL no commit of the tests waits for the disk: that outlives any death but the server's own.
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[Emptying]:
+    """Gives what empties the database, for those who leave something in it for longer than a test.
+
+    On PostgreSQL no commit of the tests waits for the disk: that outlives any death but the server's own.
 
     Nor does it remove a database that a thread or a process which is just ending is still connected to.
     """
@@ -70,7 +72,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
         emptying = Emptying()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _test: emptying.empty())
-        yield
+        yield emptying
     if connection.vendor == "postgresql":
         connection.close()  # a test may have had it ended by the server
         with django_db_blocker.unblock(), connection.cursor() as cursor:

@@ -11,6 +11,8 @@ from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.test import Client
 
+from tests.api import world
+from tests.emptying import Emptying
 from tests.instances.conftest import (  # noqa: F401  (fixtures)
     make_credential,
     make_instance,
@@ -20,6 +22,16 @@ from tests.instances.conftest import (  # noqa: F401  (fixtures)
 )
 
 API = "/api/v1/"
+
+
+@pytest.fixture(scope="module")
+def standing_world(django_db_setup: Emptying, django_db_blocker: Any) -> Iterator[None]:
+    """``world.build()`` once for a file whose tests take back what they do to it (no transactional ones)."""
+    with django_db_blocker.unblock():
+        world.build()
+    yield
+    with django_db_blocker.unblock():
+        django_db_setup.empty()
 
 
 class Api:

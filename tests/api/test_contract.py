@@ -63,10 +63,9 @@ def _one_connection() -> Iterator[None]:
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("_one_connection")
+@pytest.mark.usefixtures("standing_world", "_one_connection")
 @pytest.mark.parametrize("door", TOLD, ids=str)
 def test_whatever_is_sent_the_answer_is_told(door: Door) -> None:
-    world.build()
     user = get_user_model().objects.create_superuser("root")
     headers = {"Authorization": f"Token {tokens.make(user)[1]}"}
     path = "/api/v1/" + door.place.replace("{pk}", "{id}")

@@ -15,7 +15,7 @@ from tests.api import world
 from tests.api.conftest import Api
 from tests.api.doors import Door, doors
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("standing_world")]
 DOORS = doors()
 
 
@@ -42,7 +42,6 @@ def test_every_door_has_an_entry() -> None:
 
 @pytest.mark.parametrize("door", DOORS, ids=str)
 def test_who_gets_in(door: Door) -> None:
-    world.build()
     call = world.CALLS[str(door)]
 
     def knock(user: Any, **options: Any) -> Any:
@@ -99,7 +98,6 @@ def test_what_does_not_exist_is_not_found(door: Door) -> None:
 
 
 def test_force_needs_its_own_permission(make_api: Any) -> None:
-    world.build()
     api = make_api("scheduling.run_task", "scheduling.view_task", "scheduling.view_execution")
     execution = Execution.objects.get()
     bulk = {"action": "run", "keys": ["one"]}
@@ -115,7 +113,6 @@ def test_force_needs_its_own_permission(make_api: Any) -> None:
 
 @pytest.mark.parametrize("action", ["run", "pause", "resume", "enable", "disable", "delete"])
 def test_bulk_needs_the_permission_of_its_verb(make_api: Any, action: str) -> None:
-    world.build()
     answer = make_api("scheduling.view_task").post("tasks/bulk/", {"action": action, "keys": ["one"]})
     assert answer.status_code == 403
     assert TaskVersion.objects.filter(task__key="one").count() == 2
