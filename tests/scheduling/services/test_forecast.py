@@ -132,19 +132,19 @@ def test_rhythms_too_fast_to_be_walked_go_on_alike() -> None:
 
 
 @pytest.mark.django_db
-def test_ten_thousand_tasks(clock: clocks.SettableClock) -> None:
-    """Computed once, then given again; what that takes is measured by benchmarks/forecast.py."""
+def test_many_tasks(clock: clocks.SettableClock) -> None:
+    """Computed once, then given again; what ten thousand take is measured by benchmarks/forecast.py."""
     rhythms = ["{m} {h} * * *", "{m} * * * *", "{m}-59/15 * * * *", "{m} {h} * * MON", "*/10 * * * *"]
     rows = [
         new_task(f"task-{number}", **cron(rhythms[number % 5].format(m=number % 60, h=number // 60 % 24)))
-        for number in range(10_000)
+        for number in range(2_000)
     ]
     for row in rows:
         tasks.prepare_new(row, clock.now())
     Task.objects.bulk_create(rows)
     found = forecast.of_hours()
-    assert found.tasks == 10_000
-    assert found.total.runs > 2_000 * (1 + 24 + 24 * 2 + 144)
+    assert found.tasks == 2_000
+    assert found.total.runs > 400 * (1 + 24 + 24 * 2 + 144)
     assert forecast.of_hours() is found
 
 
