@@ -46,9 +46,11 @@ FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 5.0
 #: How often other job stores are looked at, at the least.
 OTHERS_SECONDS = 1.0
-#: While one claim is filled after the other, what is queued for which executor is asked for so often, and what time
-#: it is: a question waits as long as a claim does, behind 64 runs that have just begun.
+#: While one claim is filled after the other, what is queued for which executor is asked for so often: in a burst a
+#: question waits as long as a claim does, behind 64 runs that have just begun.
 LOOK_SECONDS = 0.1
+#: So long the tick goes by a time that was read before, but for what is due.
+TIME_SECONDS = 1.0
 
 
 #: APScheduler's codes and its own names for them: scheduler_started, job_executed, …
@@ -186,7 +188,7 @@ class TaskScheduler(BackgroundScheduler):
     # --- our tick
 
     def _tick(self) -> float:
-        now = clock.refresh(older_than=LOOK_SECONDS)
+        now = clock.refresh(older_than=TIME_SECONDS)
         busy = self._admit(now)
         self.node.last_tick = self._seen_alive()
         busy |= self._exchange(now)
