@@ -1,16 +1,27 @@
 """What time it is: one clock for the whole process, so that tests can set it and nodes agree (design: time and units).
 
-The time is the database's, read now and then and carried on by the monotonic clock in between, so that a
+The time is the database's, read now and then and carried on in between by a clock that nobody sets, so that a
 stepped or skewed host clock neither repeats nor loses an occurrence. Nobody else asks the host.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
+
+
+def elapsed() -> float:
+    """Seconds of a clock that nobody sets; where there is one, of one that goes on while the machine sleeps.
+
+    The monotonic clock of Linux does not: carried on by it, the time would be hours behind when the machine wakes up.
+    """
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
 
 
 class Clock(Protocol):
@@ -39,19 +50,19 @@ class DatabaseClock:
         if sample is None:
             return datetime.now(UTC)
         at, mark = sample
-        return at + timedelta(seconds=time.monotonic() - mark)
+        return at + timedelta(seconds=elapsed() - mark)
 
     def refresh(self, older_than: float = 0.0) -> datetime:
-        if self._sample is not None and time.monotonic() - self._sample[1] < older_than:
+        if self._sample is not None and elapsed() - self._sample[1] < older_than:
             return self.now()
         at = self._read()
         # It was true at some moment before the answer came. Taken for the last one it may be late by the way of the
         # answer, but is never ahead: who reads under a lock finds no earlier time than whoever held it before.
-        self._sample = (at, time.monotonic())
+        self._sample = (at, elapsed())
         return self.now()
 
     def set_forward(self, at: datetime, mark: float) -> None:
-        """Goes on from a time that another process of this machine read when the monotonic clock showed ``mark``."""
+        """Goes on from a time that another process of this machine read when ``elapsed`` was ``mark``."""
         self._sample = (at, mark)
 
 

@@ -42,7 +42,7 @@ class ProcessExecutor(ThreadExecutor):
             "run": self._name,
             "order": frames.pack_order(order),
             "now": clock.now().isoformat(),
-            "monotonic": time.monotonic(),
+            "elapsed": clock.elapsed(),
         }
         began = time.monotonic()
         with entered(run):

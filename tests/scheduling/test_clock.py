@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from scheduling.clock import DatabaseClock
 
@@ -37,3 +40,23 @@ def test_a_time_that_was_read_a_moment_ago_is_carried_on_without_asking() -> Non
     clock.refresh(older_than=0.001)
     clock.refresh()
     assert len(asked) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody tells how long the machine has slept")
+def test_while_the_machine_sleeps_the_time_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept, asked, gettime = [0.0], [], time.clock_gettime
+
+    def woken(which: int) -> float:
+        return gettime(which) + (slept[0] if which == time.CLOCK_BOOTTIME else 0.0)
+
+    def read() -> datetime:
+        asked.append(datetime.now(UTC) + timedelta(seconds=slept[0]))
+        return asked[-1]
+
+    monkeypatch.setattr(time, "clock_gettime", woken)
+    clock = DatabaseClock(read)
+    before = clock.refresh()
+    slept[0] = 3600.0
+    assert clock.now() - before >= timedelta(hours=1)
+    clock.refresh(older_than=1)
+    assert len(asked) == 2

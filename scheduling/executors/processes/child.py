@@ -140,7 +140,7 @@ def _become(
 
 def _run(report: int, commands: int, reader: frames.Reader, message: dict[str, Any]) -> int:
     order = frames.unpack_order(message["order"])
-    clock.set_forward(datetime.fromisoformat(message["now"]), message["monotonic"])
+    clock.set_forward(datetime.fromisoformat(message["now"]), message["elapsed"])
     module, _, name = message["run"].partition(":")
     run = getattr(importlib.import_module(module), name)
     log = RelayLog(report=report)
