@@ -285,7 +285,8 @@ class TaskScheduler(BackgroundScheduler):
             self._recording.give_back(group)
             raise
         self.node.doubtful_claim = None
-        self._filled = tuple(wanted) if len(taken) == most else ()
+        if wanted:
+            self._filled = tuple(wanted) if len(taken) == most else ()
         self._recording.done(group)
         self.node.runs.begin(taken, now)
         for _run in taken:
