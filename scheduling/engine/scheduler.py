@@ -190,6 +190,7 @@ class TaskScheduler(BackgroundScheduler):
     def _tick(self) -> float:
         now = clock.refresh(older_than=TIME_SECONDS)
         busy = self._admit(now)
+        now = clock.now()  # nothing is claimed before it was admitted
         self.node.last_tick = self._seen_alive()
         busy |= self._exchange(now)
         self.node.last_tick = self._seen_alive()

@@ -61,7 +61,8 @@ def next_times(known: Mapping[int, Plan], now: datetime) -> tuple[dict[int, date
             trigger = plans.trigger(plan)
             last = trigger.latest(now, settled[task_id])
             if last is None:
-                found[task_id] = trigger.next_after(now)
+                # A change that was waited for may be later than the caller's present.
+                found[task_id] = trigger.next_after(max(now, settled[task_id]))
             else:
                 came_due[task_id] = last
         except Exception as error:  # noqa: BLE001  a third party's trigger must not stop the others

@@ -380,3 +380,16 @@ def test_a_change_decides_first_what_came_due_of_a_lost_row(
     repair.mend_live_rows(clock.move(seconds=60))
     tick(clock)
     assert instants(task) == [at(1), at(2), at(3)]
+
+
+def test_who_waited_for_a_change_gives_no_instant_before_it(
+    clock: SettableClock, make_task: Callable[..., Task]
+) -> None:
+    """Found by a storm: the keeper's present was from before the edit that it had to wait for."""
+    task = make_task(trigger="interval", trigger_params={"seconds": 1})
+    before = clock.now()
+    clock.move(seconds=1.5)
+    task.end_at = clock.now()
+    tasks.edit(task, actor=TESTER, allow_past=True)
+    repair.mend(task.pk, before)
+    assert liverows.next_time(task.pk) is None
