@@ -198,7 +198,7 @@ class Executions:
         columns = {
             field.column: given.get(field.column) or self._default(field)
             for field in Execution._meta.concrete_fields
-            if not field.primary_key
+            if not field.primary_key and not field.generated
         }
         names = ", ".join(connection.ops.quote_name(column) for column in columns)
         expressions = ", ".join(columns.values())

@@ -138,7 +138,7 @@ class NodeAdmin(HistoryAdmin[Node]):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        running = Execution.objects.filter(node_id=object_id, state=State.RUNNING).order_by("id")
+        running = Execution.objects.active().filter(node_id=object_id, state=State.RUNNING).order_by("id")
         context = {
             "running": running.values("id", "task_key", "started_at", "overdue")[:SHOWN]
             if self.get_object(request, object_id) is not None

@@ -140,6 +140,7 @@ class Migration(migrations.Migration):
                 ('slot', jobsite.fields.ExactCharField(blank=True, default='', max_length=64)),
                 ('origin', models.CharField(choices=[('schedule', 'schedule'), ('manual', 'by hand'), ('api', 'API'), ('dependency', 'dependency'), ('backfill', 'backfill')], max_length=12, verbose_name='origin')),
                 ('state', models.CharField(choices=[('waiting', 'waiting'), ('queued', 'queued'), ('running', 'running'), ('succeeded', 'succeeded'), ('failed', 'failed'), ('timed_out', 'timed out'), ('cancelled', 'cancelled'), ('skipped', 'skipped'), ('missed', 'missed'), ('lost', 'lost')], max_length=10, verbose_name='state')),
+                ('outcome', models.GeneratedField(db_persist=True, expression=models.Case(models.When(state__in=['succeeded', 'failed', 'timed_out', 'cancelled', 'skipped', 'missed', 'lost'], then=models.F('state'))), output_field=models.CharField(max_length=10, null=True))),
                 ('reason', models.CharField(blank=True, default='', max_length=40, verbose_name='reason')),
                 ('detail', models.CharField(blank=True, default='', max_length=500, verbose_name='detail')),
                 ('executor', models.CharField(default='thread', max_length=20, verbose_name='executor')),
@@ -151,6 +152,7 @@ class Migration(migrations.Migration):
                 ('memory_limit_mb', models.IntegerField(null=True)),
                 ('cpu_limit_seconds', models.IntegerField(null=True)),
                 ('available_at', models.DateTimeField()),
+                ('wakes_at', models.GeneratedField(db_persist=True, expression=models.Case(models.When(state='waiting', then=models.F('available_at'))), output_field=models.DateTimeField(null=True))),
                 ('expires_at', models.DateTimeField(null=True)),
                 ('deadline_at', models.DateTimeField(null=True)),
                 ('cancel_requested_at', models.DateTimeField(null=True)),
@@ -483,15 +485,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='execution',
-            index=models.Index(condition=models.Q(('state', 'waiting')), fields=['state', 'available_at'], name='execution_wake'),
+            index=models.Index(condition=models.Q(('state', 'waiting')), fields=['wakes_at'], name='execution_wake'),
         ),
         migrations.AddIndex(
             model_name='execution',
-            index=models.Index(fields=['task', 'state', 'id'], name='execution_task_state'),
+            index=models.Index(fields=['task', 'outcome', 'id'], name='execution_task_outcome'),
         ),
         migrations.AddIndex(
             model_name='execution',
-            index=models.Index(condition=models.Q(('node__isnull', False)), fields=['node', 'state', 'id'], name='execution_node'),
+            index=models.Index(condition=models.Q(('node__isnull', False)), fields=['node', 'outcome', 'id'], name='execution_node'),
         ),
         migrations.AddIndex(
             model_name='execution',
@@ -499,11 +501,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='execution',
-            index=models.Index(condition=models.Q(('state', 'succeeded'), ('state', 'failed'), ('state', 'timed_out'), ('state', 'cancelled'), ('state', 'skipped'), ('state', 'missed'), ('state', 'lost'), _connector='OR'), fields=['state', 'id'], name='execution_outcome'),
+            index=models.Index(condition=models.Q(('outcome__isnull', False)), fields=['outcome', 'id'], name='execution_outcome'),
         ),
         migrations.AddIndex(
             model_name='execution',
-            index=models.Index(condition=models.Q(('finished_at__isnull', False)), fields=['finished_at', 'state', 'run_ms'], name='execution_finished'),
+            index=models.Index(condition=models.Q(('finished_at__isnull', False)), fields=['finished_at', 'outcome', 'run_ms'], name='execution_finished'),
         ),
         migrations.AddIndex(
             model_name='execution',

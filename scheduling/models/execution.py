@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import reduce
-from operator import or_
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Q, When
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -84,6 +82,17 @@ class Reason(models.TextChoices):
 
 
 class ExecutionQuerySet(models.QuerySet["Execution"]):
+    def active(self) -> ExecutionQuerySet:
+        """Those that have not ended. Of a task or a node the index finds them by this, not by their state."""
+        return self.filter(outcome=None)
+
+    def in_state(self, state: str) -> ExecutionQuerySet:
+        """Those in one state, as an index finds them: ``execution_claim`` or, what has ended, ``execution_outcome``.
+
+        Of a task or a node, what is active is to be narrowed by ``active()``, too.
+        """
+        return self.filter(state=state) if state in ACTIVE else self.filter(outcome=state)
+
     def counted(self) -> ExecutionQuerySet:
         """Those that count against their task's ``max_concurrent``."""
         return self.filter(
@@ -110,6 +119,14 @@ class Execution(models.Model):
     slot = ExactCharField(max_length=64, default="", blank=True)
     origin = models.CharField(_("origin"), max_length=12, choices=Origin.choices)
     state = models.CharField(_("state"), max_length=10, choices=State.choices)
+    # The state it has ended in; null before. Databases without partial indexes (MySQL, MariaDB) keep an entry of
+    # each row in each index, and one that holds the state they write anew at every step of every run. History is
+    # indexed by this, which changes once.
+    outcome = models.GeneratedField(
+        expression=Case(When(state__in=[state.value for state in ENDED], then=F("state"))),
+        output_field=models.CharField(max_length=10, null=True),
+        db_persist=True,
+    )
     reason = models.CharField(_("reason"), max_length=40, default="", blank=True)
     detail = models.CharField(_("detail"), max_length=500, default="", blank=True)
     executor = models.CharField(_("executor"), max_length=20, default="thread")
@@ -121,6 +138,12 @@ class Execution(models.Model):
     memory_limit_mb = models.IntegerField(null=True)
     cpu_limit_seconds = models.IntegerField(null=True)
     available_at = models.DateTimeField()
+    # The same while it waits, else null: what never waits never moves in its index.
+    wakes_at = models.GeneratedField(
+        expression=Case(When(state=State.WAITING.value, then=F("available_at"))),
+        output_field=models.DateTimeField(null=True),
+        db_persist=True,
+    )
     expires_at = models.DateTimeField(null=True)
     deadline_at = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
@@ -209,7 +232,7 @@ class Execution(models.Model):
             ),
             models.CheckConstraint(name="execution_weight", condition=Q(weight__gte=1, weight__lte=1_000)),
         )
-        # MySQL and MariaDB ignore the conditions: where a state must lead, it does.
+        # MySQL and MariaDB ignore the conditions.
         indexes = (
             models.Index(  # claims in its order, and the sum of each pool
                 name="execution_claim",
@@ -217,26 +240,22 @@ class Execution(models.Model):
                 # "or", not "in": only so does SQLite see that a queued row is in the index.
                 condition=Q(state="queued") | Q(state="running"),
             ),
-            models.Index(
-                name="execution_wake", fields=["state", "available_at"], condition=Q(state="waiting")
-            ),
+            models.Index(name="execution_wake", fields=["wakes_at"], condition=Q(state="waiting")),
             # What is active of a task, and its history by outcome. Whole, since history is what people look through.
-            models.Index(name="execution_task_state", fields=["task", "state", "id"]),
-            # What a node runs, and what it has run (state by state).
+            models.Index(name="execution_task_outcome", fields=["task", "outcome", "id"]),
+            # What a node runs, and what it has run (outcome by outcome).
             models.Index(
-                name="execution_node", fields=["node", "state", "id"], condition=Q(node__isnull=False)
+                name="execution_node", fields=["node", "outcome", "id"], condition=Q(node__isnull=False)
             ),
             models.Index(name="execution_history", fields=["task", "id"]),
-            # What ended, state by state. Not what is active: PostgreSQL's statistics hardly ever see anything queued,
-            # so that it would read all that is queued by this index, and sort it, at each claim.
+            # Not what is active: PostgreSQL's statistics hardly ever see anything queued, so that it would read all
+            # that is queued by this index, and sort it, at each claim.
             models.Index(
-                name="execution_outcome",
-                fields=["state", "id"],
-                condition=reduce(or_, (Q(state=state.value) for state in ENDED)),  # "or", as above
+                name="execution_outcome", fields=["outcome", "id"], condition=Q(outcome__isnull=False)
             ),
             models.Index(  # tallies read nothing but this
                 name="execution_finished",
-                fields=["finished_at", "state", "run_ms"],
+                fields=["finished_at", "outcome", "run_ms"],
                 condition=Q(finished_at__isnull=False),
             ),
             # What was asked for; of what is scheduled there is too much for an index to help.

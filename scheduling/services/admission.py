@@ -278,8 +278,9 @@ def promote(now: datetime, task_ids: Iterable[int]) -> int:
         known = plans.read(held)
         loads = count_active(known)
         waiting = (
-            Execution.objects.filter(task_id__in=list(known), state=State.WAITING, available_at__lte=now)
-            .order_by("available_at", "id")
+            Execution.objects.active()
+            .filter(task_id__in=list(known), state=State.WAITING, wakes_at__lte=now)
+            .order_by("wakes_at", "id")
             .values_list("id", "task_id", "reason", "origin")[:WAITING_CAP]
         )
         queued, blocked = [], []
@@ -318,7 +319,7 @@ TASKS_WAITING = Prepared(
     lambda limit: (
         Execution.objects.filter(
             state=State.WAITING,
-            available_at__lte=Param("now", DateTimeField()),
+            wakes_at__lte=Param("now", DateTimeField()),
             task_id__gt=Param("after", BigIntegerField()),
         )
         .order_by("task_id")
@@ -330,7 +331,7 @@ TASKS_WAITING = Prepared(
 
 def hold(task_ids: Iterable[int]) -> None:
     """Lets queued scheduled executions of those tasks wait until the task goes on (pause)."""
-    Execution.objects.filter(
+    Execution.objects.active().filter(
         task_id__in=list(task_ids), state__in=(State.QUEUED, State.WAITING), origin=Origin.SCHEDULE
     ).exclude(state=State.WAITING, reason=Reason.RETRY).update(
         state=State.WAITING, reason=Reason.PAUSED, detail=of_runs.TASK_PAUSED(), available_at=NEVER
@@ -339,14 +340,17 @@ def hold(task_ids: Iterable[int]) -> None:
 
 def release(task_ids: Iterable[int], now: datetime) -> None:
     """Lets them go on, as far as there is room (resume)."""
-    Execution.objects.filter(task_id__in=list(task_ids), state=State.WAITING, reason=Reason.PAUSED).update(
+    held = Execution.objects.active().filter(task_id__in=list(task_ids), state=State.WAITING)
+    held.filter(reason=Reason.PAUSED).update(
         reason=Reason.OVERLAP, detail=DETAILS[State.WAITING, Reason.OVERLAP], available_at=now
     )
 
 
 def withdraw(task_ids: Iterable[int], now: datetime, reason: Reason, detail: str) -> list[int]:
     """Ends what is queued or waits of those tasks as cancelled (disable, delete); returns what it has ended."""
-    rows = Execution.objects.filter(task_id__in=list(task_ids), state__in=(State.QUEUED, State.WAITING))
+    rows = Execution.objects.active().filter(
+        task_id__in=list(task_ids), state__in=(State.QUEUED, State.WAITING)
+    )
     ids = list(rows.select_for_update().order_by("id").values_list("id", flat=True))
     Execution.objects.filter(pk__in=ids, state__in=(State.QUEUED, State.WAITING)).update(
         state=State.CANCELLED, reason=reason, detail=detail, finished_at=now

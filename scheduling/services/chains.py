@@ -152,7 +152,7 @@ def _since_last(plan: Plan, edges: list[Dependency]) -> dict[int, tuple[int, str
     )
     found = {}
     for edge in edges:
-        rows = Execution.objects.filter(task_id=edge.upstream_id, state__in=ENDED)
+        rows = Execution.objects.filter(task_id=edge.upstream_id, outcome__isnull=False)
         if last is not None:
             rows = rows.filter(finished_at__gt=last)
         newest = rows.order_by("-id").values_list("id", "state").first()

@@ -138,7 +138,7 @@ def claim_one(node_id: uuid.UUID, claim_id: uuid.UUID, execution_id: int, now: d
 
 def claimed(node_id: uuid.UUID, claim_id: uuid.UUID) -> list[Candidate]:
     """What a claim took, read back after the answer to its commit was lost. ``attempt`` as before the claim."""
-    rows = Execution.objects.filter(node_id=node_id, claim_id=claim_id, state=State.RUNNING)
+    rows = Execution.objects.active().filter(node_id=node_id, claim_id=claim_id, state=State.RUNNING)
     found = [Candidate(*row) for row in rows.order_by("id").values_list(*COLUMNS)]
     return [_before(candidate) for candidate in found]
 

@@ -85,9 +85,9 @@ def _live_rows(now: datetime) -> Iterator[Broken]:
 
 
 def _stuck(now: datetime) -> Iterator[Broken]:
-    waiting = Execution.objects.filter(state=State.WAITING, available_at__lt=now - PATIENCE)
-    busy = Execution.objects.filter(state__in=(State.QUEUED, State.RUNNING))
-    for row in waiting.order_by("available_at")[: NAMED + 1]:
+    waiting = Execution.objects.filter(state=State.WAITING, wakes_at__lt=now - PATIENCE)
+    busy = Execution.objects.active().filter(state__in=(State.QUEUED, State.RUNNING))
+    for row in waiting.order_by("wakes_at")[: NAMED + 1]:
         # What waits for another run of its task may wait long; without one it should have gone on.
         if not busy.filter(task_id=row.task_id).values_list("id")[:1]:
             with override("en"):

@@ -116,7 +116,8 @@ def running_on(node_id: uuid.UUID) -> dict[tuple[int, int], str]:
 
 RUNNING_ON = Prepared(
     lambda: (
-        Execution.objects.filter(node_id=Param("node", UUIDField()), state=State.RUNNING)
+        Execution.objects.active()
+        .filter(node_id=Param("node", UUIDField()), state=State.RUNNING)
         .order_by()
         .values_list("id", "attempt", "cancel_requested_at", "reason")
     )

@@ -17,7 +17,6 @@ from django.utils.translation import ngettext
 from scheduling import clock
 from scheduling.exceptions import InvalidTrigger
 from scheduling.models import (
-    ACTIVE,
     NEVER,
     Attempt,
     Calendar,
@@ -76,7 +75,7 @@ def _execution(task: Task, moment: datetime, *, exact: bool) -> Execution | None
     """The row that stands for the moment; without one that is meant, whatever of the task is active now."""
     rows = Execution.objects.filter(task_id=task.pk)
     if not exact:
-        return rows.filter(state__in=ACTIVE).order_by("id").first()
+        return rows.active().order_by("id").first()
     near = rows.filter(scheduled_for__gte=moment - NEAR, scheduled_for__lte=moment + NEAR)
     found = sorted(near.order_by("scheduled_for")[:20], key=lambda row: abs(row.scheduled_for - moment))
     if found:

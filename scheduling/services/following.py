@@ -7,7 +7,7 @@ from datetime import datetime
 from django_apscheduler.models import DjangoJob
 
 from scheduling.exceptions import InvalidTrigger
-from scheduling.models import ACTIVE, Execution, State, Task
+from scheduling.models import Execution, State, Task
 from scheduling.services import accounted, liverows
 from scheduling.services.repair import AT_REST
 from scheduling.sql.prepared import Prepared
@@ -32,10 +32,8 @@ def follow(now: datetime) -> int:
         rows = DjangoJob.objects.filter(pk__in=[str(id) for id in batch], next_run_time=None)
         still = {int(id) for id in rows.values_list("pk", flat=True)}
         if still:
-            active = Execution.objects.filter(task_id__in=still, state__in=ACTIVE).values_list(
-                "task_id", flat=True
-            )
-            still -= set(active)
+            active = Execution.objects.active().filter(task_id__in=still)
+            still -= set(active.values_list("task_id", flat=True))
         for task_id in sorted(still):
             moved += in_transaction(lambda task_id=task_id: _follow(task_id, now))  # type: ignore[misc]
     return moved
@@ -55,7 +53,7 @@ def _follow(task_id: int, now: datetime) -> bool:
     if task is None or task.is_at_rest or task.has_run_enough or not task.follows_end:
         return False
     runs = Execution.objects.filter(task_id=task_id)
-    if runs.filter(state__in=ACTIVE).exists():
+    if runs.active().exists():
         return False
     ended: datetime | None = (
         runs.exclude(state__in=NEVER_RAN).order_by("-id").values_list("finished_at", flat=True).first()

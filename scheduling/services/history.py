@@ -11,16 +11,18 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.models import QuerySet
 
-from scheduling.models import Execution, Origin, State
+from scheduling.models import ACTIVE, Execution, Origin, State
+from scheduling.models.execution import ExecutionQuerySet
 from scheduling.services.stretches import ids_between
 from scheduling.sql import unions
 from scheduling.sql.unions import Walk
 
-Rows = QuerySet[Execution, Any]
+Rows = ExecutionQuerySet
+AnyRows = TypeVar("AnyRows", bound=QuerySet[Execution, Any])
 
 PAGE = 50
 #: Counted no further.
@@ -53,7 +55,7 @@ class Wanted:
         ids = ids_between(self.since, self.until)
         return replace(self, task_ids=()) if ids is None else replace(self, ids=ids)
 
-    def narrow(self, rows: Rows) -> Rows:
+    def narrow(self, rows: AnyRows) -> AnyRows:
         """Those of the rows that are wanted, by plain conditions: for a few rows that are known already."""
         if self.states:
             rows = rows.filter(state__in=self.states)
@@ -65,7 +67,7 @@ class Wanted:
             rows = rows.filter(**{f"{name}__in": values}) if values not in (None, "") else rows
         return self._exactly_in_time(rows)
 
-    def _exactly_in_time(self, rows: Rows) -> Rows:
+    def _exactly_in_time(self, rows: AnyRows) -> AnyRows:
         if self.since is not None:
             rows = rows.filter(admitted_at__gte=self.since)
         if self.until is not None:
@@ -77,16 +79,17 @@ class Wanted:
         rows = self._exactly_in_time(rows)
         if self.node_id is not None:  # state by state, also where all are wanted
             for state in self.states or State.values:
-                yield rows.filter(node_id=self.node_id, state=state), "execution_node"
+                yield _of_one(rows.filter(node_id=self.node_id), state), "execution_node"
         elif self.task_ids is not None:
             for task_id in self.task_ids[:MOST_TASKS]:
                 for state in self.states:
-                    yield rows.filter(task_id=task_id, state=state), "execution_task_state"
+                    yield _of_one(rows.filter(task_id=task_id), state), "execution_task_outcome"
                 if not self.states:
                     yield rows.filter(task_id=task_id), "execution_history"
         elif self.states:
             for state in self.states:
-                yield rows.filter(state=state), "execution_outcome"
+                # What is active lies in the order of claims: it is sorted, all of it.
+                yield rows.in_state(state), "execution_claim" if state in ACTIVE else "execution_outcome"
         elif self.origin and self.origin != Origin.SCHEDULE:
             yield rows.filter(origin=self.origin), "execution_origin"
         else:
@@ -105,6 +108,12 @@ class Wanted:
 
 
 NOTHING = Wanted(task_ids=())
+
+
+def _of_one(rows: Rows, state: str) -> Rows:
+    """Those of a task or a node in one state."""
+    # "in": for "=", SQLite would go through all that is queued, of whatever task, and sort it.
+    return rows.active().filter(state__in=(state,)) if state in ACTIVE else rows.in_state(state)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ def waiting_of(task_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
     """How many runs of each task wait to be tried again, and how many wait otherwise or are queued. One query."""
     if not task_ids:
         return {}
-    rows = Execution.objects.filter(task_id__in=task_ids, state__in=(State.WAITING, State.QUEUED))
+    rows = Execution.objects.active().filter(task_id__in=task_ids, state__in=(State.WAITING, State.QUEUED))
     found: dict[int, tuple[int, int]] = {}
     for task_id, state, reason in rows.values_list("task_id", "state", "reason"):
         retries, queued = found.get(task_id, (0, 0))

@@ -69,9 +69,11 @@ class Seats:
 def seats_of(nodes: Iterable[Node]) -> dict[uuid.UUID, list[Seats]]:
     """The seats of each node, one entry an executor: one statement along the index by node."""
     nodes = list(nodes)
-    running = Execution.objects.filter(
-        node_id__in=[node.pk for node in nodes], state=State.RUNNING
-    ).order_by()
+    running = (
+        Execution.objects.active()
+        .filter(node_id__in=[node.pk for node in nodes], state=State.RUNNING)
+        .order_by()
+    )
     used: dict[uuid.UUID, dict[str, int]] = {node.pk: {} for node in nodes}
     for node_id, executor, number in running.values_list("node_id", "executor").annotate(n=Count("id")):
         used[node_id][executor] = number
@@ -211,7 +213,7 @@ DRAIN_ASKED = Prepared(
 
 def release_runs(node_id: uuid.UUID, now: datetime, reason: Reason, detail: str) -> int:
     """Ends what the node still runs: queued again where the task allows effects twice, else lost."""
-    running = Execution.objects.filter(node_id=node_id, state=State.RUNNING)
+    running = Execution.objects.active().filter(node_id=node_id, state=State.RUNNING)
     # Locked, in the order of results: the node may be storing one of them at this very moment.
     rows = list(
         running.select_for_update().order_by("id").values("id", "task_id", "attempt", "node_id", "started_at")

@@ -15,7 +15,7 @@ def make_way(task_id: int, places: int, now: datetime) -> None:
     The caller holds the task's live row. What somebody else has locked at this moment, a claim or a result, is
     left alone (waiting for it while they wait for the live row would be a deadlock): the sweep comes again.
     """
-    rows = Execution.objects.filter(task_id=task_id).order_by("id")
+    rows = Execution.objects.active().filter(task_id=task_id).order_by("id")
     queued = rows.filter(state=State.QUEUED, origin=Origin.SCHEDULE).select_for_update(skip_locked=True)
     ids = list(queued.values_list("id", flat=True)[:places])
     cancel(ids, now)
@@ -31,7 +31,7 @@ def make_way(task_id: int, places: int, now: datetime) -> None:
 
 def cancel_waiting(task_id: int, now: datetime) -> None:
     """Ends the scheduled ones that wait for their turn: a newer one is about to wait in their place."""
-    waiting = Execution.objects.filter(
+    waiting = Execution.objects.active().filter(
         task_id=task_id, state=State.WAITING, reason=Reason.OVERLAP, origin=Origin.SCHEDULE
     )
     cancel(list(waiting.select_for_update(skip_locked=True).values_list("id", flat=True)), now)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from scheduling import clock, registry
 from scheduling.exceptions import ParametersInvalid, Refused, UnknownFunction
-from scheduling.models import ACTIVE, Execution, Origin, Reason, State
+from scheduling.models import Execution, Origin, Reason, State
 from scheduling.sentences import joined, of_runs
 from scheduling.services import liverows, permits
 from scheduling.services.actor import Actor
@@ -153,7 +153,7 @@ def _moment(run_at: datetime | None, now: datetime) -> datetime:
 def _place(plan: Plan, at: datetime, now: datetime, force: bool) -> tuple[State, str, str]:
     """State, reason and detail of the new execution, decided under the task's lock."""
     if at > now:
-        ahead = Execution.objects.filter(task_id=plan.id, state=State.WAITING, reason=Reason.DELAY)
+        ahead = Execution.objects.active().filter(task_id=plan.id, state=State.WAITING, reason=Reason.DELAY)
         if len(ahead.values_list("id")[:WAITING_CAP]) >= WAITING_CAP:
             raise _full()
         return State.WAITING, Reason.DELAY, of_runs.NOT_BEFORE(at=at.isoformat())
@@ -183,9 +183,5 @@ def _checked(plan: Plan, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _behind(task_id: int) -> str:
-    ahead = (
-        Execution.objects.filter(task_id=task_id, state__in=ACTIVE)
-        .order_by("id")
-        .values_list("id", "state")[:3]
-    )
+    ahead = Execution.objects.active().filter(task_id=task_id).order_by("id").values_list("id", "state")[:3]
     return of_runs.WAITS_BEHIND(ahead=joined(of_runs.AHEAD(id=id, state=state) for id, state in ahead))

@@ -78,7 +78,7 @@ def _batches(now: datetime) -> Iterator[tuple[int, list[int]]]:
     others = [state for state in ENDED if state != State.SUCCEEDED]
     for task_id in Task.objects.order_by("pk").values_list("pk", flat=True).iterator(chunk_size=2_000):
         rows = Execution.objects.filter(task_id=task_id).order_by("id")
-        newest = rows.filter(state=State.SUCCEEDED).order_by("-id").values_list("id", flat=True)
+        newest = rows.filter(outcome=State.SUCCEEDED).order_by("-id").values_list("id", flat=True)
         fence = next(iter(newest[KEPT_OF_EACH_TASK - 1 : KEPT_OF_EACH_TASK]), 0)  # the oldest one that stays
         after = 0
         while True:

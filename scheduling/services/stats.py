@@ -231,7 +231,7 @@ def by_state(wanted: Sequence[tuple[State, int, bool]], fields: Sequence[str]) -
     One query where the database can join limited ones; SQLite cannot, and is asked once a state.
     """
     parts: list[QuerySet[Execution, dict[str, Any]]] = [
-        Execution.objects.filter(state=state).order_by("-id" if newest else "id").values(*fields)[:most]
+        Execution.objects.in_state(state).order_by("-id" if newest else "id").values(*fields)[:most]
         for state, most, newest in wanted
     ]
     return _joined(parts)
@@ -246,7 +246,7 @@ def _joined(parts: list[Any]) -> list[Any]:
 def busy_and_failed(at: datetime, most: int = 1_000) -> tuple[set[int], set[int]]:
     """The tasks of which something runs, and those with a failure since ``at``: ids, at most so many each."""
     running = Execution.objects.filter(state=State.RUNNING)
-    failed = Execution.objects.filter(finished_at__gte=at, state__in=FAILURES)
+    failed = Execution.objects.filter(finished_at__gte=at, outcome__in=FAILURES)
     parts = [
         rows.order_by()
         .values("task_id")

@@ -38,7 +38,7 @@ def count(quarter: datetime, now: datetime) -> None:
         Execution.objects.filter(finished_at__gte=quarter, finished_at__lt=quarter + QUARTER)
         .order_by()
         .annotate(bucket=bucket_of("run_ms"))
-        .values_list("state", "bucket")
+        .values_list("outcome", "bucket")
         .annotate(number=Count("id"))
     )
     numbers: dict[str, int] = defaultdict(int)

@@ -86,7 +86,6 @@ MOVED: dict[str, str] = {"id": "text", "next_run_time": "moment"}
 NAMES = {"id", "task_id", "attempt"}
 
 EXECUTION = "scheduling_execution"
-ACTIVE = "'waiting', 'queued', 'running'"
 LIVE_ROW = "django_apscheduler_djangojob"
 
 
@@ -161,7 +160,7 @@ class Statements(ABC):
         """(task, state, reason, number) of those tasks' active executions."""
         return self.query(
             f"SELECT task_id, state, reason, COUNT(*) FROM {EXECUTION} WHERE task_id IN ({marks(task_ids)})"
-            f" AND state IN ({ACTIVE}) GROUP BY task_id, state, reason",
+            " AND outcome IS NULL GROUP BY task_id, state, reason",
             *task_ids,
         )
 

@@ -194,7 +194,7 @@ def test_no_statement_of_a_tick_sorts_or_reads_a_whole_table(
 def test_what_ran_before_is_not_gone_through_again(transactional_db: None) -> None:
     """On PostgreSQL an index keeps what is over until the next vacuum: who asks for the state first reads all of it.
 
-    So results are stored by id, and what is active of a task is asked for by task and state.
+    So results are stored by id, and what is active of a task is asked for by task and whether it has ended.
     """
     if connection.vendor != "postgresql":
         pytest.skip("how PostgreSQL keeps what is over")
@@ -207,7 +207,7 @@ def test_what_ran_before_is_not_gone_through_again(transactional_db: None) -> No
     same |= {"state": "succeeded", "finished_at": now, "result_altered": False}
     rows = [same | {"id": each.id, "attempt": each.attempt + 1} for each in taken]
     used = indexes_of(lambda: sql.finish_executions(rows)), indexes_of(lambda: sql.count_active(ids[:200]))
-    assert used == ({"scheduling_execution_pkey"}, {"execution_task_state"})
+    assert used == ({"scheduling_execution_pkey"}, {"execution_task_outcome"})
 
 
 def indexes_of(work: Callable[[], Any]) -> set[str]:

@@ -129,7 +129,7 @@ def _ahead(execution: Execution) -> list[Execution]:
     """What a waiting execution waits for."""
     if (execution.state, execution.reason) != (State.WAITING, Reason.OVERLAP):
         return []
-    rows = Execution.objects.filter(task_id=execution.task_id, state__in=ACTIVE, id__lt=execution.pk)
+    rows = Execution.objects.active().filter(task_id=execution.task_id, id__lt=execution.pk)
     return list(rows.order_by("id").only("id", "state")[:AHEAD])
 
 
