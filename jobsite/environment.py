@@ -18,8 +18,8 @@ ENGINES = {
     "sqlite": "django.db.backends.sqlite3",
     "postgres": "django.db.backends.postgresql",
     "postgresql": "django.db.backends.postgresql",
-    "mysql": "django.db.backends.mysql",
-    "mariadb": "django.db.backends.mysql",
+    "mysql": "jobsite.mysql",
+    "mariadb": "jobsite.mysql",
 }
 
 

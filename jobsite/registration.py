@@ -19,7 +19,7 @@ ACTOR = Actor(source="command", reason="manage.py start")
 DIALECTS = {
     "django.db.backends.sqlite3": "sqlite",
     "django.db.backends.postgresql": "postgresql",
-    "django.db.backends.mysql": "mysql",
+    "jobsite.mysql": "mysql",
 }
 #: An option of a database URL → one of ours.
 OPTIONS = {"sslmode": "tls", "sslrootcert": "tls_ca"}
