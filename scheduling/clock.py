@@ -24,6 +24,10 @@ def elapsed() -> float:
     return time.monotonic()
 
 
+#: So long the engine goes by a time that was read before, but for what is due.
+CARRIED_SECONDS = 1.0
+
+
 class Clock(Protocol):
     def now(self) -> datetime:
         """Aware UTC; never asks a database, so it may be called for each line of a log."""

@@ -117,7 +117,7 @@ class Recording(Companion[Stored]):
             self.done(group)
 
     def _store(self, group: Group) -> Recorded:
-        now = clock.refresh()
+        now = clock.refresh(older_than=clock.CARRIED_SECONDS)
         try:
             return in_transaction(lambda: group.store(now))
         except DatabaseError as error:

@@ -46,11 +46,12 @@ FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 5.0
 #: How often other job stores are looked at, at the least.
 OTHERS_SECONDS = 1.0
-#: While one claim is filled after the other, what is queued for which executor is asked for so often: in a burst a
-#: question waits as long as a claim does, behind 64 runs that have just begun.
+#: While one claim is filled after the other, what is queued for which executor, and what comes due next, is asked for
+#: so often: in a burst a question waits as long as a claim does, behind 64 runs that have just begun.
 LOOK_SECONDS = 0.1
-#: So long the tick goes by a time that was read before, but for what is due.
-TIME_SECONDS = 1.0
+#: … and so long a claim waits until half of the seats are free, looking that often.
+GATHER_SECONDS = 0.005
+GLANCE_SECONDS = 0.001
 
 
 #: APScheduler's codes and its own names for them: scheduler_started, job_executed, …
@@ -188,7 +189,7 @@ class TaskScheduler(BackgroundScheduler):
     # --- our tick
 
     def _tick(self) -> float:
-        now = clock.refresh(older_than=TIME_SECONDS)
+        now = clock.refresh(older_than=clock.CARRIED_SECONDS)
         busy = self._admit(now)
         now = clock.now()  # nothing is claimed before it was admitted
         self.node.last_tick = self._seen_alive()
@@ -212,7 +213,10 @@ class TaskScheduler(BackgroundScheduler):
         rushing = self._rush.at_work  # first: what it does last is told before it is over
         for admitted in self._rush.news():
             self._note(admitted)
-        self._next_due = None if rushing else liverows.earliest(self.node.strangers)
+        if rushing:
+            self._next_due = None
+        elif not (self._next_due and self._next_due > now and self._believed(time.monotonic())):
+            self._next_due = liverows.earliest(self.node.strangers)
         if self._next_due is None or self._next_due > now:
             return False
         limit = admission.BATCH if sql.has_one_writer() else FIRST_ROWS
@@ -250,6 +254,7 @@ class TaskScheduler(BackgroundScheduler):
             self._recover_claim(self.node.doubtful_claim, now)
         # A seat that becomes free from here on ends the wait, until it is known that it need not.
         self._hungry = True
+        self._await_seats()
         full = self.node.runs.some_are_full()
         room = self._recording.room()
         free = self.node.runs.free() if self.node.may_claim and room > 0 else {}
@@ -298,12 +303,30 @@ class TaskScheduler(BackgroundScheduler):
     def _wanted(self, free: Mapping[str, int]) -> dict[str, int]:
         """The free seats of those executors for which something is queued, or was a moment ago in plenty."""
         at = time.monotonic()
-        if at < self._filled_until and (
-            known := {name: free[name] for name in self._filled if free.get(name)}
-        ):
+        if known := {name: free[name] for name in self._believed(at) if free.get(name)}:
             return known
         self._filled_until = at + LOOK_SECONDS
         return claims.queued_for(self.node.open_queues, free, idle=not self.node.runs.number())
+
+    def _await_seats(self) -> None:
+        """While one claim is filled after the other, waits a moment: a claim for one seat takes as long as one for all.
+
+        Short runs may otherwise fall into step with the tick, so that it claims for 51, 13, 51, 13, …
+        """
+        runs = self.node.runs
+        at = time.monotonic()
+        end = at + GATHER_SECONDS
+        while at < end and (names := self._believed(at)):
+            free = runs.free()
+            some = min(sum(free.get(name, 0) for name in names), self._recording.room())
+            if 2 * some >= sum(map(runs.seats_of, names)):
+                return
+            time.sleep(GLANCE_SECONDS)
+            at = time.monotonic()
+
+    def _believed(self, at: float) -> tuple[str, ...]:
+        """The executors of which the last claim was filled, unless that was too long before ``at`` (monotonic)."""
+        return self._filled if at < self._filled_until else ()
 
     def _recover_claim(self, claim_id: uuid.UUID, now: datetime) -> None:
         """Begins what a claim took whose answer was lost: the database knows whether it was committed."""

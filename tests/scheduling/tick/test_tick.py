@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from scheduling.engine.jobstore import TaskJobStore
 from scheduling.executors import RunOrder
 from scheduling.executors.thread import ThreadExecutor
 from scheduling.models import Execution, Node, Task
-from scheduling.services import claims, executions, nodes, tasks
+from scheduling.services import admission, claims, executions, liverows, nodes, tasks
 from tests.conftest import TESTER, await_, new_task
 from tests.scheduling.tick.conftest import HandTicked
 
@@ -51,6 +52,21 @@ def test_due_becomes_run_becomes_row(node: HandTicked) -> None:
     task = due("due")
     node.tick_until(lambda: Execution.objects.filter(task=task, state="succeeded").exists())
     assert Execution.objects.count() == 1
+
+
+def test_nothing_is_claimed_before_it_was_queued(node: HandTicked, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = due("due")
+    admit = admission.admit_due
+    with clock.use(clock.SettableClock(clock.refresh())) as stands:
+
+        def a_second_later(_now: datetime, **more: Any) -> Any:
+            return admit(stands.move(seconds=1), **more)
+
+        monkeypatch.setattr(admission, "admit_due", a_second_later)
+        node.tick()
+        row = Execution.objects.get(task=task)
+        assert (row.queued_at, row.started_at) == (stands.at, stands.at)
+        node.tick_until(ended)
 
 
 class Counting(ThreadExecutor):
@@ -111,6 +127,68 @@ def test_while_claims_are_filled_nobody_asks_what_is_queued(
     many = ask_often(40)
     one_seat.tick_until(lambda: many.filter(state="succeeded").count() >= 10)
     assert len([free for free in looks if free.get("thread")]) == 1, looks
+
+
+def test_while_claims_are_filled_nobody_asks_what_comes_due(
+    one_seat: HandTicked, looks: list[dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = ask_often(40)
+    asked: list[datetime | None] = []
+    earliest = liverows.earliest
+
+    def counting(strangers: Any) -> datetime | None:
+        asked.append(earliest(strangers))
+        return asked[-1]
+
+    monkeypatch.setattr(liverows, "earliest", counting)
+    one_seat.tick_until(lambda: many.filter(state="succeeded").count() >= 10)
+    assert 0 < len(asked) < 5
+
+
+def test_what_was_known_to_come_due_is_admitted_while_claims_are_filled(
+    one_seat: HandTicked, looks: list[dict[str, int]]
+) -> None:
+    many = ask_often(200)
+    soon = tasks.create(new_task("soon", trigger="interval", trigger_params={"hours": 1}), actor=TESTER)
+    liverows.move({soon.pk: clock.refresh() + timedelta(seconds=0.1)})
+    one_seat.tick_until(lambda: Execution.objects.filter(task=soon).exists())
+    assert many.filter(state="queued").exists()
+
+
+class Freeing(ThreadExecutor):
+    """One more of its seats is free at each look."""
+
+    seats = 8
+
+    @property
+    def free_seats(self) -> int:
+        self.seats = min(self.seats + 1, 8)
+        return self.seats
+
+    def submit(self, order: RunOrder) -> None:
+        self.seats -= 1
+        super().submit(order)
+
+
+def test_a_claim_waits_a_moment_for_more_seats(
+    node: HandTicked, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SCHEDULER = settings.SCHEDULER | {"executors": {"freeing": f"{__name__}.Freeing"}}
+    monkeypatch.setattr(scheduler, "LOOK_SECONDS", 3600.0)
+    monkeypatch.setattr(scheduler, "GATHER_SECONDS", 3600.0)
+    many = ask_often(40, executor="freeing")
+    taken: list[int] = []
+    claim = claims.claim
+
+    def noting(*values: Any) -> Any:
+        found = claim(*values)
+        taken.append(len(found))
+        return found
+
+    monkeypatch.setattr(claims, "claim", noting)
+    node.tick_until(lambda: not many.exclude(state="succeeded").exists())
+    full = [number for number in taken if number][:-1]  # the last one takes what is left
+    assert min(full) >= 4, taken
 
 
 def test_a_claim_that_was_not_filled_is_followed_by_a_look(
