@@ -13,7 +13,7 @@ import logging
 import math
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -24,7 +24,7 @@ from django.conf import settings
 from django.utils.module_loading import module_has_submodule
 
 from scheduling import docstrings, executors
-from scheduling.exceptions import UnknownExecutor, UnknownFunction
+from scheduling.exceptions import ParametersInvalid, UnknownExecutor, UnknownFunction
 from scheduling.parameters import DefaultsUnusable, Parameters, SignatureUnusable
 from scheduling.sentences import of_runs
 from scheduling.words import did_you_mean
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Callable[..., Any])
+#: Called with the parameters by name; what is wrong with them together: a parameter and a sentence each.
+Check = Callable[..., "Iterable[tuple[str, StrOrPromise]]"]
 
 NAME_CHARACTERS = 200
 LABEL_CHARACTERS = 200
@@ -74,6 +76,7 @@ class RegisteredFunction:
     line: int
     setting: str = ""  # the setting that must be true for it to be used; empty: none
     permission: str = ""  # what a person needs to make, change or parametrise tasks of it; empty: nothing
+    check: Check | None = None
 
     @property
     def is_on(self) -> bool:
@@ -91,7 +94,14 @@ class RegisteredFunction:
 
     def validate(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The typed keyword arguments; raises ParametersInvalid, keyed by parameter."""
-        return self.parameters.validate(values)
+        typed = self.parameters.validate(values)
+        if self.check is not None:
+            faults: dict[str, list[str]] = {}
+            for name, fault in self.check(**typed):
+                faults.setdefault(name, []).append(str(fault))
+            if faults:
+                raise ParametersInvalid(faults)
+        return typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +118,7 @@ class _Declaration:
     line: int
     setting: str
     permission: str
+    check: Any
 
     def __str__(self) -> str:
         return f"{self.name!r} ({self.module}, line {self.line})"
@@ -222,12 +233,14 @@ def task(
     retries: int = 0,
     setting: str = "",
     permission: str = "",
+    check: Check | None = None,
 ) -> Callable[[F], F]:
     """Registers the function below it, so that tasks may name it. The function itself stays as it is.
 
     ``label`` is its name for people; ``description`` is by default the first paragraph of its docstring, and
     ``function``, the name by which tasks find it, that of the function. Without the ``setting`` it is off; whoever
-    makes or changes tasks of it needs the ``permission``. The rest are defaults for its tasks.
+    makes or changes tasks of it needs the ``permission``. ``check`` is called with the typed parameters and yields what
+    the annotations cannot say, as (parameter, sentence). The rest are defaults for its tasks.
     """
     defaults = Defaults(timeout_seconds, executor, queue, retries)
 
@@ -236,7 +249,9 @@ def task(
         name = getattr(call, "__name__", None) if function is None else function
         said = docstrings.read(call).summary if description is None and callable(call) else description
         _registry.declare(
-            _Declaration(name, label, said, category, defaults, call, module, line, setting, permission)
+            _Declaration(
+                name, label, said, category, defaults, call, module, line, setting, permission, check
+            )
         )
         return call
 
@@ -288,6 +303,7 @@ def _registered(declaration: _Declaration) -> RegisteredFunction:
         line=declaration.line,
         setting=declaration.setting,
         permission=declaration.permission,
+        check=declaration.check,
     )
 
 
@@ -340,9 +356,10 @@ def _default_problems(declaration: _Declaration) -> Iterator[Problem]:
         ("retries", _retries_fault(defaults.retries)),
         ("queue", _word_fault(defaults.queue)),
         ("category", _word_fault(declaration.category)),
+        ("check", "" if declaration.check is None or callable(declaration.check) else "None or a function"),
     ):
         if fault:
-            value = declaration.category if option == "category" else getattr(defaults, option)
+            value = getattr(declaration if option in ("category", "check") else defaults, option)
             yield Problem(
                 "scheduling.E004",
                 f"Task function {declaration} has {option}={value!r}.",

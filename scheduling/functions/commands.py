@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from pydantic import Field
 
@@ -40,7 +43,28 @@ def run_command(
     return {"exit_code": finished.exit_code, "output": finished.output}
 
 
-@task(_("Run code"), category=CATEGORY, executor="command", setting=SETTING, permission=PERMISSION)
+def _faults(code: str, language: str, **_rest: object) -> Iterator[tuple[str, str]]:
+    """What Python cannot compile. It is told when the task is saved, not at the first run in the night."""
+    if language != "python":
+        return
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            compile(code, "code", "exec", dont_inherit=True)
+    except SyntaxError as error:
+        words = {"line": error.lineno or 1, "fault": error.msg}
+        yield "code", gettext("Line %(line)d: %(fault)s.") % words
+    except (ValueError, RecursionError, MemoryError, OverflowError) as error:
+        yield "code", gettext("Python cannot compile it: %s.") % (str(error) or type(error).__name__)
+
+
+@task(
+    _("Run code"),
+    category=CATEGORY,
+    executor="command",
+    setting=SETTING,
+    permission=PERMISSION,
+    check=_faults,
+)
 def run_code(
     code: Annotated[str, Field(min_length=1, max_length=60_000)],
     language: Literal["python", "sh"] = "python",
@@ -49,7 +73,7 @@ def run_code(
     """Runs a piece of code as a program of its own; an exit code other than 0 is a failure.
 
     Args:
-        code: The code.
+        code: The code. Python is compiled when the task is saved, and refused where that fails.
         language: What it is written in.
         environment: Variables for the program, beside PATH, HOME, TMPDIR, LANG and JOBSITE_*.
     """

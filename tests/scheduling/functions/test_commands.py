@@ -234,6 +234,33 @@ def test_switched_off_no_task_of_it_can_be_saved(settings: Any) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("a = 1\nprint(a", "Line 2: '(' was never closed."),
+        ("return 5", "Line 1: 'return' outside function."),
+        ("if True:\npass", "Line 2: expected an indented block after 'if' statement on line 1."),
+        ("a\x0bb = '报表", "Line 1: "),
+        ("(" * 5_000, "Line 1: too many nested parentheses."),
+        ("-" * 50_000 + "1", "Python cannot compile it: "),
+        ("", "at least 1 character"),
+    ],
+)
+def test_what_python_cannot_compile_is_refused_on_save(on: None, source: str, said: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        tasks.create(
+            new_task(function="run_code", executor="command", parameters={"code": source}), actor=TESTER
+        )
+    (fault,) = caught.value.message_dict["parameters"]
+    assert fault.startswith("code: ")
+    assert said in fault
+    shell = {"code": source or "true", "language": "sh"}
+    assert tasks.create(
+        new_task(function="run_code", executor="command", parameters=shell), actor=TESTER
+    ).pk, "of shell nothing is known before it runs"
+
+
+@pytest.mark.django_db
 def test_a_person_needs_the_permission(on: None) -> None:
     user = get_user_model().objects.create_user("somebody")
     plain = Actor(user, "admin")

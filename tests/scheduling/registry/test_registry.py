@@ -14,7 +14,7 @@ from django.core.checks import run_checks
 from django.utils.translation import gettext_lazy
 
 from scheduling import checks, registry
-from scheduling.exceptions import UnknownFunction
+from scheduling.exceptions import ParametersInvalid, UnknownFunction
 from scheduling.registry import Registry, task
 
 
@@ -43,6 +43,24 @@ def test_a_decorated_function_stays_as_it_is_and_is_found_by_name(fresh: Registr
     assert found.module == __name__
     assert list(registry.functions()) == ["collect"]
     assert registry.problems() == []
+
+
+def test_a_check_says_what_annotations_cannot(fresh: Registry) -> None:
+    def ordered(first: int, last: int) -> Iterator[tuple[str, str]]:
+        if last < first:
+            yield "last", f"It comes before {first}."
+
+    @task("X", check=ordered)
+    def between(first: int, last: int = 10) -> None: ...
+
+    found = registry.get("between")
+    assert found.validate({"first": 3}) == {"first": 3, "last": 10}
+    with pytest.raises(ParametersInvalid) as refused:
+        found.validate({"first": 11})
+    assert refused.value.errors == {"last": ["It comes before 11."]}
+    with pytest.raises(ParametersInvalid) as refused:  # it is asked about typed values only
+        found.validate({"first": "11"})
+    assert list(refused.value.errors) == ["first"]
 
 
 def test_name_and_description_may_be_given(fresh: Registry) -> None:
@@ -164,6 +182,7 @@ REFUSED: list[tuple[str, Any, dict[str, Any], str]] = [
     ("E003", plain, {"label": "x" * 201}, "label"),
     ("E004", plain, {"timeout_seconds": -1}, "timeout_seconds=-1"),
     ("E004", plain, {"timeout_seconds": 0}, "timeout_seconds=0"),
+    ("E004", plain, {"check": "ordered"}, "check='ordered'"),
     ("E004", plain, {"timeout_seconds": float("nan")}, "timeout_seconds=nan"),
     ("E004", plain, {"timeout_seconds": float("inf")}, "timeout_seconds=inf"),
     ("E004", plain, {"timeout_seconds": "30"}, "timeout_seconds='30'"),
