@@ -85,6 +85,8 @@ class TaskScheduler(BackgroundScheduler):
         # Executors of which the last claim got as many as it asked for, and until when (monotonic) that is believed.
         self._filled: tuple[str, ...] = ()
         self._filled_until = 0.0
+        # How far the lines were claimed since the last look, where that spares the database something.
+        self._past: claims.Past = {}
         self._others_due = 0.0  # monotonic
         # Of job stores that all nodes share: whether it is this one that runs what is due in them.
         self.in_turn = False
@@ -133,6 +135,7 @@ class TaskScheduler(BackgroundScheduler):
             exc_info=None if known else error,
         )
         drop_connection()
+        self._past = {}
         pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE_SECONDS)
         return pause
 
@@ -214,9 +217,11 @@ class TaskScheduler(BackgroundScheduler):
         for admitted in self._rush.news():
             self._note(admitted)
         if rushing:
-            self._next_due = None
-        elif not (self._next_due and self._next_due > now and self._believed(time.monotonic())):
+            self._next_due, self._due_is_known = None, False
+        elif not (self._due_is_known and self._believed(time.monotonic())):
             self._next_due = liverows.earliest(self.node.strangers)
+            # What is due is taken now, after which another one is the next.
+            self._due_is_known = self._next_due is None or self._next_due > now
         if self._next_due is None or self._next_due > now:
             return False
         limit = admission.BATCH if sql.has_one_writer() else FIRST_ROWS
@@ -270,7 +275,7 @@ class TaskScheduler(BackgroundScheduler):
         def work() -> tuple[Recorded, list[Candidate]]:
             recorded = group.store(now)
             return recorded, claims.claim(
-                self.node.node_id, claim_id, self.node.open_queues, most, now, wanted
+                self.node.node_id, claim_id, self.node.open_queues, most, now, wanted, self._past
             )
 
         try:
@@ -293,6 +298,8 @@ class TaskScheduler(BackgroundScheduler):
         self.node.doubtful_claim = None
         if wanted:
             self._filled = tuple(wanted) if len(taken) == most else ()
+            if sql.steps_over_claimed():
+                self._past = {**self._past, **claims.past_of(taken)}
         self._recording.done(group)
         self.node.runs.begin(taken, now)
         for _run in taken:
@@ -306,6 +313,7 @@ class TaskScheduler(BackgroundScheduler):
         if known := {name: free[name] for name in self._believed(at) if free.get(name)}:
             return known
         self._filled_until = at + LOOK_SECONDS
+        self._past = {}  # what has come to stand before, too
         return claims.queued_for(self.node.open_queues, free, idle=not self.node.runs.number())
 
     def _await_seats(self) -> None:
@@ -379,3 +387,5 @@ class TaskScheduler(BackgroundScheduler):
         self.node.events[EVENTS.get(code, str(code))] += 1
 
     _next_due: datetime | None = None
+    # While claims are filled: whether nothing is due before ``_next_due`` (None: at all).
+    _due_is_known = False

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db.models import BigIntegerField, Sum
+from django.db.models import BigIntegerField, Q, SmallIntegerField, Sum
 
 from scheduling import sql
 from scheduling.executors import paths
@@ -52,6 +52,11 @@ class Candidate(NamedTuple):
 
 COLUMNS = Candidate._fields
 
+#: Queue, executor and pool (0: none) of candidates that are claimed in the order of rank and id.
+Line = tuple[str, str, int]
+#: How far a line was claimed: rank and id of the last one.
+Past = Mapping[Line, tuple[int, int]]
+
 
 def claim(
     node_id: uuid.UUID,
@@ -60,12 +65,15 @@ def claim(
     seats: int,
     now: datetime,
     free: Mapping[str, int] | None = None,
+    past: Past | None = None,
 ) -> list[Candidate]:
     """Takes at most ``seats`` queued executions for the node and sets them running, in the caller's transaction.
 
     ``free``: the free seats of the executors to claim for (``queued_for``); None: of every executor all of them.
+    ``past``: goes on from there, and does not see what has come to stand before (``past_of``).
     Raises NodeIsDead. A node that is not active gets nothing.
     """
+    past = past or {}
     left = dict(free) if free is not None else dict.fromkeys(paths(), seats)
     if seats < 1 or not left or not nodes.hold_active(node_id):
         return []
@@ -73,10 +81,11 @@ def claim(
     # One line for each executor, no longer than its free seats: what one has no room for would be read, and on
     # PostgreSQL and MariaDB locked, in vain at each claim.
     lines = [
-        _line(queue, executor, pool_id, min(seats, most, room[pool_id].starts if pool_id else seats))
+        _line(line, min(seats, most, room[pool_id].starts if pool_id else seats), past.get(line))
         for queue in queues
         for executor, most in left.items()
         for pool_id in (0, *room)
+        for line in [(queue, executor, pool_id)]
     ]
     taken: list[Candidate] = []
     blocked: set[int] = set()
@@ -96,6 +105,11 @@ def claim(
     _pay((room[pool_id] for pool_id in {candidate.pool_id for candidate in taken} if pool_id), now)
     _set_running(taken, node_id, claim_id, now)
     return taken
+
+
+def past_of(taken: Iterable[Candidate]) -> Past:
+    """How far the lines were claimed, when those were taken. What is left of a line stands behind its last one."""
+    return {(each.queue, each.executor, each.pool_id): (each.rank, each.id) for each in sorted(taken)}
 
 
 def _set_running(taken: list[Candidate], node_id: uuid.UUID, claim_id: uuid.UUID, now: datetime) -> None:
@@ -240,17 +254,23 @@ def _pay(room: Iterable[_Room], now: datetime) -> None:
             Pool.objects.filter(pk=each.pool.pk).update(tokens=each.tokens, refilled_at=now)
 
 
-def _line(queue: str, executor: str, pool_id: int, most: int) -> Iterator[Candidate]:
+def _line(line: Line, most: int, past: tuple[int, int] | None) -> Iterator[Candidate]:
     """The head of one line in exact index order: sorting would lock every queued row on MySQL."""
     if most < 1:
         return iter(())
-    return map(Candidate._make, LINE.rows(most, queue=queue, executor=executor, pool=pool_id))
+    queue, executor, pool_id = line
+    values: dict[str, Any] = {"queue": queue, "executor": executor, "pool": pool_id}
+    if past is None:
+        return map(Candidate._make, HEAD.rows(most, **values))
+    rank, id = past
+    return map(Candidate._make, REST.rows(most, **values, rank=rank, id=id))
 
 
-LINE = Prepared(
-    lambda most: (
+def _queued(most: int, *conditions: Q) -> Query:
+    return (
         Execution.objects.select_for_update(skip_locked=True)
         .filter(
+            *conditions,
             state=State.QUEUED,
             queue=Param("queue"),
             executor=Param("executor"),
@@ -259,4 +279,14 @@ LINE = Prepared(
         .order_by("rank", "id")
         .values_list(*COLUMNS)[:most]
     )
+
+
+HEAD = Prepared(_queued)
+REST = Prepared(
+    lambda most: _queued(
+        most,
+        Q(rank__gt=Param("rank", SmallIntegerField()))
+        | Q(rank=Param("rank", SmallIntegerField()), id__gt=Param("id", BigIntegerField())),
+    ),
+    index="execution_claim",  # MariaDB would begin at the head, and compare
 )

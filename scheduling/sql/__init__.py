@@ -46,6 +46,11 @@ def has_one_writer() -> bool:
     return statements().one_writer
 
 
+def steps_over_claimed() -> bool:
+    """Whether a claim has to step over all that was claimed before, until the database has cleaned up."""
+    return statements().steps_over_claimed
+
+
 def now() -> datetime:
     """The database's time, aware UTC (SQLite: the host's, which is the same machine)."""
     return statements().now()

@@ -139,6 +139,8 @@ class Statements(ABC):
     """The statements of one database. ``quote`` is its quoting of names, ``false`` its word for it."""
 
     one_writer: ClassVar[bool] = False
+    #: See ``sql.steps_over_claimed``.
+    steps_over_claimed: ClassVar[bool] = False
     quote: ClassVar[str] = '"'
     false: ClassVar[str] = "false"
     #: A parameter that is a moment, and what tells an execution's own column from a record's.

@@ -16,6 +16,8 @@ SHORT = 500
 
 
 class MySQL(Statements):
+    # InnoDB's purge waits while there is other work: half a microsecond for each claimed row that it has left behind.
+    steps_over_claimed = True
     quote = "`"
     false = "0"
     kept = ""

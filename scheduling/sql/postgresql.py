@@ -74,21 +74,6 @@ class PostgreSQL(Statements):
             batch.json,
         )
 
-    def count_active(self, task_ids: list[int]) -> list[tuple[Any, ...]]:
-        # One question for each task, with the states as ranges (no other state lies between these two): only so does
-        # the planner take their index, however little it knows. Otherwise it begins with the states, and goes through
-        # all that was ever in them since the last vacuum; or with the tasks, and goes through their history.
-        parts = (
-            f"SELECT state, reason, COUNT(*) AS number FROM {EXECUTION}"
-            f" WHERE task_id = t.id AND state BETWEEN '{first}' AND '{last}' GROUP BY state, reason"
-            for first, last in (("queued", "running"), ("waiting", "waiting"))
-        )
-        return self.query(
-            "SELECT t.id, a.state, a.reason, a.number FROM unnest(%s) AS t(id),"
-            f" LATERAL ({' UNION ALL '.join(parts)}) a",
-            task_ids,
-        )
-
     def finish_executions(self, rows: list[Row]) -> set[int]:
         batch = Batch(self, rows, NAMED | FINISHED)
         # Locks in the order of ids, as every writer of many executions does, so that two cannot deadlock. The state

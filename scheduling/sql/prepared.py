@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.db.models import CharField, DateTimeField, Expression, Field, QuerySet
 
+from scheduling.sql.unions import with_index
+
 Query = QuerySet[Any, Any]
 Row = tuple[Any, ...]
 
@@ -40,11 +42,13 @@ class Prepared:
     """A query with ``values_list``, or several of the same columns, whose rows are put together in no order.
 
     ``build`` gets what the words themselves depend on (how many rows, which parts): few different things, for the
-    words of each are kept. Ask it in a transaction where it locks.
+    words of each are kept. Ask it in a transaction where it locks. ``index``: the one that MySQL and MariaDB are told
+    to take, as in ``unions.Walk``.
     """
 
-    def __init__(self, build: Callable[..., Query | list[Query]]) -> None:
+    def __init__(self, build: Callable[..., Query | list[Query]], index: str = "") -> None:
         self._build = build
+        self._index = index
         self._known: dict[tuple[Hashable, ...], _Words] = {}
 
     def rows(self, *shape: Hashable, **values: Any) -> list[Row]:
@@ -62,6 +66,10 @@ class Prepared:
         queries = built if isinstance(built, list) else [built]
         compilers = [query.query.get_compiler(connection=connection) for query in queries]
         texts, params = zip(*(compiler.as_sql() for compiler in compilers), strict=True)
+        if self._index:
+            texts = tuple(
+                with_index(text, query.model, self._index) for text, query in zip(texts, queries, strict=True)
+            )
         text = texts[0]
         if len(texts) > 1:
             text = " UNION ALL ".join(

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 Query = QuerySet[Any, Any]
 
@@ -31,10 +31,15 @@ class Walk:
     @property
     def statement(self) -> tuple[str, tuple[Any, ...]]:
         text, params = self.rows.query.get_compiler(connection=connection).as_sql()
-        if connection.vendor == "mysql":
-            table = f"FROM {_name(self.rows.model._meta.db_table)}"
-            text = text.replace(table, f"{table} FORCE INDEX ({_name(self.index)})", 1)
-        return text, tuple(params)
+        return with_index(text, self.rows.model, self.index), tuple(params)
+
+
+def with_index(text: str, model: type[Model], index: str) -> str:
+    """A query of that model's table that MySQL and MariaDB answer from that index; for the others as it is."""
+    if connection.vendor != "mysql":
+        return text
+    table = f"FROM {_name(model._meta.db_table)}"
+    return text.replace(table, f"{table} FORCE INDEX ({_name(index)})", 1)
 
 
 def rows_of(walks: Sequence[Walk]) -> list[tuple[Any, ...]]:

@@ -176,6 +176,9 @@ def test_no_statement_of_a_tick_sorts_or_reads_a_whole_table(
     queues = ["default", "reports"]
     asked: dict[str, Callable[[], Any]] = {
         "claim": lambda: claims.claim(node, uuid.uuid4(), queues, 64, now),
+        "claim, from where the last one ended": lambda: claims.claim(
+            node, uuid.uuid4(), queues, 64, now, past={(queue, "thread", 0): (4, 50_000) for queue in queues}
+        ),
         "what is queued for it": lambda: claims.queued_for(queues, {"thread": 4, "process": 1}),
         "lock what is due": lambda: liverows.lock_due(now, 500),
         "what is due next": lambda: liverows.earliest(),

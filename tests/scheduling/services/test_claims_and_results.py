@@ -59,6 +59,28 @@ def test_higher_priority_first_then_age(clock: SettableClock, make_task: MakeTas
     assert taken == ["first", "old", "new", "last"]
 
 
+def test_a_claim_goes_on_from_where_one_ended(clock: SettableClock, make_task: MakeTask, node: Node) -> None:
+    for key, priority in (("old", 5), ("new", 5), ("newer", 5), ("last", 0)):
+        tasks.run_now(make_task(key, priority=priority).pk, actor=ACTOR)
+
+    def on(past: claims.Past, seats: int = 1) -> list[Candidate]:
+        return claims.claim(node.pk, uuid.uuid4(), ["default"], seats, clock.at, past=past)
+
+    first = on({})
+    assert claims.past_of(first) == {("default", "thread", 0): (first[0].rank, first[0].id)}
+    Execution.objects.filter(pk=first[0].id).update(state="queued")  # it comes back to its place
+    tasks.run_now(make_task("first", priority=9).pk, actor=ACTOR)
+    second = on(claims.past_of(first), seats=2)
+    assert [each.task_key for each in second] == ["new", "newer"]
+    assert [each.task_key for each in on(claims.past_of(second), seats=9)] == ["last"]
+    assert [each.task_key for each in on({}, seats=9)] == ["first", "old"]
+    tasks.run_now(make_task("elsewhere", queue="reports").pk, actor=ACTOR)
+    other = claims.claim(
+        node.pk, uuid.uuid4(), ["default", "reports"], 9, clock.at, past=claims.past_of(second)
+    )
+    assert [each.task_key for each in other] == ["elsewhere"]
+
+
 def test_a_node_takes_from_its_own_queues_only(clock: SettableClock, make_task: MakeTask, node: Node) -> None:
     for queue in ("default", "reports", "other"):
         tasks.run_now(make_task(queue, queue=queue).pk, actor=ACTOR)

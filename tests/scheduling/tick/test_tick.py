@@ -155,6 +155,29 @@ def test_what_was_known_to_come_due_is_admitted_while_claims_are_filled(
     assert many.filter(state="queued").exists()
 
 
+def test_what_comes_back_to_its_place_is_claimed_while_claims_are_filled(
+    one_seat: HandTicked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There (MariaDB) a claim goes on from where the last one ended; a look begins anew."""
+    monkeypatch.setattr(scheduler, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("scheduling.sql.steps_over_claimed", lambda: True)
+    seen: list[bool] = []
+    claim = claims.claim
+
+    def noting(*values: Any) -> Any:
+        seen.append(bool(values[-1]))
+        return claim(*values)
+
+    monkeypatch.setattr(claims, "claim", noting)
+    many = ask_often(300)
+    one_seat.tick_until(lambda: many.filter(state="succeeded").count() >= 5)
+    first = many.order_by("id")[0].pk
+    Execution.objects.filter(pk=first).update(state="queued", finished_at=None)
+    one_seat.tick_until(lambda: Execution.objects.filter(pk=first, state="succeeded").exists())
+    assert many.filter(state="queued").exists()
+    assert set(seen) == {False, True}
+
+
 class Freeing(ThreadExecutor):
     """One more of its seats is free at each look."""
 
