@@ -81,6 +81,10 @@ class Runs:
         }
         return free | {name: executor.free_seats for name, executor in self._executors.items()}
 
+    def free_of(self, name: str) -> int:
+        """The free seats of one executor that has been needed."""
+        return self._executors[name].free_seats if name in self._executors else self.seats_of(name)
+
     @property
     def free_seats(self) -> int:
         """All of them together."""

@@ -325,8 +325,7 @@ class TaskScheduler(BackgroundScheduler):
         at = time.monotonic()
         end = at + GATHER_SECONDS
         while at < end and (names := self._believed(at)):
-            free = runs.free()
-            some = min(sum(free.get(name, 0) for name in names), self._recording.room())
+            some = min(sum(map(runs.free_of, names)), self._recording.room())
             if 2 * some >= sum(map(runs.seats_of, names)):
                 return
             time.sleep(GLANCE_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from django.conf import settings
 from django.db import models
@@ -294,4 +295,9 @@ def reason_text(reason: str) -> str:
 
 def idempotency_key(task_id: int, scheduled_for: datetime, slot: str) -> str:
     """Names one occurrence, whatever database row or attempt stands for it."""
-    return f"{task_id}:{scheduled_for.astimezone(UTC).isoformat()}:{slot}"
+    return f"{task_id}:{_instant(scheduled_for)}:{slot}"
+
+
+@lru_cache(maxsize=64)  # a batch mostly shares its moment
+def _instant(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat()
