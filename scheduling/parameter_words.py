@@ -11,7 +11,7 @@ PARAMETER_WORDS = (
     _("The program and its arguments, one by one."),
     _("Variables for the program, beside PATH, HOME, TMPDIR, LANG and JOBSITE_*."),
     _("The exit codes that mean success; only 0 if not given."),
-    _("The code."),
+    _("The code. Python is compiled when the task is saved, and refused where that fails."),
     _("What it is written in."),
     _("Where to; http or https."),
     _("The method."),

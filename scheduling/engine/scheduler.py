@@ -85,6 +85,9 @@ class TaskScheduler(BackgroundScheduler):
         # Executors of which the last claim got as many as it asked for, and until when (monotonic) that is believed.
         self._filled: tuple[str, ...] = ()
         self._filled_until = 0.0
+        # What comes due next (None: nothing), and whether that may be believed while claims are filled.
+        self._next_due: datetime | None = None
+        self._due_is_known = False
         # How far the lines were claimed since the last look, where that spares the database something.
         self._past: claims.Past = {}
         self._others_due = 0.0  # monotonic
@@ -217,12 +220,14 @@ class TaskScheduler(BackgroundScheduler):
         for admitted in self._rush.news():
             self._note(admitted)
         if rushing:
-            self._next_due, self._due_is_known = None, False
+            self._next_due = None
         elif not (self._due_is_known and self._believed(time.monotonic())):
             self._next_due = liverows.earliest(self.node.strangers)
-            # What is due is taken now, after which another one is the next.
-            self._due_is_known = self._next_due is None or self._next_due > now
-        if self._next_due is None or self._next_due > now:
+        is_due = self._next_due is not None and self._next_due <= now
+        self._due_is_known = (
+            not rushing and not is_due
+        )  # what is due is taken now, and another one comes next
+        if not is_due:
             return False
         limit = admission.BATCH if sql.has_one_writer() else FIRST_ROWS
         admitted = admission.admit_due(clock.refresh(), limit=limit, strangers=self.node.strangers)
@@ -384,7 +389,3 @@ class TaskScheduler(BackgroundScheduler):
 
     def _count(self, code: int) -> None:
         self.node.events[EVENTS.get(code, str(code))] += 1
-
-    _next_due: datetime | None = None
-    # While claims are filled: whether nothing is due before ``_next_due`` (None: at all).
-    _due_is_known = False
