@@ -15,6 +15,8 @@ from scheduling.parameters import WHOLE
 
 #: How an item of a list is written, by its type in the schema; others are written as JSON.
 PLAIN = ("string", "integer", "number")
+#: A text that may be longer than this is written in lines: code, statements.
+LONG = 4_096
 MOMENTS = {"date": "date", "date-time": "datetime"}
 
 
@@ -23,7 +25,7 @@ class ParameterField:
     """One parameter as a person sees it."""
 
     name: str
-    #: text, integer, number, boolean, choice, list, date, datetime or json: which input stands for it.
+    #: text, lines, integer, number, boolean, choice, list, date, datetime or json: which input stands for it.
     kind: str
     label: str
     description: str = ""
@@ -106,7 +108,8 @@ def _kind(core: Mapping[str, Any]) -> tuple[str, str, list[tuple[str, str]]]:
         return "choice", "", [(json.dumps(value, ensure_ascii=False), str(value)) for value in values]
     match core.get("type"):
         case "string":
-            return MOMENTS.get(core.get("format", ""), "text"), "", []
+            text = "lines" if core.get("maxLength", 0) > LONG else "text"
+            return MOMENTS.get(core.get("format", ""), text), "", []
         case "integer" | "number" | "boolean" as kind:
             return kind, "", []
         case "array" if _is_plain(core.get("items", {})):

@@ -27,7 +27,7 @@ export function read(kind, items, text) {
     return lines.length ? lines.map((line) => scalar(line, items)) : undefined;
   }
   if (text === "") return undefined;
-  return scalar(kind === "text" ? text : text.trim(), kind);
+  return scalar(kind === "text" || kind === "lines" ? text : text.trim(), kind);
 }
 
 /** How a value is shown in a field. */

@@ -13,6 +13,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from scheduling.clock import SettableClock
+from scheduling.forms.parameters import fields_of
 from scheduling.models import Execution, Task, TaskVersion
 from scheduling.services import tasks
 from tests.conftest import TESTER
@@ -49,6 +50,17 @@ def test_run_with_parameters_is_filled_with_those_of_the_task(
     assert 'data-parameter="message" data-kind="text"' in page
     assert '"message": "as <always>"' in unescape(page)
     assert "<always>" not in page
+
+
+def test_code_is_written_in_lines(admin_client: Client, make_task: MakeTask, settings: Any) -> None:
+    settings.JOBSITE_ALLOW_COMMANDS = True
+    task = make_task(function="run_code", executor="command", parameters={"code": "print(1)\nprint(2)"})
+    page = admin_client.get(f"{TASKS}{task.pk}/run/").content.decode()
+    code, language = (page.index(f'data-parameter="{name}"') for name in ("code", "language"))
+    assert '<textarea id="parameter-code" class="input code" rows="6"' in page[code:language]
+    kinds = {field.name: field.kind for field in fields_of("run_code")[0]}
+    assert kinds == {"code": "lines", "language": "choice", "environment": "json"}
+    assert [field.kind for field in fields_of("http_request")[0] if field.name == "url"] == ["text"]
 
 
 def test_one_run_takes_other_parameters_and_the_task_stays(
