@@ -169,6 +169,7 @@ class TestMistakes:
 def test_behind_https_every_check_of_django_passes_and_cookies_are_secure(tmp_path: Path) -> None:
     variables = os.environ | {"JOBSITE_HTTPS": "yes", "JOBSITE_VAR": str(tmp_path / "var"), "SECRET_KEY": ""}
     variables["DATABASE_URL"] = f"sqlite:///{tmp_path}/db.sqlite3"
+    variables.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)  # a browser that this process has driven before needs it
     code = (
         "import os; os.environ['DJANGO_SETTINGS_MODULE'] = 'jobsite.settings'\n"
         "import django; django.setup()\n"
