@@ -44,7 +44,10 @@ def run_command(
 
 
 def _faults(code: str, language: str, **_rest: object) -> Iterator[tuple[str, str]]:
-    """What Python cannot compile. It is told when the task is saved, not at the first run in the night."""
+    """What Python cannot compile. It is told when the task is saved, not at the first run in the night.
+
+    CPython's own bounds end what is nested without end: such a text costs an error, not the process.
+    """
     if language != "python":
         return
     try:

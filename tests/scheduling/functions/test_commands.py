@@ -243,6 +243,9 @@ def test_switched_off_no_task_of_it_can_be_saved(settings: Any) -> None:
         ("a\x0bb = '报表", "Line 1: "),
         ("(" * 5_000, "Line 1: too many nested parentheses."),
         ("-" * 50_000 + "1", "Python cannot compile it: "),
+        ("x" + ".a" * 29_000, "Python cannot compile it: "),
+        ("lambda:" * 8_500 + "1", "Python cannot compile it: "),
+        ("if 1:\n pass\n" + "elif 1:\n pass\n" * 3_900, "Python cannot compile it: "),
         ("", "at least 1 character"),
     ],
 )
