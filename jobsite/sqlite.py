@@ -6,9 +6,10 @@ import sqlite3
 
 Version = tuple[int, int, int]
 
-#: A journal of so many pages gets a checkpoint, four times SQLite's own rule: the pages of what is claimed and of what
-#: ends are written again and again, and each of them goes into the database once a checkpoint.
-JOURNAL_PAGES = 4_000
+#: A journal of so many pages (64 MiB) gets a checkpoint, whatever else is to be done: sixteen times SQLite's own rule,
+#: since the pages of what is claimed and of what ends are written again and again, and each of them goes into the
+#: database once a checkpoint.
+JOURNAL_PAGES = 16_000
 
 
 def loses_commits(version: Version = sqlite3.sqlite_version_info) -> bool:

@@ -58,7 +58,7 @@ def next_times(known: Mapping[int, Plan], now: datetime) -> tuple[dict[int, date
     came_due: dict[int, datetime] = {}  # task → the last instant that has come since then
     for task_id, plan in known.items():
         try:
-            trigger = plans.trigger(plan)
+            trigger = plan.times
             last = trigger.latest(now, settled[task_id])
             if last is None:
                 # A change that was waited for may be later than the caller's present.
@@ -73,7 +73,7 @@ def next_times(known: Mapping[int, Plan], now: datetime) -> tuple[dict[int, date
     for task_id in came_due:
         since = max(settled[task_id], told.get(task_id, settled[task_id]))
         try:
-            found[task_id] = plans.trigger(known[task_id]).next_after(since)
+            found[task_id] = known[task_id].times.next_after(since)
         except Exception as error:  # noqa: BLE001  as above
             broken[task_id] = words(error)
     return found, broken

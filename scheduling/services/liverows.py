@@ -86,10 +86,18 @@ def times(task_ids: Iterable[int]) -> dict[int, datetime | None]:
 
 def lock_due(now: datetime, limit: int, strangers: Iterable[str] = ()) -> list[tuple[str, datetime]]:
     """Locks the live rows that are due and that nobody else holds, the longest due first, at most ``limit``."""
-    rows = DjangoJob.objects.select_for_update(skip_locked=True).filter(next_run_time__lte=now)
-    if strangers:
-        rows = rows.exclude(pk__in=list(strangers))
-    return list(rows.order_by("next_run_time").values_list("pk", "next_run_time")[:limit])
+    return [(id, at) for id, at in DUE.rows(limit, tuple(sorted(strangers)), now=now)]
+
+
+DUE = Prepared(
+    lambda limit, strangers: (
+        DjangoJob.objects.select_for_update(skip_locked=True)
+        .filter(next_run_time__lte=Param("now", DateTimeField()))
+        .exclude(pk__in=strangers)
+        .order_by("next_run_time")
+        .values_list("pk", "next_run_time")[:limit]
+    )
+)
 
 
 def earliest(strangers: Iterable[str] = ()) -> datetime | None:

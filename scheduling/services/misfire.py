@@ -44,8 +44,12 @@ def decide(
     """
     if trigger.follows_end:
         return Decision([due], None, None)
-    instants = [due, *trigger.between(due, now, WALK_LIMIT)]
-    next_time = trigger.next_after(now)
+    instants, next_time = [due], trigger.next_after(due)
+    if (
+        next_time is not None and next_time <= now
+    ):  # not in ordinary times, when one is due and the next is to come
+        instants += trigger.between(due, now, WALK_LIMIT)
+        next_time = trigger.next_after(now)
     complete = len(instants) <= WALK_LIMIT
     newest = instants[-1] if complete else trigger.latest(now, due) or instants[-1]
     if policy == Task.Misfire.RUN_ALL:

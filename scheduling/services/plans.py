@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
 from typing import Any
@@ -13,6 +14,7 @@ from scheduling import triggers
 from scheduling.exceptions import InvalidTrigger
 from scheduling.models import Calendar, Task
 from scheduling.models.task import build_trigger
+from scheduling.sql.prepared import Params, Prepared
 
 #: Plans kept by one process; a trigger and a few words each.
 KEPT = 20_000
@@ -27,9 +29,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, it would take four times as long to make one
 class Plan:
-    """A task's version, as far as it decides about occurrences. Fields as on Task."""
+    """A task's version, as far as it decides about occurrences. Fields as on Task; never changed once it is made."""
 
     id: int
     version: int
@@ -65,6 +67,17 @@ class Plan:
     # The calendar as it was when the plan was read: 0 and None where there is none.
     calendar_version: int
     calendar_rules: triggers.CalendarRules | str | None  # a text: what is wrong with them
+    parameters_json: str  # as they are written into each execution
+    _times: triggers.Trigger | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def times(self) -> triggers.Trigger:
+        """The instants of its schedule: its trigger, built when it is first asked for. Raises InvalidTrigger."""
+        if self._times is None:
+            if isinstance(self.calendar_rules, str):
+                raise InvalidTrigger({"calendar": [self.calendar_rules]})
+            self._times = build_trigger(self)
+        return self._times
 
     @property
     def state(self) -> tuple[int, int]:
@@ -78,35 +91,34 @@ class Plan:
 
 
 class Plans:
-    """A bounded memory of plans, of triggers ready to use, safe for threads.
+    """A bounded memory of plans, safe for threads.
 
     A plan is used only at the version that was read in the same transaction, so it can be old but not stale.
     """
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
-        self._plans: OrderedDict[int, tuple[Plan, triggers.Trigger | None]] = OrderedDict()
+        self._plans: OrderedDict[int, Plan] = OrderedDict()
         self._lock = Lock()
 
     def read(self, task_ids: Iterable[int]) -> dict[int, Plan]:
         """The present plans of those tasks; deleted and unknown ones are left out. One to three queries."""
-        rows = Task.objects.present().filter(pk__in=list(task_ids))
+        ids = list(task_ids)
         states = {
-            id: (version, calendar or 0)
-            for id, version, calendar in rows.values_list("id", "version", "calendar__version")
+            id: (version, calendar or 0) for id, version, calendar in (STATES.rows(ids=ids) if ids else ())
         }
         with self._lock:
             known = {
-                task_id: self._plans[task_id][0]
+                task_id: plan
                 for task_id, state in states.items()
-                if task_id in self._plans and self._plans[task_id][0].state == state
+                if (plan := self._plans.get(task_id)) is not None and plan.state == state
             }
         missing = [task_id for task_id in states if task_id not in known]
         if missing:
             fresh = _read(missing)
             with self._lock:
                 for plan in fresh.values():
-                    self._plans[plan.id] = (plan, None)
+                    self._plans[plan.id] = plan
                     self._plans.move_to_end(plan.id)
                 while len(self._plans) > self._kept:
                     self._plans.popitem(last=False)
@@ -123,18 +135,15 @@ class Plans:
         with self._lock:
             self._plans.clear()
 
-    def trigger(self, plan: Plan) -> triggers.Trigger:
-        """The plan's trigger, built once. Raises InvalidTrigger."""
-        with self._lock:
-            kept = self._plans.get(plan.id)
-            if kept and kept[0].state == plan.state and kept[1] is not None:
-                return kept[1]
-        if isinstance(plan.calendar_rules, str):
-            raise InvalidTrigger({"calendar": [plan.calendar_rules]})
-        trigger = build_trigger(plan)
-        with self._lock:
-            self._plans[plan.id] = (plan, trigger)
-        return trigger
+
+STATES = Prepared(
+    lambda: (
+        Task.objects.present()
+        .filter(pk__in=[Params("ids")])
+        .order_by()
+        .values_list("id", "version", "calendar__version")
+    )
+)
 
 
 def _read(task_ids: list[int]) -> dict[int, Plan]:
@@ -154,7 +163,10 @@ def _read(task_ids: list[int]) -> dict[int, Plan]:
             except InvalidTrigger as error:
                 rules = str(error)
         found[row["id"]] = Plan(
-            **row, calendar_version=calendar.version if calendar else 0, calendar_rules=rules
+            **row,
+            calendar_version=calendar.version if calendar else 0,
+            calendar_rules=rules,
+            parameters_json=json.dumps(row["parameters"]),
         )
     return found
 

@@ -89,9 +89,12 @@ def count_active(task_ids: list[int]) -> list[tuple[Any, ...]]:
     return statements().count_active(task_ids) if task_ids else []
 
 
-def keep_journal_short() -> None:
-    """What a scheduler does for the database after a tick. SQLite: now and then a checkpoint."""
-    statements().keep_journal_short()
+def keep_journal_short(*, resting: bool) -> None:
+    """What a scheduler does for the database after a tick, rather when it has nothing else to do (``resting``).
+
+    SQLite: now and then a checkpoint.
+    """
+    statements().keep_journal_short(resting)
 
 
 def upkeep_trouble() -> str:

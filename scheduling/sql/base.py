@@ -118,17 +118,15 @@ class Batch:
 
     @property
     def json(self) -> str:
-        """The differing columns of each row. One that is None is left out, which every database reads as NULL.
+        """A list for each row: the values of the differing columns, in their order.
 
         JSON values travel as text inside the text, since not every database hands on an object whole.
         """
-        return json.dumps(
-            [
-                {column: value for column, value in zip(self.values, line, strict=True) if value is not None}
-                for line in zip(*self.values.values(), strict=True)
-            ],
-            separators=(",", ":"),
-        )
+        return json.dumps(list(zip(*self.values.values(), strict=True)), separators=(",", ":"))
+
+    def place(self, column: str) -> int:
+        """Where a differing column stands in a row of ``json``."""
+        return list(self.values).index(column)
 
     def longest(self, column: str) -> int:
         """The length of the longest text in a differing column, in characters."""
@@ -176,7 +174,7 @@ class Statements(ABC):
     def at_most(self, seconds: float) -> AbstractContextManager[None]:
         """Within the block, which only reads, a statement that takes longer is ended and raises DatabaseError."""
 
-    def keep_journal_short(self) -> None:  # noqa: B027  (servers see to it themselves)
+    def keep_journal_short(self, resting: bool) -> None:  # noqa: B027  (servers see to it themselves)
         """See ``sql.keep_journal_short``."""
 
     def upkeep_trouble(self) -> str:

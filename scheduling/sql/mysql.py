@@ -24,7 +24,8 @@ class MySQL(Statements):
 
     def records(self, batch: Batch) -> str:
         typed = ", ".join(
-            f"{self.name(column)} {self._type(batch, column)} PATH '$.{column}'" for column in batch.differing
+            f"{self.name(column)} {self._type(batch, column)} PATH '$[{place}]'"
+            for place, column in enumerate(batch.differing)
         )
         return f"JSON_TABLE(%s, '$[*]' COLUMNS ({typed})) v"
 

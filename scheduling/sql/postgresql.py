@@ -13,6 +13,8 @@ from scheduling.sql.base import CONSTANT, EXECUTION, FINISHED, LIVE_ROW, NAMED, 
 
 SET_TIMEOUT = "SELECT set_config('statement_timeout', %s, true)"
 
+RECORDS = "jsonb_array_elements(%s::jsonb) AS v(value)"
+
 #: Rows of executions that are over and not cleaned up: so many, and this share of what is there, are usual. At 3 000
 #: runs a second a minute leaves 360 000; a vacuum comes when it is a fiftieth (migrations).
 MOST_DEAD_ROWS = 500_000
@@ -20,7 +22,7 @@ MOST_DEAD_SHARE = 0.05
 #: A transaction that is open for so long is named as what keeps them.
 LONG_SECONDS = 300.0
 
-#: As parameters, and as they travel in JSON.
+#: As parameters, and as what is read from a batch.
 TYPES = {
     "bigint": "bigint",
     "int": "int",
@@ -29,22 +31,14 @@ TYPES = {
     "moment": "timestamptz",
     "bool": "bool",
 }
-TRAVELLING = TYPES | {"json": "text"}
 
 
 class PostgreSQL(Statements):
     moment_mark = "%s::timestamptz"
 
-    def records(self, batch: Batch) -> str:
-        typed = ", ".join(
-            f"{self.name(column)} {TRAVELLING[kind]}" for column, kind in batch.differing.items()
-        )
-        return f"jsonb_to_recordset(%s::jsonb) AS v({typed})"
-
     def value(self, batch: Batch, column: str) -> str:
-        if column in batch.shared:
-            return f"%s::{TYPES[batch.columns[column]]}"
-        return f"v.{self.name(column)}" + ("::jsonb" if batch.columns[column] == "json" else "")
+        text = "%s" if column in batch.shared else f"(v.value->>{batch.place(column)})"
+        return f"{text}::{TYPES[batch.columns[column]]}"
 
     def moment(self, value: datetime) -> str:
         return value.isoformat()
@@ -60,7 +54,7 @@ class PostgreSQL(Statements):
     def insert(self, batch: Batch) -> None:
         self.execute(
             f"INSERT INTO {EXECUTION} ({self.names(batch.columns)}, {self.names(CONSTANT)})"
-            f" SELECT {self.selected(batch)}, {self.constants()} FROM {self.records(batch)}"
+            f" SELECT {self.selected(batch)}, {self.constants()} FROM {RECORDS}"
             " ON CONFLICT (task_id, scheduled_for, slot) DO NOTHING",
             *batch.shared.values(),
             batch.json,
@@ -69,7 +63,7 @@ class PostgreSQL(Statements):
     def move(self, batch: Batch) -> None:
         self.execute(
             f"UPDATE {LIVE_ROW} j SET next_run_time = {self.value(batch, 'next_run_time')}"
-            f" FROM {self.records(batch)} WHERE j.id = v.id",
+            f" FROM {RECORDS} WHERE j.id = {self.value(batch, 'id')}",
             *batch.shared.values(),
             batch.json,
         )
@@ -80,14 +74,14 @@ class PostgreSQL(Statements):
         # is looked at afterwards: asked for what runs, the planner goes through all that ever ran since the last
         # vacuum (of 3 000 runs a second, 180 000 in a minute).
         accepted = self.query(
-            f"WITH v AS (SELECT * FROM {self.records(batch)}),"
-            f" l AS (SELECT id, attempt, state FROM {EXECUTION} WHERE id = ANY(%s) ORDER BY id FOR UPDATE)"
+            f"WITH l AS (SELECT id, attempt, state FROM {EXECUTION} WHERE id = ANY(%s) ORDER BY id FOR UPDATE)"
             f" UPDATE {EXECUTION} e SET {self.assignments(batch)}"
-            " FROM v JOIN l ON l.id = v.id AND l.attempt = v.attempt AND l.state = 'running'"
-            " WHERE e.id = v.id RETURNING e.id",
-            batch.json,
+            f" FROM {RECORDS} JOIN l ON l.id = {self.value(batch, 'id')}"
+            f" AND l.attempt = {self.value(batch, 'attempt')} AND l.state = 'running'"
+            " WHERE e.id = l.id RETURNING e.id",
             batch.values["id"],
             *batch.shared.values(),
+            batch.json,
         )
         return {id for (id,) in accepted}
 

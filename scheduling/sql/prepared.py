@@ -10,12 +10,16 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import CharField, DateTimeField, Expression, Field, QuerySet
+from django.db.models import BigIntegerField, CharField, DateTimeField, Expression, Field, QuerySet
 
+from scheduling.sql.base import marks
 from scheduling.sql.unions import with_index
 
 Query = QuerySet[Any, Any]
 Row = tuple[Any, ...]
+
+
+MOST_KEPT = 100
 
 
 class Param(Expression):
@@ -32,6 +36,20 @@ class Param(Expression):
         return self.output_field.get_db_prep_value(value, connection=connection)
 
 
+class Params(Param):
+    """Any number of values, at least one, of a whole number each: ``pk__in=[Params("ids")]``."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, BigIntegerField())
+
+    @property
+    def place(self) -> str:
+        return f"/* {self.name} */ %s"
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        return self.place, (self,)
+
+
 class _Words(NamedTuple):
     text: str
     params: tuple[Any, ...]  # Param where a value is to be put
@@ -42,8 +60,8 @@ class Prepared:
     """A query with ``values_list``, or several of the same columns, whose rows are put together in no order.
 
     ``build`` gets what the words themselves depend on (how many rows, which parts): few different things, for the
-    words of each are kept. Ask it in a transaction where it locks. ``index``: the one that MySQL and MariaDB are told
-    to take, as in ``unions.Walk``.
+    words of each are kept, of ``MOST_KEPT`` at the most. Ask it in a transaction where it locks. ``index``: the one
+    that MySQL and MariaDB are told to take, as in ``unions.Walk``.
     """
 
     def __init__(self, build: Callable[..., Query | list[Query]], index: str = "") -> None:
@@ -52,12 +70,22 @@ class Prepared:
         self._known: dict[tuple[Hashable, ...], _Words] = {}
 
     def rows(self, *shape: Hashable, **values: Any) -> list[Row]:
-        words = self._known.get(shape) or self._known.setdefault(shape, self._put(shape))
-        params = [
-            param.stored(values[param.name]) if isinstance(param, Param) else param for param in words.params
-        ]
+        words = self._known.get(shape)
+        if words is None:
+            words = self._put(shape)
+            if len(self._known) >= MOST_KEPT:
+                self._known = {}
+            self._known[shape] = words
+        text, params = words.text, []
+        for param in words.params:
+            if isinstance(param, Params):
+                several = list(values[param.name])
+                text = text.replace(param.place, marks(several))
+                params += several
+            else:
+                params.append(param.stored(values[param.name]) if isinstance(param, Param) else param)
         with connection.cursor() as cursor:
-            cursor.execute(words.text, params)
+            cursor.execute(text, params)
             rows = list(cursor.fetchall())
         return _converted(rows, words.converters) if rows and words.converters else rows
 

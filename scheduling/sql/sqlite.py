@@ -15,15 +15,18 @@ from typing import Any
 
 from django.db import connection
 
-from jobsite.sqlite import JOURNAL_PAGES, loses_commits
+from jobsite.sqlite import JOURNAL_PAGES
 from scheduling.sql.base import CONSTANT, EXECUTION, FINISHED, LIVE_ROW, NAMED, Batch, Row, Statements
 
 logger = logging.getLogger(__name__)
 
-#: A journal as long as this gets a checkpoint.
+#: A journal as long as this gets a checkpoint at once, and one a quarter as long when there is nothing else to do.
 JOURNAL_BYTES = JOURNAL_PAGES * 4_096
+RESTING_BYTES = JOURNAL_BYTES // 4
 #: Steps of SQLite's machine between two looks at the time: some milliseconds.
 STEPS_BETWEEN_LOOKS = 100_000
+#: Of the engine's own connections each; SQLite's own rule is 2 000.
+CACHE_KIB = 16 * 1024
 #: A disk with less than this takes no transaction that is worth the name.
 LEAST_FREE_BYTES = 256 * 1024
 
@@ -34,7 +37,7 @@ class SQLite(Statements):
     kept = ""
 
     def value(self, batch: Batch, column: str) -> str:
-        return "%s" if column in batch.shared else f"v.value->>'{column}'"
+        return "%s" if column in batch.shared else f"v.value->>'$[{batch.place(column)}]'"
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -70,7 +73,11 @@ class SQLite(Statements):
         return {id for (id,) in accepted}
 
     def prepare_engine_session(self) -> None:
-        """Nothing to bound: a frozen writer is waited for, and the waiting says so."""
+        """Nothing to bound: a frozen writer is waited for, and the waiting says so.
+
+        But the engine writes the same pages again and again, more of them than SQLite keeps by itself.
+        """
+        self.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
 
     @contextmanager
     def at_most(self, seconds: float) -> Iterator[None]:
@@ -84,7 +91,7 @@ class SQLite(Statements):
         finally:
             driver.set_progress_handler(None, 0)
 
-    def keep_journal_short(self) -> None:
+    def keep_journal_short(self, resting: bool) -> None:
         """A checkpoint, once the journal is that long, with the writer's lock held.
 
         So nobody can begin the journal anew meanwhile: that is when versions with the WAL-reset bug lose commits.
@@ -92,7 +99,7 @@ class SQLite(Statements):
         Where somebody writes at this moment, the next tick tries again.
         """
         name = connection.settings_dict["NAME"]
-        if not loses_commits() or _size_of(f"{name}-wal") < JOURNAL_BYTES:
+        if _size_of(f"{name}-wal") < (RESTING_BYTES if resting else JOURNAL_BYTES):
             return
         with closing(_opened(name)) as writer, closing(_opened(name)) as keeper:
             try:

@@ -36,4 +36,4 @@ class Ahead(Keeper):
             some, self._wanted = self._wanted[:TASKS], self._wanted[TASKS:]
             for plan in plans.read(some).values():
                 with suppress(InvalidTrigger):  # told when it comes due
-                    plans.trigger(plan)
+                    _ = plan.times

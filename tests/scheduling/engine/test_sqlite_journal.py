@@ -38,16 +38,17 @@ def test_versions_without_the_fault_make_their_checkpoints_themselves(
     monkeypatch.setenv("DATABASE_URL", "sqlite:///:memory:")
     monkeypatch.setattr(settings, "loses_commits", lambda: False)
     said = settings.database_settings()["OPTIONS"]["init_command"]
-    assert "wal_autocheckpoint=4000" in said
+    assert "wal_autocheckpoint=16000" in said
 
 
 @pytest.fixture
 def journal(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Path:
     if connection.vendor != "sqlite":
         pytest.skip("servers keep their own journals")
-    monkeypatch.setattr(sqlite, "JOURNAL_BYTES", 100_000)
+    monkeypatch.setattr(sqlite, "JOURNAL_BYTES", 4_000_000)
+    monkeypatch.setattr(sqlite, "RESTING_BYTES", 100_000)
     path = Path(f"{connection.settings_dict['NAME']}-wal")
-    sql.keep_journal_short()
+    sql.keep_journal_short(resting=True)
     Group.objects.create(key="first", name="first")  # begins the journal anew
     return path
 
@@ -63,12 +64,26 @@ def test_a_long_journal_is_written_back_and_begun_anew(journal: Path) -> None:
     write_much()
     long = journal.stat().st_size
     assert long > 100_000
-    sql.keep_journal_short()
+    sql.keep_journal_short(resting=True)
     Group.objects.create(key="last", name="last")
     assert journal.stat().st_size < long / 2
     assert Group.objects.count() == 62
     with closing(sqlite3.connect(connection.settings_dict["NAME"])) as other:
         assert other.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+@HARMED
+def test_while_there_is_work_only_when_it_is_very_long(journal: Path) -> None:
+    write_much_and_forget()
+    long = journal.stat().st_size
+    sql.keep_journal_short(resting=False)
+    Group.objects.create(key="last", name="last")
+    assert long <= journal.stat().st_size < 4_000_000, "a burst had to wait for it"
+    while journal.stat().st_size < 4_000_000:
+        write_much_and_forget()
+    sql.keep_journal_short(resting=False)
+    Group.objects.create(key="very last", name="very last")
+    assert journal.stat().st_size < 100_000
 
 
 @HARMED
@@ -79,7 +94,7 @@ def test_not_while_somebody_writes(journal: Path) -> None:
         sqlite3.connect(connection.settings_dict["NAME"], timeout=0, isolation_level=None)
     ) as writer:
         writer.execute("BEGIN IMMEDIATE")
-        sql.keep_journal_short()
+        sql.keep_journal_short(resting=True)
         writer.execute("ROLLBACK")
     Group.objects.create(key="last", name="last")
     assert journal.stat().st_size >= long, "it was written back beside a writer"
@@ -95,7 +110,7 @@ def test_a_scheduler_sees_to_it(journal: Path, nodes: Nodes, monkeypatch: pytest
 
     def is_short() -> Any:
         Group.objects.filter(key="first").update(name="second")
-        return journal.stat().st_size < sqlite.JOURNAL_BYTES
+        return journal.stat().st_size < sqlite.RESTING_BYTES
 
     assert journal.stat().st_size > 0
     await_(is_short, 20, "the journal is short again")

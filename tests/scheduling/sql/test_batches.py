@@ -16,7 +16,7 @@ from scheduling.models import Execution, State, Task
 from scheduling.services.admission import new_row
 from scheduling.services.plans import Plan, plans
 from scheduling.sql.base import FINISHED
-from scheduling.sql.prepared import Param, Prepared
+from scheduling.sql.prepared import MOST_KEPT, Param, Params, Prepared
 
 pytestmark = pytest.mark.django_db
 MakeTask = Callable[..., Task]
@@ -48,6 +48,16 @@ def test_values_that_are_equal_but_not_alike_stay_themselves(clock: SettableCloc
 def test_what_only_some_rows_have_is_theirs(clock: SettableClock, plan: Plan) -> None:
     rows = insert(plan, clock, {}, {}, timeout_seconds=[None, 60], queue=["default", "报表 '%s'"])
     assert [(row.timeout_seconds, row.queue) for row in rows] == [(None, "default"), (60, "报表 '%s'")]
+
+
+def test_a_word_that_looks_like_none_is_a_word(clock: SettableClock, plan: Plan) -> None:
+    said = ["null", "", "NULL", '"null"', "[null]"]
+    rows = insert(
+        plan, clock, *[{"a": None}] * 5, detail=said, covers_until=[None, clock.at, None, None, None]
+    )
+    assert [row.detail for row in rows] == said
+    assert [row.covers_until for row in rows] == [None, clock.at, None, None, None]
+    assert all(row.parameters == {"a": None} for row in rows)
 
 
 def test_a_batch_of_one_and_one_of_rows_alike(clock: SettableClock, plan: Plan) -> None:
@@ -111,6 +121,41 @@ def test_a_question_is_asked_anew_with_other_values(clock: SettableClock, plan: 
         assert found == [(row.pk, row.scheduled_for, row.parameters) for row in rows[place : place + 2]]
     assert question.rows(1, task=plan.id + 1, at=clock.at) == []
     assert built == [2, 1]
+
+
+def test_words_of_many_shapes_are_let_go(plan: Plan) -> None:
+    built: list[str] = []
+
+    def build(name: str) -> Any:
+        built.append(name)
+        return Task.objects.exclude(key=name).filter(pk=Param("task")).values_list("id")
+
+    question = Prepared(build)
+    names = [f"name-{number}" for number in range(3 * MOST_KEPT)]
+    for name in [*names, names[-1], names[0]]:
+        assert question.rows(name, task=plan.id) == [(plan.id,)]
+    assert built == [*names, names[0]]
+
+
+def test_a_question_about_any_number(clock: SettableClock, plan: Plan) -> None:
+    rows = insert(plan, clock, {}, {}, {}, queue=["a", "b", "a"])
+    built: list[None] = []
+
+    def build() -> Any:
+        built.append(None)
+        named = Execution.objects.filter(queue=Param("queue"), pk__in=[Params("ids")], task_id=Param("task"))
+        return named.order_by("id").values_list("id")
+
+    question = Prepared(build)
+    first, second, third = [row.pk for row in rows]
+    for ids, queue, found in [
+        ([first], "a", [first]),
+        ([third, first, second, -1], "a", [first, third]),
+        ([second, third], "b", [second]),
+        ([-1], "b", []),
+    ]:
+        assert question.rows(ids=ids, queue=queue, task=plan.id) == [(id,) for id in found]
+    assert len(built) == 1
 
 
 def test_several_questions_are_one(clock: SettableClock, plan: Plan) -> None:
