@@ -150,7 +150,7 @@ MUTANTS = (
                  "from scheduling.sql.transactions import in_transaction\n"),
             ]
         },
-        (FAILPOINTS,), steps="(_exchange|_store):[0-9]+ COMMIT",
+        (FAILPOINTS,), steps="(_claim|store):[0-9]+ COMMIT",
     ),
 )  # fmt: skip
 

@@ -1,12 +1,13 @@
-"""Results into the database: in the tick's own transactions, or beside the tick.
+"""Results into the database: by the tick, or beside it.
 
 Where the database takes more than one writer, claims need not wait until results are stored. Where it does not
-(SQLite), the tick stores a group and claims for the seats that are free in one transaction.
+(SQLite), the tick does one after the other: in a burst it claims first, so that what it has claimed runs meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -49,7 +50,7 @@ Stored = tuple[Group, Recorded]
 
 
 class Recording(Companion[Stored]):
-    """One node's. Until it is started, groups are taken, stored and told ``done`` by the tick."""
+    """One node's. Until it is started, groups are taken and stored by the tick."""
 
     name = "recording"
     longest_pause_seconds = 5.0
@@ -62,11 +63,9 @@ class Recording(Companion[Stored]):
         """How many more may be begun, so that what a crash leaves in doubt stays bounded.
 
         What runs on threads and what has ended and is not stored are together never more than twice the threads:
-        while a group is being stored, as many again run. A claim of the tick that stores them itself comes after.
+        while a group is being stored, as many again run.
         """
         runs = self._node.runs
-        if not self.started:
-            return 2 * runs.seats_of("thread")
         running = runs.number("thread")  # first: one that ends now is counted twice rather than not at all
         return 2 * runs.seats_of("thread") - running - len(self._node.recorder)
 
@@ -74,27 +73,37 @@ class Recording(Companion[Stored]):
         """Seconds until a group should be stored; None when there is nothing."""
         return self._node.recorder.ripe_in(self._node.runs.number())
 
-    def take(self) -> Group:
-        """A group, if one is ripe. ``done`` or ``give_back`` must follow."""
+    @contextmanager
+    def group(self) -> Iterator[Group]:
+        """A group, if one is ripe, to be stored within the block. It is tried again when the block raises."""
+        group = self._take()
+        try:
+            yield group
+        except BaseException:
+            if group:  # another one may be in the thread's hand
+                self._node.recorder.give_back()
+            raise
+        if group:
+            self._node.recorder.done()
+            self._node.runs.logs_stored(group.words)
+
+    def store(self, group: Group, now: datetime) -> Recorded:
+        """In a transaction of its own. What the database refuses as a whole is stored one by one: the result at fault
+        ends unstorable, the others as they did.
+        """
+        try:
+            return in_transaction(lambda: group.store(now))
+        except DatabaseError as error:
+            if classify(error) is not Fault.OTHER:
+                raise
+            # The statement or a value is at fault, so nothing of it was stored: find the one.
+            return isolate(group.results, lambda some: in_transaction(lambda: group.part(some).store(now)))
+
+    def _take(self) -> Group:
         if self.ripe_in() != 0.0:
             return Group()
         taken = self._node.recorder.take()
         return Group(taken, self._node.runs.last_words(taken))
-
-    def done(self, group: Group) -> None:
-        """It is stored."""
-        if group:  # another one may be in the thread's hand
-            self._node.recorder.done()
-            self._node.runs.logs_stored(group.words)
-
-    def give_back(self, group: Group) -> None:
-        """It may not be stored, and is tried again."""
-        if group:
-            self._node.recorder.give_back()
-
-    def store_one_by_one(self, group: Group, now: datetime) -> Recorded:
-        """What the database refused as a whole: the one at fault ends unstorable, the others as they did."""
-        return isolate(group.results, lambda some: in_transaction(lambda: group.part(some).store(now)))
 
     # --- its thread
 
@@ -105,22 +114,8 @@ class Recording(Companion[Stored]):
         self._node.recorder.wake()
 
     def _work(self) -> None:
-        with self._node.runs.logs_in_hand:
-            group = self.take()
-            if not group:
-                return
-            try:
-                self._step(lambda: (group, self._store(group)))
-            except BaseException:
-                self.give_back(group)
-                raise
-            self.done(group)
-
-    def _store(self, group: Group) -> Recorded:
-        now = clock.refresh(older_than=clock.CARRIED_SECONDS)
-        try:
-            return in_transaction(lambda: group.store(now))
-        except DatabaseError as error:
-            if classify(error) is not Fault.OTHER:
-                raise
-            return self.store_one_by_one(group, now)
+        with self._node.runs.logs_in_hand, self.group() as group:
+            if group:
+                self._step(
+                    lambda: (group, self.store(group, clock.refresh(older_than=clock.CARRIED_SECONDS)))
+                )

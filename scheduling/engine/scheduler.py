@@ -25,7 +25,7 @@ from apscheduler.events import (
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from django.conf import settings
-from django.db import DatabaseError, Error
+from django.db import Error
 
 from scheduling import clock, job_stores, sql
 from scheduling.engine import silence
@@ -35,7 +35,6 @@ from scheduling.engine.rush import FIRST_ROWS, Rush
 from scheduling.engine.state import NodeState
 from scheduling.exceptions import NodeIsDead
 from scheduling.services import admission, claims, liverows, nodes
-from scheduling.services.claims import Candidate
 from scheduling.services.results import Recorded, Result
 from scheduling.sql.transactions import Fault, classify, drop_connection, in_transaction
 
@@ -85,9 +84,9 @@ class TaskScheduler(BackgroundScheduler):
         # Executors of which the last claim got as many as it asked for, and until when (monotonic) that is believed.
         self._filled: tuple[str, ...] = ()
         self._filled_until = 0.0
-        # What comes due next (None: nothing), and whether that may be believed while claims are filled.
+        # What comes due next (None: nothing), and until when (monotonic) that is believed while claims are filled.
         self._next_due: datetime | None = None
-        self._due_is_known = False
+        self._due_known_until = 0.0
         # How far the lines were claimed since the last look, where that spares the database something.
         self._past: claims.Past = {}
         self._others_due = 0.0  # monotonic
@@ -202,7 +201,7 @@ class TaskScheduler(BackgroundScheduler):
         busy |= self._exchange(now)
         self.node.last_tick = self._seen_alive()
         self._keep(now)
-        sql.keep_journal_short()
+        sql.keep_journal_short(resting=not busy)
         self.node.idle_ticks = 0 if busy or self._rush.at_work else self.node.idle_ticks + 1
         if busy:
             return 0.0
@@ -219,14 +218,15 @@ class TaskScheduler(BackgroundScheduler):
         rushing = self._rush.at_work  # first: what it does last is told before it is over
         for admitted in self._rush.news():
             self._note(admitted)
+        at = time.monotonic()
         if rushing:
             self._next_due = None
-        elif not (self._due_is_known and self._believed(time.monotonic())):
+        elif at >= self._due_known_until or not self._believed(at):
             self._next_due = liverows.earliest(self.node.strangers)
+            self._due_known_until = at + LOOK_SECONDS
         is_due = self._next_due is not None and self._next_due <= now
-        self._due_is_known = (
-            not rushing and not is_due
-        )  # what is due is taken now, and another one comes next
+        if rushing or is_due:
+            self._due_known_until = 0.0  # what is due is taken now, and another one comes next
         if not is_due:
             return False
         limit = admission.BATCH if sql.has_one_writer() else FIRST_ROWS
@@ -252,8 +252,8 @@ class TaskScheduler(BackgroundScheduler):
         self.node.strangers.update(found)
 
     def _exchange(self, now: datetime) -> bool:
-        """Stores a group of results, unless that is done beside, and claims for the seats that are free: in one
-        transaction. Whether it did.
+        """Stores a group of results, unless that is done beside, and claims for the seats that are free. Whether it
+        did anything.
         """
         if self._recording.has_news:
             # Before it is taken: whoever sees neither may believe that nothing is left.
@@ -262,63 +262,56 @@ class TaskScheduler(BackgroundScheduler):
             self._after_storing(*stored, now)
         if self.node.doubtful_claim is not None:
             self._recover_claim(self.node.doubtful_claim, now)
+        if self._believed(time.monotonic()):
+            return self._claim(now) | self._store(now)  # there is plenty: it runs while the other is stored
+        return self._store(now) | self._claim(now)  # what has ended may make room for what is queued
+
+    def _store(self, now: datetime) -> bool:
+        """Stores a group of results, if one is ripe and nobody does so beside. Whether it did."""
+        if self._recording.started:
+            return False
+        with self._recording.group() as group:
+            if not group:
+                return False
+            recorded = self._recording.store(group, now)
+        self._after_storing(group, recorded, now)
+        return True
+
+    def _claim(self, now: datetime) -> bool:
+        """Claims for the seats that are free, and hands over what it got. Whether it got anything."""
         # A seat that becomes free from here on ends the wait, until it is known that it need not.
         self._hungry = True
         self._await_seats()
         full = self.node.runs.some_are_full()
         room = self._recording.room()
-        free = self.node.runs.free() if self.node.may_claim and room > 0 else {}
-        # Asked before results are taken: should the database not answer, they are still where they were.
-        wanted = self._wanted(free)
+        wanted = self._wanted(self.node.runs.free() if self.node.may_claim and room > 0 else {})
         self._hungry = bool(wanted) or full
-        group = Group() if self._recording.started else self._recording.take()
-        if not group and not wanted:
+        if not wanted:
             return False
-        claim_id = uuid.uuid4()
         most = min(sum(wanted.values()), room)
-
-        def work() -> tuple[Recorded, list[Candidate]]:
-            recorded = group.store(now)
-            return recorded, claims.claim(
+        self.node.doubtful_claim = claim_id = uuid.uuid4()
+        taken = in_transaction(
+            lambda: claims.claim(
                 self.node.node_id, claim_id, self.node.open_queues, most, now, wanted, self._past
             )
-
-        try:
-            self.node.doubtful_claim = claim_id
-            recorded, taken = in_transaction(work)
-        except DatabaseError as error:
-            if classify(error) is not Fault.OTHER or not group:
-                self._recording.give_back(group)
-                raise
-            # The statement or a value is at fault, so nothing of it was stored: find the one.
-            self.node.doubtful_claim = None
-            try:
-                recorded, taken = self._recording.store_one_by_one(group, now), []
-            except BaseException:
-                self._recording.give_back(group)
-                raise
-        except BaseException:
-            self._recording.give_back(group)
-            raise
+        )
         self.node.doubtful_claim = None
-        if wanted:
-            self._filled = tuple(wanted) if len(taken) == most else ()
-            if sql.steps_over_claimed():
-                self._past = {**self._past, **claims.past_of(taken)}
-        self._recording.done(group)
+        self._filled = tuple(wanted) if len(taken) == most else ()
+        if sql.steps_over_claimed():
+            self._past = {**self._past, **claims.past_of(taken)}
         self.node.runs.begin(taken, now)
-        for _run in taken:
-            self._count(EVENT_JOB_SUBMITTED)
-        self._after_storing(group, recorded, now)
-        return bool(group or taken)
+        self._count(EVENT_JOB_SUBMITTED, len(taken))
+        return bool(taken)
 
     def _wanted(self, free: Mapping[str, int]) -> dict[str, int]:
         """The free seats of those executors for which something is queued, or was a moment ago in plenty."""
         at = time.monotonic()
-        if known := {name: free[name] for name in self._believed(at) if free.get(name)}:
+        believed = self._believed(at)
+        if known := {name: free[name] for name in believed if free.get(name)}:
             return known
-        self._filled_until = at + LOOK_SECONDS
-        self._past = {}  # what has come to stand before, too
+        if not believed:  # otherwise only the others are asked about
+            self._filled_until = at + LOOK_SECONDS
+            self._past = {}  # what has come to stand before, too
         return claims.queued_for(self.node.open_queues, free, idle=not self.node.runs.number())
 
     def _await_seats(self) -> None:
@@ -354,8 +347,7 @@ class TaskScheduler(BackgroundScheduler):
                 "a result came too late and is kept as a note",
                 extra={"execution": late.id, "attempt": late.order.attempt, "task": late.order.task_key},
             )
-        for result in group.results:
-            self._tell_result(result)
+        self._tell_results(group.results)
         if self.node.some_wait and recorded.task_ids:
             admission.promote(now, recorded.task_ids)
 
@@ -367,6 +359,15 @@ class TaskScheduler(BackgroundScheduler):
                 keeper.keep(self.node, now)
 
     # --- events, for APScheduler listeners that a project has
+
+    def _tell_results(self, results: list[Result]) -> None:
+        if self._listeners:
+            for result in results:
+                self._tell_result(result)
+            return
+        succeeded = sum(result.outcome.state == "succeeded" for result in results)
+        self._count(EVENT_JOB_EXECUTED, succeeded)
+        self._count(EVENT_JOB_ERROR, len(results) - succeeded)
 
     def _tell_result(self, result: Result) -> None:
         outcome = result.outcome
@@ -387,5 +388,6 @@ class TaskScheduler(BackgroundScheduler):
         self._count(event.code)
         super()._dispatch_event(event)
 
-    def _count(self, code: int) -> None:
-        self.node.events[EVENTS.get(code, str(code))] += 1
+    def _count(self, code: int, number: int = 1) -> None:
+        if number:
+            self.node.events[EVENTS.get(code, str(code))] += number

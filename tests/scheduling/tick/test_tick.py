@@ -155,6 +155,16 @@ def test_what_was_known_to_come_due_is_admitted_while_claims_are_filled(
     assert many.filter(state="queued").exists()
 
 
+def test_a_node_without_seats_admits_what_comes_due(one_seat: HandTicked) -> None:
+    """A seat that is not free is no answer to whether something comes due (P7)."""
+    many = ask_often(3, function="sleep", parameters={"seconds": 600})
+    one_seat.tick_until(lambda: many.filter(state="running").exists())
+    for key in ("first", "second"):
+        task = due(key)
+        one_seat.tick_until(lambda task=task: Execution.objects.filter(task=task).exists(), 5)  # type: ignore[misc]
+    assert many.filter(state="queued").count() == 2
+
+
 def test_what_comes_back_to_its_place_is_claimed_while_claims_are_filled(
     one_seat: HandTicked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
