@@ -69,6 +69,7 @@ class Heart(threading.Thread):
         self._died = died
         self._stop_asked = threading.Event()
         self._watch = Watch()
+        self._looked_at = 0.0  # monotonic
 
     def run(self) -> None:
         next_beat = 0.0
@@ -87,8 +88,12 @@ class Heart(threading.Thread):
                     logger.warning(
                         "no beat: the database does not answer", extra={"cause": str(error).strip()[:300]}
                     )
-                    self._watch.start_again()
-                    drop_connection()
+                    self._begin_again()
+                except NodeIsDead:
+                    raise
+                except Exception:  # a node that works must not be given up because of what it looks at beside
+                    logger.exception("a look at the other nodes failed")
+                    self._begin_again()
                 self._stop_asked.wait(min(WATCH_SECONDS, self.beat_seconds))
         except NodeIsDead:
             self._died()
@@ -99,12 +104,16 @@ class Heart(threading.Thread):
         self._stop_asked.set()
         self.join(5)
 
+    def _begin_again(self) -> None:
+        self._watch.start_again()
+        drop_connection()
+
     def _look_at_others(self) -> None:
-        began = time.monotonic()
         beats = [entry for entry in nodes.beats() if entry[0] != self.node_id]
         at = time.monotonic()
-        if at - began > SLOW_SECONDS:
+        if at - self._looked_at > WATCH_SECONDS + SLOW_SECONDS:
+            # The answer was slow, or this node itself stood still or waited: in that time the others may have beaten.
             self._watch.start_again()
-            return
+        self._looked_at = at
         for node_id, beat in self._watch.look(beats, at):
             nodes.declare_dead(node_id, beat, clock.now())

@@ -114,7 +114,7 @@ def _admit(due: list[tuple[str, datetime]], now: datetime) -> Admitted:
             continue
         try:
             decision = misfire.decide(
-                plans.trigger(plan),
+                plan.times,
                 at,
                 now,
                 policy=plan.misfire_policy,
@@ -174,14 +174,17 @@ def _rows(
         return rows
     if decision.missed:
         missed = decision.missed
-        row = new_row(plan, missed.first, now, State.MISSED, missed.reason, detail=_missed_detail(missed))
+        row = new_row(
+            plan, missed.first, now, State.MISSED, missed.reason,
+            detail=_missed_detail(missed), parameters=plan.parameters_json,
+        )  # fmt: skip
         row |= {"covers_until": missed.last, "covers_count": missed.count}
         rows.append(row)
     # Under run_all the caught-up ones were asked for one by one: they wait for each other instead of being skipped.
     must_run = len(decision.run) > 1
     for instant in decision.run[:left]:
         state, reason = load.place(plan, must_run=must_run)
-        row = new_row(plan, instant, now, state, reason)
+        row = new_row(plan, instant, now, state, reason, parameters=plan.parameters_json)
         if plan.jitter_seconds and state == State.QUEUED:
             at = instant + jitter(plan, instant)
             if at > now:
@@ -235,7 +238,7 @@ def new_row(
         "origin": origin.value,
         "state": state.value,
         "reason": str(reason),
-        "detail": detail or DETAILS.get((state, str(reason)), ""),
+        "detail": detail or (DETAILS.get((state, str(reason)), "") if reason else ""),
         "executor": plan.executor,
         "queue": plan.queue,
         "rank": plan.rank,
@@ -277,9 +280,18 @@ def promote(now: datetime, task_ids: Iterable[int]) -> int:
         held = liverows.lock_many(wanted, skip_locked=True)
         known = plans.read(held)
         loads = count_active(known)
+        # What waits for room that there is not must not fill the look: behind it others wait for their time.
+        full = [
+            task_id
+            for task_id, plan in known.items()
+            if plan.max_concurrent <= loads[task_id].counted
+            and plan.max_concurrent
+            and plan.overlap_policy != Task.Overlap.REPLACE
+        ]
         waiting = (
             Execution.objects.active()
             .filter(task_id__in=list(known), state=State.WAITING, wakes_at__lte=now)
+            .exclude(task_id__in=full, reason=Reason.OVERLAP)
             .order_by("wakes_at", "id")
             .values_list("id", "task_id", "reason", "origin")[:WAITING_CAP]
         )

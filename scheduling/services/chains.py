@@ -104,6 +104,8 @@ def _react_once(execution_ids: list[int], now: datetime) -> list[int]:
 def _consider(plan: Plan, end: _End, graph: dependencies.Graph, now: datetime) -> list[int]:
     """Decides about one task after one end; the caller holds its live row."""
     edges = list(Dependency.objects.filter(task_id=plan.id))
+    if all(edge.upstream_id != end.task_id for edge in edges):
+        return []  # somebody has taken it away while the live row was waited for
     task = Task.objects.select_related("group").get(pk=plan.id)
     joined = bool(set.intersection(*(dependencies.ancestors(edge.upstream_id, graph) for edge in edges)))
     earlier = list(

@@ -212,18 +212,24 @@ DRAIN_ASKED = Prepared(
 
 
 def release_runs(node_id: uuid.UUID, now: datetime, reason: Reason, detail: str) -> int:
-    """Ends what the node still runs: queued again where the task allows effects twice, else lost."""
+    """Ends what the node still runs: queued again where the task allows effects twice, else lost.
+
+    What somebody has asked to end, and what is of a deleted task, is not run again: as with retries.
+    """
     running = Execution.objects.active().filter(node_id=node_id, state=State.RUNNING)
     # Locked, in the order of results: the node may be storing one of them at this very moment.
     rows = list(
-        running.select_for_update().order_by("id").values("id", "task_id", "attempt", "node_id", "started_at")
+        running.select_for_update()
+        .order_by("id")
+        .values("id", "task_id", "attempt", "node_id", "started_at", "cancel_requested_at")
     )
     again = set(
-        Task.objects.filter(pk__in={row["task_id"] for row in rows}, rerun_if_lost=True).values_list(
-            "pk", flat=True
-        )
+        Task.objects.present()
+        .filter(pk__in={row["task_id"] for row in rows}, rerun_if_lost=True)
+        .values_list("pk", flat=True)
     )
-    rerun = [row for row in rows if row["task_id"] in again]
+    rerun = [row for row in rows if row["task_id"] in again and row["cancel_requested_at"] is None]
+    gone = [row for row in rows if row not in rerun]
     Attempt.objects.bulk_create(
         [
             Attempt(
@@ -240,9 +246,9 @@ def release_runs(node_id: uuid.UUID, now: datetime, reason: Reason, detail: str)
         queued_at=now,
         overdue=False,
     )
-    notices.note([(row["id"], row["task_id"]) for row in rows if row["task_id"] not in again], now)
+    notices.note([(row["id"], row["task_id"]) for row in gone], now)
     lost = running.update(state=State.LOST, reason=reason, detail=detail, finished_at=now)
-    chains.react([row["id"] for row in rows if row["task_id"] not in again], now)
+    chains.react([row["id"] for row in gone], now)
     return moved + lost
 
 

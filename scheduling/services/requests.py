@@ -56,7 +56,6 @@ def run_now(
         idempotency_key=idempotency_key,
         force=force,
         run_at=run_at,
-        edited=bool(parameters) or (replace and parameters is not None),
     )
 
 
@@ -79,7 +78,6 @@ def run_again(
         actor=actor,
         idempotency_key=idempotency_key,
         force=force,
-        edited=parameters is not None,
         rerun_of=ended.pk,
         chain_id=ended.chain_id,  # so that what was skipped because of it gets its turn
     )
@@ -92,7 +90,6 @@ def _ask(
     actor: Actor,
     idempotency_key: str,
     force: bool,
-    edited: bool,
     run_at: datetime | None = None,
     rerun_of: int | None = None,
     chain_id: uuid.UUID | None = None,
@@ -113,9 +110,10 @@ def _ask(
             ).values_list("id", flat=True)
             for execution_id in earlier[:1]:
                 return execution_id
-        if edited:
+        values = parameters_of(plan)
+        if values != plan.parameters:  # also those of an older run: the task may have been mended since
             permits.check(plan.function, actor=actor)
-        values = _checked(plan, parameters_of(plan))
+        values = _checked(plan, values)
         state, reason, detail = _place(plan, at, now, force)
         row = new_row(
             plan,

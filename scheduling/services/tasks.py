@@ -329,10 +329,15 @@ def _follow_up(before: Task, task: Task, actor: Actor, now: datetime) -> None:
     elif before.enabled and not task.enabled:
         ended = admission.withdraw([task.pk], now, Reason.TASK_DISABLED, of_runs.TASK_DISABLED())
         chains.react(ended, now)
-    elif not before.paused and task.paused:
+    elif not _is_held(before) and _is_held(task):
         admission.hold([task.pk])
-    elif before.paused and not task.paused and not (task.group and task.group.paused):
+    elif _is_held(before) and not _is_held(task):
         admission.release([task.pk], now)
+
+
+def _is_held(task: Task) -> bool:
+    """Whether it is paused: by itself, or with its group, which it may enter and leave."""
+    return task.paused or (task.group is not None and task.group.paused)
 
 
 def difference(before: Task, after: Task) -> dict[str, list[Any]]:

@@ -115,11 +115,11 @@ def test_it_beats_and_gives_up_who_does_not(hearts: Hearts, node: HandNode) -> N
 
 
 @pytest.mark.parametrize(
-    "error", [OperationalError("disk I/O error"), InterfaceError("connection already closed")], ids=type
+    "error",
+    [OperationalError("disk I/O error"), InterfaceError("connection already closed"), TypeError("a fault")],
+    ids=type,
 )
-def test_it_outlives_an_error_of_the_database(
-    hearts: Hearts, monkeypatch: MonkeyPatch, error: Exception
-) -> None:
+def test_it_outlives_an_error(hearts: Hearts, monkeypatch: MonkeyPatch, error: Exception) -> None:
     """Pain 5: a heart that has died in silence would make a healthy node's runs lost."""
     node_id = register()
     failed = threading.Event()
@@ -174,6 +174,33 @@ def test_a_slow_reading_says_nothing(hearts: Hearts, monkeypatch: MonkeyPatch) -
         looked.clear()
         assert looked.wait(10)
     assert state(still) == "active"
+
+
+def test_time_in_which_the_watcher_stood_still_does_not_count(
+    hearts: Hearts, monkeypatch: MonkeyPatch
+) -> None:
+    """P5: two nodes that were frozen together; who wakes first has not seen the other beat, and could not have."""
+    monkeypatch.setattr(heart_module, "SLOW_SECONDS", 0.2)
+    other = register(lease_seconds=0.4)
+    write = nodes.beat
+    turns = iter(range(10**6))
+    looked_once, go_on = threading.Event(), threading.Event()
+
+    def frozen(*values: Any) -> None:
+        turn = next(turns)
+        if turn == 3:
+            threading.Event().wait(0.8)  # two leases
+        elif turn == 4:
+            looked_once.set()
+            assert go_on.wait(30)
+        write(*values)
+
+    monkeypatch.setattr(nodes, "beat", frozen)
+    hearts.start(register())
+    assert looked_once.wait(10)
+    assert state(other) == "active"
+    go_on.set()
+    await_(lambda: state(other) == "dead", what="it is given up by looks that were made")
 
 
 def test_one_that_was_given_up_is_told_and_beats_no_more(hearts: Hearts) -> None:

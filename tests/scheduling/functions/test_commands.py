@@ -284,6 +284,12 @@ def test_a_person_needs_the_permission(on: None) -> None:
     type(ran).objects.update(state="failed", reason="exit_code", finished_at=ran.queued_at)
     with pytest.raises(ValidationError, match="run_commands"):
         executions.retry(ran.pk, {"command": ["rm"]}, actor=plain)
+    assert executions.retry(ran.pk, actor=plain).parameters == {"command": ["true"]}
+    made = Task.objects.get(pk=made.pk)
+    made.parameters = {"command": ["false"]}
+    tasks.edit(made, actor=TESTER)
+    with pytest.raises(ValidationError, match="run_commands"):
+        executions.retry(ran.pk, actor=plain)  # what it did before it was mended
     user.user_permissions.add(Permission.objects.get(codename="run_commands"))
     allowed = Actor(get_user_model().objects.get(pk=user.pk), "admin")
     assert tasks.create(new("mine"), actor=allowed).pk

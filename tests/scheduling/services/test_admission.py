@@ -42,6 +42,19 @@ def test_a_due_task_gets_one_row_and_its_next_time(clock: SettableClock, make_ta
     assert next_time(task) == clock.at + timedelta(seconds=59)
 
 
+def test_many_that_wait_for_room_keep_no_other_task_from_going_on(
+    clock: SettableClock, make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd, other = make_task("crowd", overlap_policy="queue_all"), make_task("other")
+    for _number in range(4):
+        tasks.run_now(crowd.pk, actor=ACTOR)
+    later = tasks.run_now(other.pk, actor=ACTOR, run_at=clock.at + timedelta(seconds=10))
+    monkeypatch.setattr(admission, "WAITING_CAP", 3)
+    admission.promote(clock.move(seconds=20), [crowd.pk, other.pk])
+    assert Execution.objects.get(pk=later.pk).state == "queued"
+    assert [state for state, _reason in states(crowd)] == ["queued", "waiting", "waiting", "waiting"]
+
+
 def test_what_is_not_due_is_left_alone(clock: SettableClock, make_task: MakeTask) -> None:
     make_task()
     admission.admit_due(clock.move(seconds=59))

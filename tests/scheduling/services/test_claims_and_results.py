@@ -210,6 +210,24 @@ def test_a_stale_attempt_cannot_write(clock: SettableClock, make_task: MakeTask,
     assert list(Attempt.objects.values_list("attempt", "state", "late_state")) == [(1, "lost", "succeeded")]
 
 
+@pytest.mark.parametrize("change", ["cancelled", "deleted"])
+def test_what_was_cancelled_or_deleted_is_not_run_again_when_it_is_lost(
+    clock: SettableClock, make_task: MakeTask, node: Node, change: str
+) -> None:
+    """As with retries."""
+    task = make_task(rerun_if_lost=True)
+    other = tasks.run_now(make_task("other", rerun_if_lost=True).pk, actor=ACTOR)
+    execution = tasks.run_now(task.pk, actor=ACTOR)
+    assert len(claim(node, clock)) == 2
+    if change == "cancelled":
+        executions.cancel(execution.pk, actor=ACTOR)
+    else:
+        tasks.delete(task.pk, actor=ACTOR)
+    assert nodes.declare_dead(node.pk, 0, clock.at) == 2
+    states = dict(Execution.objects.values_list("pk", "state"))
+    assert states == {execution.pk: "lost", other.pk: "queued"}
+
+
 def test_retries_wait_grow_and_end(clock: SettableClock, make_task: MakeTask, node: Node) -> None:
     task = make_task(
         retries=3, retry_delay_seconds=10, retry_backoff="exponential", retry_max_delay_seconds=30

@@ -13,13 +13,14 @@ from django.core.exceptions import ValidationError
 from scheduling.clock import SettableClock
 from scheduling.exceptions import Refused
 from scheduling.executors import Outcome, RunOrder
-from scheduling.models import Execution, Node, Task, TaskVersion
+from scheduling.models import Dependency, Execution, Node, Task, TaskVersion
 from scheduling.services import (
     admission,
     chains,
     claims,
     dependencies,
     executions,
+    liverows,
     nodes,
     results,
     tasks,
@@ -116,6 +117,29 @@ def test_after_success_failure_or_any_end(house: House, on: str, state: str, run
     assert row.scheduled_for == asked.scheduled_for
     if not runs:
         assert f"#{asked.pk}" in row.detail
+
+
+@pytest.mark.parametrize("left", ["", "c"])
+def test_a_dependency_taken_away_while_an_end_is_looked_at(
+    house: House, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    """Who edits the task holds its live row; whoever waits for it must look again."""
+    for key in "ac":
+        house.task(key)
+    house.task("b", after="a", mode="any")
+    house.ask("a")
+    lock = liverows.lock_many
+
+    def edited_meanwhile(*values: Any, **more: Any) -> Any:
+        Dependency.objects.filter(task=house.tasks["b"]).delete()
+        if left:
+            Dependency.objects.create(task=house.tasks["b"], upstream=house.tasks[left], on="success")
+        return lock(*values, **more)
+
+    monkeypatch.setattr(liverows, "lock_many", edited_meanwhile)
+    house.end("a")
+    assert house.states("b") == []
+    assert house.states("a") == ["succeeded"]
 
 
 def test_results_are_read_by_what_runs_after(house: House) -> None:
