@@ -18,7 +18,7 @@ from django.db.models import BigIntegerField, Q, SmallIntegerField, Sum
 
 from scheduling import sql
 from scheduling.executors import paths
-from scheduling.models import Execution, Pool, State
+from scheduling.models import Execution, PausedQueue, Pool, State
 from scheduling.services import nodes
 from scheduling.sql.prepared import Param, Prepared, Query
 from scheduling.sql.transactions import in_transaction
@@ -121,7 +121,8 @@ def _set_running(taken: list[Candidate], node_id: uuid.UUID, claim_id: uuid.UUID
 def claim_one(node_id: uuid.UUID, claim_id: uuid.UUID, execution_id: int, now: datetime) -> Candidate | None:
     """Claims that very execution for the node, if it is queued and its pool has room; otherwise None.
 
-    One whose pool is full is handed over again a few seconds later. Raises NodeIsDead.
+    One whose pool is full is handed over again a few seconds later, one whose queue is paused when that goes on.
+    Raises NodeIsDead.
     """
 
     def work() -> Candidate | None:
@@ -138,6 +139,9 @@ def claim_one(node_id: uuid.UUID, claim_id: uuid.UUID, execution_id: int, now: d
         if not found:
             return None
         candidate = found[0]
+        rows.update(handed_at=None)  # the message is used up: a retry is handed over at once
+        if PausedQueue.objects.filter(name=candidate.queue).exists():
+            return None
         if candidate.pool_id:
             pool = room.get(candidate.pool_id)
             if pool is None or not pool.takes(candidate):

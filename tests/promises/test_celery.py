@@ -39,6 +39,8 @@ def broker(request: pytest.FixtureRequest, settings: object) -> str:
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
     except OSError:
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(f"no {request.param} on port {port}")
         pytest.skip(f"no {request.param} on port {port}")
     settings.JOBSITE_CELERY_BROKER = url  # type: ignore[attr-defined]
     return url

@@ -24,7 +24,7 @@ from scheduling.engine.heart import Heart
 from scheduling.engine.run import run
 from scheduling.engine.runs import order_of
 from scheduling.executors import Outcome, RunOrder
-from scheduling.models import Node
+from scheduling.models import Node, Reason
 from scheduling.runlog import RunLog
 from scheduling.sentences import of_nodes, of_runs
 from scheduling.services import admission, chains, claims, executions, nodes, results
@@ -94,10 +94,17 @@ def _end(**_signal: Any) -> None:
     if _self is None:
         return
     _self.heart.stop()
+    node_id = _self.node_id
     try:
-        nodes.set_state(_self.node_id, Node.State.STOPPED, clock.now())
+        in_transaction(lambda: _end_rows(node_id))
     except Exception as error:  # noqa: BLE001  the others see the beat stop, and do the same for us
         logger.warning("the end of the node was not written", extra={"cause": str(error)})
+
+
+def _end_rows(node_id: uuid.UUID) -> None:
+    now = clock.refresh()
+    nodes.release_runs(node_id, now, Reason.NODE_STOPPED, of_runs.NODE_STOPPED())
+    nodes.set_state(node_id, Node.State.STOPPED, now)
 
 
 def _die() -> None:
@@ -119,9 +126,12 @@ def _drain_if_asked(node_id: uuid.UUID) -> None:
 
 def work(execution_id: int) -> None:
     """Runs the execution if it is there to be claimed; otherwise somebody else has, or it need not run any more."""
-    assert _self is not None, "not in a worker's process"  # noqa: S101
-    node_id = _self.node_id
-    candidate = _insist(lambda: claims.claim_one(node_id, uuid.uuid4(), execution_id, clock.refresh()))
+    if _self is None:
+        _insist(_begin)  # the database was away when the process was made, and Celery has swallowed the error
+    assert _self is not None  # noqa: S101
+    node_id, claim_id = _self.node_id, uuid.uuid4()
+    _insist(lambda: in_transaction(lambda: _release_leftovers(node_id)))
+    candidate = _insist(lambda: claims.claim_one(node_id, claim_id, execution_id, clock.refresh()))
     if candidate is None:
         return
     now = clock.now()
@@ -134,6 +144,12 @@ def work(execution_id: int) -> None:
     finally:
         attendant.stop()
     _record(order, outcome, attendant)
+
+
+def _release_leftovers(node_id: uuid.UUID) -> None:
+    """One seat: what still counts as running when the next message comes has ended, and its end was not recorded."""
+    if executions.running_on(node_id):
+        nodes.release_runs(node_id, clock.refresh(), Reason.NODE_DIED, of_runs.NODE_DIED(node=node_id))
 
 
 def _record(order: RunOrder, outcome: Outcome, attendant: _Attendant) -> None:
@@ -234,6 +250,6 @@ class _Attendant(threading.Thread):
 
 def _on_signal(signum: int, frame: FrameType | None) -> None:
     """In the main thread: ends what the task function is at, as its own check would."""
-    for each in context.active_runs():
+    for each in list(context.active.values()):  # its lock may be held by what this interrupts
         if each.cancelled:
             raise RunCancelled(*each.cancel_request)

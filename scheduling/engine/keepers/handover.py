@@ -29,7 +29,7 @@ class Handover(Keeper):
         self._not_before: datetime | None = None
 
     def keep(self, node: NodeState, now: datetime) -> None:
-        if not settings.JOBSITE_CELERY_BROKER or node.draining:
+        if not settings.JOBSITE_CELERY_BROKER or not node.may_claim:
             return
         if self._not_before is not None and now < self._not_before:
             return
