@@ -196,23 +196,35 @@ class Process:
     def _wait(self, state: NodeState) -> int:
         """Until asked to stop, or until something is wrong that only a new process mends."""
         while not self._asked_within(LOOK_SECONDS):
-            if self._dead.is_set():
-                self._abandon(state, "declared dead by another node")
+            if self._is_broken(state, "running"):
                 return DEAD
-            if self.scheduler.has_died:
-                self._abandon(state, "the tick has died")
-                return DEAD
-            still = time.monotonic() - state.last_tick
-            if still > STANDSTILL_SECONDS:
-                faulthandler.dump_traceback(STDERR)  # where it stands is not known afterwards
-                self._abandon(state, f"the tick has stood still for {still:.0f} s")
-                return DEAD
-            self._write_status(state, "running")
             if self.options.once and self._is_done(state):
                 break
             if state.drain_asked and not state.runs.running() and not len(state.recorder):
                 break
         return STOPPED
+
+    def _is_broken(self, state: NodeState, word: str) -> bool:
+        """Whether something is wrong that only a new process mends. If so what runs is given up; if not, the status
+        is written, with that word.
+        """
+        why = self._fault(state)
+        if why:
+            self._abandon(state, why)
+        else:
+            self._write_status(state, word)
+        return bool(why)
+
+    def _fault(self, state: NodeState) -> str:
+        if self._dead.is_set():
+            return "declared dead by another node"
+        if self.scheduler.has_died:
+            return "the tick has died"
+        still = time.monotonic() - state.last_tick
+        if still > STANDSTILL_SECONDS:
+            faulthandler.dump_traceback(STDERR)  # where it stands is not known afterwards
+            return f"the tick has stood still for {still:.0f} s"
+        return ""
 
     def _abandon(self, state: NodeState, why: str) -> None:
         logger.critical("scheduler ends", extra={"cause": why})
@@ -285,15 +297,22 @@ class Process:
             logger.warning(f"the database did not take the {what}", extra={"cause": str(error).strip()[:300]})
 
     def _await_runs(self, state: NodeState, seconds: float) -> None:
-        self._await(lambda: not state.runs.running(), seconds)
+        self._await(state, lambda: not state.runs.running(), seconds)
 
     def _await_stored(self, state: NodeState, seconds: float) -> None:
-        self._await(lambda: not len(state.recorder), seconds)
+        self._await(state, lambda: not len(state.recorder), seconds)
 
-    def _await(self, done: Callable[[], bool], seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while not done() and time.monotonic() < end and not self._dead.is_set():
+    def _await(self, state: NodeState, done: Callable[[], bool], seconds: float) -> None:
+        """Watches meanwhile as ever: whatever breaks ends the wait, as a second signal does."""
+        at = look = time.monotonic()
+        end = at + seconds
+        while not done() and at < end and not self._dead.is_set():
+            if at >= look:
+                look = at + LOOK_SECONDS
+                if self._is_broken(state, "draining"):
+                    self._dead.set()
             time.sleep(0.05)
+            at = time.monotonic()
 
     # --- what a probe on this machine reads
 

@@ -142,3 +142,14 @@ def test_retry(api: Api, history: list[Execution]) -> None:
     assert (answer.status_code, answer.data["errors"][0]["code"]) == (409, "execution_active")
     answer = api.post(f"executions/{ok.pk}/retry/", {"parameters": [1]})
     assert "parameters" in errors(answer)
+
+
+def test_retry_with_other_parameters(api: Api, make_task: MakeTask) -> None:
+    task = make_task("talks", function="echo", parameters={"values": "first"})
+    old = ended(tasks.run_now(task.pk, actor=TESTER))
+    answer = api.post(f"executions/{old.pk}/retry/", {"parameters": {"values": "other"}})
+    assert answer.status_code == 202, answer.data
+    new = Execution.objects.get(pk=answer.data["id"])
+    assert (new.parameters, new.rerun_of_id) == ({"values": "other"}, old.pk)
+    old.refresh_from_db()
+    assert old.parameters == {"values": "first"}

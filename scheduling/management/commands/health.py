@@ -61,7 +61,7 @@ class Command(BaseCommand):
             )
             trouble = entry.get("trouble")
             self.stdout.write(f"{line}; {trouble}" if trouble else line)
-            if still > STANDSTILL_SECONDS or entry["state"] != "running":
+            if still > STANDSTILL_SECONDS or entry["state"] not in ("running", "draining"):
                 faults.append(line)
         if faults:
             raise CommandError("\n".join(faults))

@@ -9,10 +9,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import OperationalError, connection, connections
 from pytest import MonkeyPatch
 
@@ -23,7 +25,7 @@ from scheduling.engine import silence
 from scheduling.engine.process import DEAD, FAILED, STOPPED, Options, Process, status_path
 from scheduling.models import Execution, ExecutionLog, Node
 from scheduling.registry import Registry, task
-from scheduling.services import admission, executions, nodes, results, tasks
+from scheduling.services import admission, dependencies, executions, nodes, results, tasks
 from scheduling.services.results import Recorded
 from tests.conftest import TESTER, await_, new_task
 from tests.own_server import instead
@@ -118,6 +120,18 @@ def node(
             made.let_go.wait(60)
             run.log("the end")
 
+        @task("Count rows")
+        def count() -> dict[str, int]:
+            return {"rows": 3}
+
+        @task("Say what ran before")
+        def heir() -> Any:
+            return dict(current_run().upstream)
+
+        @task("Say what ran before, in the loop", executor="asyncio")
+        async def heir_in_the_loop() -> Any:
+            return dict(current_run().upstream)
+
         yield made
         made.leave()
 
@@ -134,6 +148,21 @@ def row(execution: Execution) -> Execution:
 def await_state(execution: Execution, state: str, seconds: float = 20) -> Execution:
     await_(lambda: row(execution).state == state, seconds, f"{execution} becomes {state}")
     return row(execution)
+
+
+# --- runs after others
+
+
+@pytest.mark.parametrize("function", ["heir", "heir_in_the_loop"])
+def test_a_function_reads_the_results_of_what_it_runs_after(node: Running, function: str) -> None:
+    first = ask("count", key="first")
+    executor = "asyncio" if "loop" in function else "thread"
+    after = tasks.create(new_task("after", function=function, executor=executor, **YEARLY), actor=TESTER)
+    dependencies.save(after.pk, {first.task_id: "success"}, actor=TESTER)
+    node.start()
+    await_(lambda: Execution.objects.filter(task=after, state="succeeded"), what="it has run")
+    told = {"execution_id": first.pk, "state": "succeeded", "result": {"rows": 3}}
+    assert Execution.objects.get(task=after).result == {"first": told}
 
 
 # --- runs that go on
@@ -291,6 +320,41 @@ def test_a_tick_that_stands_still_ends_the_process(
     told = capfd.readouterr().err
     assert "in _tick\n" in told
     assert "in _main_loop\n" in told
+
+
+def test_a_tick_that_stands_still_ends_a_drain_too(node: Running, monkeypatch: MonkeyPatch) -> None:
+    node.process.options = replace(node.process.options, drain_seconds=600)
+    stuck = threading.Event()
+    ask("stubborn")
+    node.start()
+    await_(lambda: Execution.objects.filter(state="running"), what="it runs")
+    node.process.ask_to_stop()
+    await_(lambda: Node.objects.filter(state="draining"), what="it drains")
+    monkeypatch.setattr(process_module, "STANDSTILL_SECONDS", 0.5)
+    monkeypatch.setattr(admission, "tasks_waiting", lambda *_a, **_k: stuck.wait(30) and [])
+    assert node.end() == DEAD
+    stuck.set()
+
+
+def test_a_node_that_drains_says_so_and_is_healthy(node: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    node.process.options = replace(node.process.options, drain_seconds=600)
+    execution = ask("stubborn")
+    node.start()
+    await_state(execution, "running")
+    node.process.ask_to_stop()
+
+    path = status_path(Node.objects.get().pk)
+
+    def said() -> Any:
+        return json.loads(path.read_text())
+
+    await_(lambda: path.exists() and said()["state"] == "draining", what="its status says so")
+    first = said()["at"]
+    await_(lambda: said()["at"] > first, what="its status is kept fresh")
+    call_command("health", "--node")
+    assert ": draining, tick 0 s ago" in capsys.readouterr().out
+    node.let_go.set()
+    assert node.end() == STOPPED
 
 
 def test_results_that_are_stored_no_more_end_the_process(node: Running, monkeypatch: MonkeyPatch) -> None:

@@ -34,6 +34,7 @@ def who_am_i() -> dict[str, Any]:
         "preloaded_in": child.preloaded_in,
         "ready": apps.ready,
         "key": current_run().idempotency_key,
+        "upstream": dict(current_run().upstream),
     }
 
 

@@ -73,7 +73,8 @@ def alive(pid: int) -> bool:
 
 
 def test_a_run_has_a_process_of_its_own_in_which_django_was_loaded_before(do: Any) -> None:
-    outcome = do("who_am_i")
+    upstream = {"first": {"execution_id": 7, "state": "succeeded", "result": {"rows": [3, "ä"]}}}
+    outcome = do("who_am_i", upstream=upstream)
     assert outcome.state == "succeeded", outcome
     import json
 
@@ -85,6 +86,7 @@ def test_a_run_has_a_process_of_its_own_in_which_django_was_loaded_before(do: An
     assert said["session"] == said["pid"]
     assert said["ready"]
     assert said["key"] == "key-1"
+    assert said["upstream"] == upstream
     assert outcome.exit_code == 0
 
 
