@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -16,17 +17,21 @@ from scheduling.context import TIMEOUT
 from scheduling.exceptions import ExecutorClosed
 from scheduling.executors.base import Done, Executor, Outcome, RunCoroutine, RunOrder
 from scheduling.sentences import of_nodes
+from scheduling.text import DETAIL_CHARACTERS, storable_characters
 
 logger = logging.getLogger(__name__)
 
 #: A loop that has not come round for this long is blocked by a coroutine that does not await.
 STANDSTILL_SECONDS = 2.0
 BEAT_SECONDS = 0.5
+#: What coroutines that are ended with the loop have for cleaning up.
+CLOSE_SECONDS = 5.0
 
 
 class AsyncioExecutor(Executor):
     """Cancelling ends what a coroutine awaits, and so does its deadline. One that catches the cancel and goes on
-    keeps its seat, as an overdue thread does. While a coroutine blocks the loop no more runs are taken.
+    keeps its seat, as an overdue thread does. While a coroutine blocks the loop no more runs are taken; once the
+    loop has broken down, none at all.
     """
 
     runs_coroutines = True
@@ -40,6 +45,8 @@ class AsyncioExecutor(Executor):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._open = False
+        self._ending = False
+        self._broken = ""  # by what
         self._beat = 0.0
         self._told = False
 
@@ -48,8 +55,8 @@ class AsyncioExecutor(Executor):
         self._loop = asyncio.new_event_loop()
         self._beat = time.monotonic()
         self._thread = threading.Thread(target=self._work, name="coroutines", daemon=True)
-        self._thread.start()
         self._open = True
+        self._thread.start()
 
     def submit(self, order: RunOrder) -> None:
         with self._lock:
@@ -59,8 +66,10 @@ class AsyncioExecutor(Executor):
                 raise ValueError(
                     f"execution {order.execution_id}, attempt {order.attempt} is in hand already"
                 )
+            # In this order, so that one which cannot be handed over keeps no seat; under the lock, so that the
+            # loop, which takes it too, cannot give the order back before it is noted.
+            self._loop.call_soon_threadsafe(self._begin, order)
             self._orders[order.key] = order
-        self._loop.call_soon_threadsafe(self._begin, order)
 
     def cancel(self, execution_id: int, attempt: int, reason: str, detail: str = "") -> bool:
         with self._lock:
@@ -75,12 +84,14 @@ class AsyncioExecutor(Executor):
 
     @property
     def free_seats(self) -> int:
-        if self._stands_still():
+        if self._broken or self._stands_still():
             return 0
         return max(0, self.seats - len(self._orders))
 
     @property
     def trouble(self) -> str:
+        if self._broken:
+            return of_nodes.LOOP_BROKEN(cause=self._broken)
         if not self._stands_still():
             return ""
         names = sorted({order.task_key for order in self.running()})[:10]
@@ -92,7 +103,9 @@ class AsyncioExecutor(Executor):
             self._emptied.wait_for(lambda: not self._orders, timeout=max(0.0, wait_seconds))
             left = tuple(self._orders.values())
         if self._loop is not None and self._thread is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._ending = True
+            with contextlib.suppress(RuntimeError):  # it has ended already
+                self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(1.0)  # a blocked loop is left behind: the thread is a daemon
         return left
 
@@ -104,17 +117,46 @@ class AsyncioExecutor(Executor):
         asyncio.set_event_loop(loop)
         loop.call_soon(self._keep_beating)
         try:
-            loop.run_forever()
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            loop.run_until_complete(asyncio.wait_for(self._close(), 5))
+            self._turn(loop, lambda: self._ending)
+            self._end_all(loop)
+        except BaseException as error:  # the loop itself, whose descriptors a task may have closed
+            logger.critical("the event loop has broken down", exc_info=error)
+            self._break_down(error)
+        with contextlib.suppress(OSError):  # of a broken one something is closed already
             loop.close()
 
+    def _turn(self, loop: asyncio.AbstractEventLoop, is_over: Callable[[], bool]) -> None:
+        """Keeps the loop running until then, whatever the runs do to it."""
+        while not is_over():
+            try:
+                loop.run_forever()
+            except (SystemExit, KeyboardInterrupt) as error:
+                # asyncio lets these two out of the loop. Here they are a part's of one run (a task that it made
+                # or gathered, a callback), which learns of it as of any error; the loop can go on.
+                logger.warning("a part of a coroutine wanted to end the process", exc_info=error)
+
+    def _end_all(self, loop: asyncio.AbstractEventLoop) -> None:
+        for task in self._tasks:
+            task.cancel()
+        closing = loop.create_task(self._close())
+        closing.add_done_callback(lambda _closing: loop.stop())
+        self._turn(loop, closing.done)
+
     async def _close(self) -> None:
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._leave is not None:
-            await sync_to_async(self._leave)()
+        try:
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
+            if self._leave is not None:
+                await asyncio.wait_for(sync_to_async(self._leave)(), CLOSE_SECONDS)
+        except Exception:
+            logger.exception("the event loop could not close its connections")
+
+    def _break_down(self, error: BaseException) -> None:
+        """Without its loop no coroutine goes on, not even to clean up."""
+        with self._lock:
+            self._open, self._broken = False, storable_characters(repr(error), DETAIL_CHARACTERS)
+        for order in self.running():
+            self._give_back(order, Outcome("failed", "worker_failed", self.trouble, message=self.trouble))
 
     def _begin(self, order: RunOrder) -> None:
         assert self._loop is not None  # noqa: S101
@@ -135,6 +177,11 @@ class AsyncioExecutor(Executor):
         finally:
             if timer is not None:
                 timer.cancel()
+        self._give_back(order, outcome)
+
+    def _give_back(self, order: RunOrder, outcome: Outcome) -> None:
+        if order.key not in self._orders:  # given back when the loop broke down, and only now thrown away
+            return
         try:
             self._done(order, outcome)
         except Exception:

@@ -24,3 +24,6 @@ MEMORY_UNKNOWN = Sentence(
 )
 BROKER_AWAY = Sentence(_("the broker of Celery's workers does not answer: {cause}"))
 LOOP_BLOCKED = Sentence(_("takes no coroutines: one blocks the event loop, among {tasks}"))
+LOOP_BROKEN = Sentence(
+    _("takes no coroutines until the node is started anew: its event loop has broken down ({cause})")
+)

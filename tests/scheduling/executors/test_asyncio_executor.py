@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -17,6 +18,7 @@ from scheduling import clock as clocks
 from scheduling import registry
 from scheduling.context import current_run
 from scheduling.engine.run import run_coroutine
+from scheduling.exceptions import ExecutorClosed
 from scheduling.executors import coroutine
 from scheduling.executors.base import RunOrder
 from scheduling.executors.coroutine import AsyncioExecutor
@@ -151,6 +153,126 @@ def test_whatever_it_raises_is_its_own(
     assert states[1].state == "failed"
     assert states[1].error_class == type(error).__name__
     assert states[2].state == "succeeded"
+
+
+async def gathered(helper: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    await asyncio.gather(helper())
+
+
+async def made_a_task(helper: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    await asyncio.create_task(helper())
+
+
+async def in_a_group(helper: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(helper())
+
+
+async def called_later(helper: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.get_running_loop().call_soon(helper().send, None)
+    await asyncio.sleep(0.05)
+
+
+async def stopped(helper: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.get_running_loop().stop()
+    await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()], ids=["exit", "interrupt"])
+@pytest.mark.parametrize("way", [gathered, made_a_task, in_a_group, called_later, stopped])
+def test_what_ends_a_loop_in_a_part_of_a_run_ends_no_other_run(
+    executor: AsyncioExecutor,
+    returned: Returned,
+    function: Callable[..., Any],
+    way: Callable[..., Coroutine[Any, Any, None]],
+    error: BaseException,
+) -> None:
+    """asyncio lets SystemExit and KeyboardInterrupt out of a task, and so out of the loop."""
+    gate = threading.Event()
+    begun: list[int] = []
+
+    async def helper() -> None:
+        raise error
+
+    @function
+    async def it() -> None:
+        begun.append(current_run().execution_id)
+        if current_run().execution_id == 2:
+            await way(helper)
+        while current_run().execution_id == 1 and not gate.is_set():
+            await asyncio.sleep(0.01)
+
+    executor.submit(new_order(1))
+    await_(lambda: begun, 5)
+    executor.submit(new_order(2))
+    outcome = dict(returned.wait(1, 5))[2]
+    if way in (called_later, stopped):
+        assert outcome.state == "succeeded", "nothing of it was its own to await"
+    else:
+        assert (outcome.state, outcome.error_class) == ("failed", type(error).__name__)
+    executor.submit(new_order(3))
+    assert dict(returned.wait(2, 5))[3].state == "succeeded", "the loop takes more"
+    gate.set()
+    assert dict(returned.wait(3, 5))[1].state == "succeeded"
+    await_(lambda: executor.free_seats == 500, 5)
+    assert executor.trouble == ""
+
+
+def test_a_loop_that_breaks_down_is_told_and_keeps_no_order(
+    executor: AsyncioExecutor,
+    returned: Returned,
+    function: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    @function
+    async def it() -> None:
+        if current_run().execution_id == 2:
+            loop: Any = asyncio.get_running_loop()
+            loop._selector.select = Mock(side_effect=OSError("Bad file descriptor"))  # it has closed too many
+        await asyncio.sleep(600)
+
+    executor.submit(new_order(1))
+    executor.submit(new_order(2))
+    for _number, outcome in returned.wait(2, 10):
+        assert (outcome.state, outcome.reason) == ("failed", "worker_failed")
+        assert "event loop has broken down" in outcome.detail
+    await_(lambda: executor.running() == (), 5)
+    assert executor.free_seats == 0
+    assert executor.trouble.startswith("takes no coroutines until the node is started anew: its event loop")
+    assert "the event loop has broken down" in caplog.text
+    assert "does not await" not in caplog.text
+    with pytest.raises(ExecutorClosed):
+        executor.submit(new_order(3))
+    assert executor.running() == ()
+    assert executor.shutdown(1) == ()
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), ValueError("no")], ids=["exit", "error"])
+def test_shut_down_it_closes_connections_whatever_a_run_does_at_its_end(
+    returned: Returned, error: BaseException
+) -> None:
+    left: list[str] = []
+    begun = threading.Event()
+    with registry.use(Registry()):
+
+        async def helper() -> None:
+            raise error
+
+        @task("It", function="it")
+        async def it() -> None:
+            try:
+                begun.set()
+                await asyncio.sleep(600)
+            finally:
+                await asyncio.gather(helper())
+
+        made = AsyncioExecutor(5)
+        made.start(run_coroutine, returned, lambda: left.append("left"))
+        made.submit(new_order(1))
+        assert begun.wait(5)
+        made.shutdown(0.1)
+        returned.wait(1, 5)
+        await_(lambda: left == ["left"], 5)
 
 
 def test_cancelled_before_it_begins_it_is_never_called(
