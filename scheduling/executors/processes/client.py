@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from scheduling.exceptions import SchedulingError
@@ -51,25 +52,15 @@ class ForkServer:
 
     def ask(self, limits: Mapping[str, Any]) -> Pipes:
         """Asks for a process; which one it is comes through ``status``. Raises NoProcess."""
-        ends = [os.pipe() for _pipe in range(5)]
-        (
-            (report_r, report_w),
-            (commands_r, commands_w),
-            (out_r, out_w),
-            (err_r, err_w),
-            (status_r, status_w),
-        ) = ends
-        theirs = [report_w, commands_r, out_w, err_w, status_w]
-        ours = Pipes(report_r, commands_w, out_r, err_r, status_r)
-        try:
-            self._send(json.dumps(limits).encode(), theirs)
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            for descriptor in theirs:
-                os.close(descriptor)
-        return ours
+        with ExitStack() as ours, ExitStack() as theirs:
+            report_r, report_w = _pipe(ours, theirs)
+            commands_r, commands_w = _pipe(theirs, ours)
+            out_r, out_w = _pipe(ours, theirs)
+            err_r, err_w = _pipe(ours, theirs)
+            status_r, status_w = _pipe(ours, theirs)
+            self._send(json.dumps(limits).encode(), [report_w, commands_r, out_w, err_w, status_w])
+            ours.pop_all()  # from here on they are the caller's
+            return Pipes(report_r, commands_w, out_r, err_r, status_r)
 
     def _send(self, request: bytes, descriptors: list[int]) -> None:
         with self._lock:
@@ -90,7 +81,8 @@ class ForkServer:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        with ExitStack() as failed, theirs:
+            failed.enter_context(ours)
             # A session of its own: Ctrl-C in the scheduler's terminal is the scheduler's to handle.
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "scheduling.executors.processes.server", str(theirs.fileno())],
@@ -99,6 +91,7 @@ class ForkServer:
                 start_new_session=True,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             )
+            failed.pop_all()
         self._control = ours
         atexit.register(self.close)
 
@@ -118,6 +111,14 @@ class ForkServer:
                 self._process.kill()
                 self._process.wait()
             self._process = None
+
+
+def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
+    """A pipe; each of its ends is closed with its stack."""
+    ends = os.pipe()
+    for stack, end in zip((reader, writer), ends, strict=True):
+        stack.callback(os.close, end)
+    return ends
 
 
 fork_server = ForkServer()

@@ -29,19 +29,18 @@ class Guard:
             self._tell(f"+{leader}\n")
 
     def release(self, leader: int) -> None:
-        """It has ended."""
+        """It has ended, and stays so: where no new warden can be started, that is for the next run to need."""
         with self._lock:
             self._leaders.discard(leader)
-            self._tell(f"-{leader}\n")
+            try:
+                self._tell(f"-{leader}\n")
+            except OSError as error:
+                logger.error("runs under way are without a warden", extra={"cause": str(error)})
 
     def close(self) -> None:
         """Lets the warden go, which kills what is still watched."""
         with self._lock:
-            if self._warden is not None and self._warden.stdin is not None:
-                with contextlib.suppress(OSError):
-                    self._warden.stdin.close()
-                self._warden.wait()
-                self._warden = None
+            self._end()
 
     @property
     def pid(self) -> int | None:
@@ -59,7 +58,7 @@ class Guard:
     def _start(self) -> None:
         if self._warden is not None:
             logger.warning("the warden has ended and is started again", extra={"pid": self._warden.pid})
-            self._warden.wait()
+            self._end()
         # Isolated (-I) and without site-packages (-S): it starts in milliseconds and depends on nothing.
         # A session of its own: what is sent to the scheduler's group does not reach it.
         self._warden = subprocess.Popen(
@@ -72,6 +71,14 @@ class Guard:
         )
         atexit.register(self.close)
         self._write("".join(f"+{leader}\n" for leader in self._leaders))
+
+    def _end(self) -> None:
+        if self._warden is not None:
+            assert self._warden.stdin is not None  # noqa: S101
+            with contextlib.suppress(OSError):
+                self._warden.stdin.close()
+            self._warden.wait()
+            self._warden = None
 
     def _write(self, text: str) -> None:
         assert self._warden is not None  # noqa: S101

@@ -112,29 +112,33 @@ class Supervision:
 
     def supervise(self, order: Mapping[str, Any]) -> Ended:
         """Has a process made, gives it the order, and returns when it and all that it made have ended."""
-        try:
-            pipes = fork_server.ask(self._limits)
-        except NoProcess as error:
-            return Ended(refused=str(error))
-        wake_r, wake_w = os.pipe()
-        os.set_blocking(wake_w, False)
-        self.commands = pipes.commands
-        self._is_program = "program" in order
-        self._itself_since = None if self._is_program else -FRESH_SECONDS
-        try:
+        with contextlib.ExitStack() as closing:
+            closing.enter_context(self._selector)
+            # All that it needs before the process is made, which without it would be nobody's.
+            wake_r, wake_w = os.pipe()
+            closing.callback(os.close, wake_r)
+            closing.callback(os.close, wake_w)
+            os.set_blocking(wake_w, False)
+            try:
+                pipes = fork_server.ask(self._limits)
+            except NoProcess as error:
+                return Ended(refused=str(error))
+            closing.callback(pipes.close)
+            closing.callback(self._end_whole)
+            self.commands = pipes.commands
+            self._is_program = "program" in order
+            self._itself_since = None if self._is_program else -FRESH_SECONDS
             self._listen(pipes, wake_r)
             with self._run.told_of_cancel(lambda: _poke(wake_w)):
                 self._watch(frames.encode(order))
-        finally:
-            if self.pid is not None:
-                if not self._over:
-                    warden.kill(self.pid)
-                guard.release(self.pid)
-            self._selector.close()
-            pipes.close()
-            os.close(wake_r)
-            os.close(wake_w)
         return self.ended
+
+    def _end_whole(self) -> None:
+        """Nothing of the run goes on, whatever has ended its supervision."""
+        if self.pid is not None:
+            if not self._over:
+                warden.kill(self.pid)
+            guard.release(self.pid)
 
     def tell(self, message: Mapping[str, Any]) -> None:
         """Sends a command to the run's process, if it still listens."""

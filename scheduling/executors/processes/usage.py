@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -32,7 +33,9 @@ class Meter:
     def of(self, leader: int) -> Usage:
         with self._lock:
             if time.monotonic() - self._at > FRESH_SECONDS:
-                self._sessions = self._measure()
+                # Out of descriptors nothing is seen for a while; the runs can go on.
+                with contextlib.suppress(OSError):
+                    self._sessions = self._measure()
                 self._at = time.monotonic()
             return self._sessions.get(leader, Usage())
 

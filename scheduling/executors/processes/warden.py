@@ -42,7 +42,10 @@ def family(leader: int) -> set[int]:
 
 def kill(leader: int) -> None:
     """Ends the leader's process group and family, without asking. One that is gone already is no error."""
-    members = family(leader)
+    try:
+        members = family(leader)
+    except OSError:  # no descriptor is left to look with: the group goes all the same
+        members = set()
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)  # atomic: what is just being forked in the group goes too
     for pid in members:

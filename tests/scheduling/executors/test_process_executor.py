@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import resource
 import signal
@@ -18,6 +20,7 @@ from scheduling import clock as clocks
 from scheduling.executors.base import Outcome, RunOrder
 from scheduling.executors.process import ProcessExecutor
 from scheduling.executors.processes.client import fork_server
+from scheduling.executors.processes.guard import guard
 from tests.conftest import await_
 from tests.scheduling.executors import crimes
 from tests.scheduling.executors.orders import Returned, new_order
@@ -223,6 +226,82 @@ def test_many_at_once_come_back_once_each(executor: ProcessExecutor, returned: R
     assert sorted(number for number, _outcome in outcomes) == list(range(24))
     assert {outcome.state for _number, outcome in outcomes} == {"succeeded"}
     assert len(os.listdir("/proc/self/fd")) < 200
+
+
+@contextlib.contextmanager
+def descriptors_left(number: int) -> Iterator[None]:
+    """This process can open that many more, and not one beyond."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 32, hard))
+    held: list[int] = []
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(os.dup(0))
+        for _time in range(number):
+            os.close(held.pop())
+        yield
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_out_of_descriptors_a_run_fails_and_none_is_lost(
+    executor: ProcessExecutor, returned: Returned
+) -> None:
+    executor.submit(new_order(1_000, function="who_am_i"))
+    returned.wait(1)
+    await_(lambda: not executor.running(), 5)
+    gc.collect()
+    server, before = fork_server.pid, sorted(os.listdir("/proc/self/fd"))
+    for number in range(16):
+        with descriptors_left(number):
+            executor.submit(new_order(number, function="who_am_i"))
+            returned.wait(number + 2)
+            await_(lambda: not executor.running(), 5)
+        gc.collect()
+        assert sorted(os.listdir("/proc/self/fd")) == before, f"with {number} left"
+    states = [outcome.state for _number, outcome in returned.outcomes]
+    assert (states[1], states[-1]) == ("failed", "succeeded"), states
+    assert fork_server.pid == server
+    children = Path(f"/proc/{server}/task/{server}/children")
+    await_(lambda: children.read_text() == "", 5, "no process waits for an order that never comes")
+
+
+def test_out_of_descriptors_a_run_under_way_goes_on(executor: ProcessExecutor, returned: Returned) -> None:
+    executor.submit(new_order(function="use", parameters={"megabytes": 1, "cpu_seconds": 0.1}))
+    await_(lambda: guard._leaders, 20, "it is under way")
+    with descriptors_left(0):
+        outcome = returned.wait(1)[0][1]
+    assert outcome.state == "succeeded", outcome
+
+
+def test_out_of_descriptors_a_run_can_be_killed(executor: ProcessExecutor, returned: Returned) -> None:
+    order = new_order(function="burn")
+    executor.submit(order)
+    await_(lambda: guard._leaders, 20, "it is under way")
+    (leader,) = guard._leaders
+    with descriptors_left(0):
+        executor.cancel(*order.key, "cancel_requested")
+        assert returned.wait(1)[0][1].state == "cancelled"
+    await_(lambda: not alive(leader), 5)
+
+
+def test_a_run_that_ends_while_there_can_be_no_warden_ends_as_it_did(
+    executor: ProcessExecutor, returned: Returned, caplog: pytest.LogCaptureFixture
+) -> None:
+    executor.submit(new_order(1, function="use", parameters={"megabytes": 1, "cpu_seconds": 0.1}))
+    await_(lambda: guard._leaders, 20, "it is under way")
+    assert guard.pid is not None
+    os.kill(guard.pid, signal.SIGKILL)
+    with descriptors_left(0):
+        assert returned.wait(1)[0][1].state == "succeeded"
+        await_(lambda: not executor.running(), 5)
+    assert "without a warden" in caplog.text
+    executor.submit(new_order(2, function="who_am_i"))
+    assert returned.wait(2)[1][1].state == "succeeded"
 
 
 def test_an_order_too_early_cancelled_does_not_begin(executor: ProcessExecutor, returned: Returned) -> None:
