@@ -45,9 +45,7 @@ def decide(
     if trigger.follows_end:
         return Decision([due], None, None)
     instants, next_time = [due], trigger.next_after(due)
-    if (
-        next_time is not None and next_time <= now
-    ):  # not in ordinary times, when one is due and the next is to come
+    if next_time is not None and next_time <= now:  # in ordinary times it is yet to come
         instants += trigger.between(due, now, WALK_LIMIT)
         next_time = trigger.next_after(now)
     complete = len(instants) <= WALK_LIMIT
