@@ -62,7 +62,8 @@ MUTANTS = (
     ),
     Mutant(
         "attempt check", "P2",
-        {"scheduling/sql/postgresql.py": [(" AND l.attempt = v.attempt", "")]},
+        {"scheduling/sql/postgresql.py": [("            f\" AND l.attempt = {self.value(batch, 'attempt')} AND l.state = 'running'\"\n",
+                                              "            \" AND l.state = 'running'\"\n")]},
         (RESULTS,), ("postgresql",),
     ),
     Mutant(

@@ -366,6 +366,12 @@ def entered(run: RunContext) -> Iterator[None]:
             active.pop(run.key, None)
 
 
+def abandon(execution_id: int, attempt: int) -> None:
+    """Takes a run for over that cannot say so any more: the loop of its coroutine has broken down."""
+    with active_lock:
+        active.pop((execution_id, attempt), None)
+
+
 def active_runs() -> list[RunContext]:
     with active_lock:
         return list(active.values())

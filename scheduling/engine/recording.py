@@ -1,7 +1,7 @@
 """Results into the database: by the tick, or beside it.
 
 Where the database takes more than one writer, claims need not wait until results are stored. Where it does not
-(SQLite), the tick does one after the other: in a burst it claims first, so that what it has claimed runs meanwhile.
+(SQLite), the tick stores a group and then claims for the seats that are free.
 """
 
 from __future__ import annotations

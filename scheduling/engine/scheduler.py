@@ -262,9 +262,8 @@ class TaskScheduler(BackgroundScheduler):
             self._after_storing(*stored, now)
         if self.node.doubtful_claim is not None:
             self._recover_claim(self.node.doubtful_claim, now)
-        if self._believed(time.monotonic()):
-            return self._claim(now) | self._store(now)  # there is plenty: it runs while the other is stored
-        return self._store(now) | self._claim(now)  # what has ended may make room for what is queued
+        # In this order: what has ended makes room, and a crash leaves no more in doubt than runs.
+        return self._store(now) | self._claim(now)
 
     def _store(self, now: datetime) -> bool:
         """Stores a group of results, if one is ripe and nobody does so beside. Whether it did."""

@@ -66,10 +66,14 @@ class AsyncioExecutor(Executor):
                 raise ValueError(
                     f"execution {order.execution_id}, attempt {order.attempt} is in hand already"
                 )
-            # In this order, so that one which cannot be handed over keeps no seat; under the lock, so that the
-            # loop, which takes it too, cannot give the order back before it is noted.
-            self._loop.call_soon_threadsafe(self._begin, order)
-            self._orders[order.key] = order
+            self._orders[order.key] = (
+                order  # first: the loop may give it back before the next line is reached
+            )
+            try:
+                self._loop.call_soon_threadsafe(self._begin, order)
+            except RuntimeError as error:  # the loop is closed
+                del self._orders[order.key]
+                raise ExecutorClosed from error
 
     def cancel(self, execution_id: int, attempt: int, reason: str, detail: str = "") -> bool:
         with self._lock:
@@ -156,6 +160,7 @@ class AsyncioExecutor(Executor):
         with self._lock:
             self._open, self._broken = False, storable_characters(repr(error), DETAIL_CHARACTERS)
         for order in self.running():
+            context.abandon(*order.key)
             self._give_back(order, Outcome("failed", "worker_failed", self.trouble, message=self.trouble))
 
     def _begin(self, order: RunOrder) -> None:

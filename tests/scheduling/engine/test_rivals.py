@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
+from django.db.models import QuerySet
 
 from scheduling.models import Execution, Node, Pool
 from scheduling.services import tasks
@@ -27,18 +28,18 @@ def rival() -> Iterator[ThreadPoolExecutor]:
 
 
 class Meeting:
-    """A tick that has locked the row of a run that has ended, and wants its node's row, which the rival holds."""
+    """A tick that wants a row which the rival holds."""
 
-    def __init__(self, node: HandNode) -> None:
-        self.node = node
+    def __init__(self, row: QuerySet[Any]) -> None:
+        self.row = row
         self.held, self.wanted = threading.Event(), threading.Event()
 
     def rival(self, then: Callable[[], Any]) -> None:
-        """Holds the node's row, has changed so much that it is not the one to give way, and then does that."""
+        """Holds the row, has changed so much that it is not the one to give way, and then does that."""
         try:
             with transaction.atomic():
                 Pool.objects.bulk_create(Pool(key=f"rival-{number}", capacity=1) for number in range(300))
-                list(Node.objects.select_for_update().filter(pk=self.node.id))
+                list(self.row.select_for_update())
                 self.held.set()
                 assert self.wanted.wait(10)
                 then()
@@ -47,10 +48,11 @@ class Meeting:
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """Within the block it is noticed when the tick asks for the node's row."""
+        """Within the block it is noticed when the tick asks for a row of that table."""
+        table = self.row.model._meta.db_table
 
         def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-            if "scheduling_node" in sql and "FOR UPDATE" in sql:
+            if table in sql and "FOR UPDATE" in sql:
                 self.wanted.set()
             return execute(sql, params, many, context)
 
@@ -59,7 +61,7 @@ class Meeting:
 
 
 def ended_run(node: HandNode) -> Execution:
-    """Its result waits to be stored, and another one to be claimed in the same transaction."""
+    """Its result waits to be stored, and another one to be claimed."""
     execution = tasks.run_now(stored("task").pk, actor=TESTER)
     node.tick()
     node.await_results(1)
@@ -81,13 +83,16 @@ def assert_stored_once(
 def test_a_real_deadlock_with_a_rival_is_repeated(
     node: HandNode, rival: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """1213 and 40P01, in the midst of the transaction that stores results and claims."""
+    """1213 and 40P01: the tick has locked one row of two that have ended, and wants the other."""
+    tasks.run_now(stored("other").pk, actor=TESTER)
     execution = ended_run(node)
-    meeting = Meeting(node)
+    node.await_results(2)
+    first, second = Execution.objects.filter(state="running").order_by("pk")
+    meeting = Meeting(Execution.objects.filter(pk=second.pk))
 
     def close_the_circle() -> None:
         time.sleep(0.2)  # the tick's statement is on its way, and then waits for us
-        Execution.objects.filter(pk=execution.pk).update(progress_text="the rival was here")
+        Execution.objects.filter(pk=first.pk).update(progress_text="the rival was here")
 
     with caplog.at_level("INFO"), meeting.watched():
         done = rival.submit(meeting.rival, close_the_circle)
@@ -102,7 +107,7 @@ def test_a_lock_that_is_held_is_waited_for(
 ) -> None:
     """1205 and 55P03: after two seconds the whole transaction is repeated; no lock is kept from others meanwhile."""
     execution = ended_run(node)
-    meeting = Meeting(node)
+    meeting = Meeting(Node.objects.filter(pk=node.id))
     with caplog.at_level("INFO"), meeting.watched():
         done = rival.submit(meeting.rival, lambda: time.sleep(2.7))
         assert meeting.held.wait(10)

@@ -15,7 +15,7 @@ from unittest.mock import Mock
 import pytest
 
 from scheduling import clock as clocks
-from scheduling import registry
+from scheduling import context, registry
 from scheduling.context import current_run
 from scheduling.engine.run import run_coroutine
 from scheduling.exceptions import ExecutorClosed
@@ -112,7 +112,7 @@ def test_its_deadline_ends_it(
         await asyncio.sleep(600)
 
     executor.submit(timed(new_order(), 0.2))
-    outcome = returned.wait(1, 5)[0][1]
+    outcome = returned.wait(1)[0][1]
     assert (outcome.state, outcome.reason) == ("timed_out", "timeout")
     assert 150 < outcome.run_ms < 2_000
 
@@ -135,7 +135,7 @@ def test_one_that_goes_on_after_its_cancel_keeps_its_seat(
     assert returned.outcomes == []
     assert executor._loop is not None
     executor._loop.call_soon_threadsafe(gate.set)
-    assert returned.wait(1, 5)[0][1].state == "timed_out"
+    assert returned.wait(1)[0][1].state == "timed_out"
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3), KeyboardInterrupt(), MemoryError()])
@@ -149,7 +149,7 @@ def test_whatever_it_raises_is_its_own(
 
     executor.submit(new_order(1))
     executor.submit(new_order(2))
-    states = dict(returned.wait(2, 5))
+    states = dict(returned.wait(2))
     assert states[1].state == "failed"
     assert states[1].error_class == type(error).__name__
     assert states[2].state == "succeeded"
@@ -205,15 +205,15 @@ def test_what_ends_a_loop_in_a_part_of_a_run_ends_no_other_run(
     executor.submit(new_order(1))
     await_(lambda: begun, 5)
     executor.submit(new_order(2))
-    outcome = dict(returned.wait(1, 5))[2]
+    outcome = dict(returned.wait(1))[2]
     if way in (called_later, stopped):
         assert outcome.state == "succeeded", "nothing of it was its own to await"
     else:
         assert (outcome.state, outcome.error_class) == ("failed", type(error).__name__)
     executor.submit(new_order(3))
-    assert dict(returned.wait(2, 5))[3].state == "succeeded", "the loop takes more"
+    assert dict(returned.wait(2))[3].state == "succeeded", "the loop takes more"
     gate.set()
-    assert dict(returned.wait(3, 5))[1].state == "succeeded"
+    assert dict(returned.wait(3))[1].state == "succeeded"
     await_(lambda: executor.free_seats == 500, 5)
     assert executor.trouble == ""
 
@@ -244,6 +244,7 @@ def test_a_loop_that_breaks_down_is_told_and_keeps_no_order(
     with pytest.raises(ExecutorClosed):
         executor.submit(new_order(3))
     assert executor.running() == ()
+    assert context.active_runs() == []
     assert executor.shutdown(1) == ()
 
 
@@ -271,7 +272,7 @@ def test_shut_down_it_closes_connections_whatever_a_run_does_at_its_end(
         made.submit(new_order(1))
         assert begun.wait(5)
         made.shutdown(0.1)
-        returned.wait(1, 5)
+        returned.wait(1)
         await_(lambda: left == ["left"], 5)
 
 
@@ -289,7 +290,7 @@ def test_cancelled_before_it_begins_it_is_never_called(
     executor._loop.call_soon_threadsafe(time.sleep, 0.2)  # so that the cancel comes first
     executor.submit(order)
     executor.cancel(*order.key, "cancel_requested")
-    assert returned.wait(1, 5)[0][1].state == "cancelled"
+    assert returned.wait(1)[0][1].state == "cancelled"
     assert called == []
 
 
@@ -310,7 +311,7 @@ def test_while_one_blocks_the_loop_no_more_are_taken(
     await_(lambda: executor.free_seats == 0, 5)
     assert "blocks the event loop" in caplog.text
     assert executor.trouble == "takes no coroutines: one blocks the event loop, among nightly"
-    returned.wait(1, 5)
+    returned.wait(1)
     await_(lambda: executor.free_seats == 500, 5)
     assert executor.trouble == ""
 
@@ -327,4 +328,4 @@ def test_shut_down_it_gives_back_what_is_left(returned: Returned) -> None:
         made.submit(new_order(1))
         await_(lambda: made._tasks, 5)
         assert [order.execution_id for order in made.shutdown(0.1)] == [1]
-        assert returned.wait(1, 5)[0][1].state == "cancelled", "it was ended all the same"
+        assert returned.wait(1)[0][1].state == "cancelled", "it was ended all the same"
